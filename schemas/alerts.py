@@ -1,0 +1,79 @@
+"""Alerts: trouble of a tenant's service, its deadlines, and who has it in hand."""
+
+from enum import StrEnum
+
+from schemas.envelope import Payload
+from schemas.scalars import Instant, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.signals import Severity
+from schemas.topics import ALERTS
+
+
+class AlertKind(StrEnum):
+    """What went wrong."""
+
+    HEARTBEAT_MISSING = "heartbeat_missing"
+    PROVISIONING_FAILED = "provisioning_failed"
+    INCIDENT = "incident"
+
+
+class AlertState(StrEnum):
+    """Life of an alert. `escalated` is still open: the provider's desk has joined."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+
+
+class Visit(Value):
+    """Whether a technician may come, from how far, and by when."""
+
+    eligible: bool
+    due_at: Instant | None
+    distance_km: NonNegativeQuantity
+
+
+class AlertOpened(Payload, type="vicino.alert.opened.v1", topic=ALERTS):
+    """Trouble was noticed; the tenant's assigned reseller is to be told. The gateway adds the people's names."""
+
+    alert_id: Uuid
+    kind: AlertKind
+    severity: Severity
+    service_id: Uuid
+    sku: Key
+    reseller_id: Key
+    summary: Text
+    opened_at: Instant
+    acknowledge_by: Instant
+    resolve_by: Instant | None
+    visit: Visit
+
+
+class AlertAcknowledged(Payload, type="vicino.alert.acknowledged.v1", topic=ALERTS):
+    """The reseller took the alert in hand; it will not escalate for want of an answer."""
+
+    alert_id: Uuid
+    reseller_id: Key
+    by: ShortText
+    acknowledged_at: Instant
+
+
+class AlertEscalated(Payload, type="vicino.alert.escalated.v1", topic=ALERTS):
+    """Nobody acknowledged in time: the operator is told and joins; the reseller stays the face."""
+
+    alert_id: Uuid
+    reseller_id: Key
+    service_id: Uuid
+    sku: Key
+    summary: Text
+    acknowledge_by: Instant
+    escalated_at: Instant
+
+
+class AlertResolved(Payload, type="vicino.alert.resolved.v1", topic=ALERTS):
+    """The trouble is over."""
+
+    alert_id: Uuid
+    reseller_id: Key
+    by: ShortText
+    resolved_at: Instant

@@ -1,0 +1,58 @@
+"""Billing: what was invoiced. Amounts are net of IVA unless said otherwise, in the document's currency."""
+
+from schemas.envelope import Payload
+from schemas.scalars import Amount, CivilDate, Currency, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.topics import BILLING
+
+
+class InvoiceLine(Value):
+    """One line. `period_to` is the inclusive last day, as FatturaPA wants it."""
+
+    n: int
+    sku: ShortText
+    """`SKU/component`."""
+    description: Text
+    quantity: NonNegativeQuantity
+    unit_price: Amount
+    um: str | None
+    net: Amount
+    period_from: CivilDate
+    period_to: CivilDate
+    aliquota_iva: Amount
+    natura: str | None = None
+    commissionable: bool
+    service_id: Uuid
+
+
+class TaxSummary(Value):
+    """IVA of one (rate, natura) group, computed once on the sum of its rounded lines."""
+
+    aliquota_iva: Amount
+    natura: str | None = None
+    imponibile: Amount
+    imposta: Amount
+    esigibilita: str = "I"
+
+
+class InvoiceTotals(Value):
+    """Sums of a document."""
+
+    riepilogo: tuple[TaxSummary, ...]
+    imponibile: Amount
+    imposta: Amount
+    totale_documento: Amount
+    da_pagare: Amount
+
+
+class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
+    """An invoice is final: it has its number and will never change."""
+
+    invoice_id: Uuid
+    number: ShortText
+    date: CivilDate
+    due: CivilDate
+    tipo_documento: Key = "TD01"
+    currency: Currency
+    reseller_id: Key
+    lines: tuple[InvoiceLine, ...]
+    totals: InvoiceTotals

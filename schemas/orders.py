@@ -1,0 +1,82 @@
+"""Orders: what a tenant asks for. The one place where a person's data may travel, because the order is about them."""
+
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from schemas.envelope import Payload
+from schemas.scalars import Instant, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.topics import ORDERS
+
+
+class ItemAction(StrEnum):
+    """What an order item does."""
+
+    ADD = "add"
+    CHANGE = "change"
+
+
+class OrderItem(Value):
+    """`add` names a SKU; `change` names a service instance and the new quantities of what changes."""
+
+    action: ItemAction
+    sku: Key | None = None
+    service_id: Uuid | None = None
+    quantities: dict[Key, NonNegativeQuantity] = Field(default_factory=dict, max_length=20)
+
+    @model_validator(mode="after")
+    def _addressed(self) -> "OrderItem":
+        if self.action is ItemAction.ADD and (self.sku is None or self.service_id is not None):
+            raise ValueError("add needs a sku and no service_id")
+        if self.action is ItemAction.CHANGE and (self.service_id is None or self.sku is not None or not self.quantities):
+            raise ValueError("change needs a service_id, quantities and no sku")
+        return self
+
+
+class Address(Value):
+    """A seat in Italy. CAP is text: it may begin with zero."""
+
+    street: ShortText
+    cap: str = Field(pattern=r"^[0-9]{5}$")
+    comune: ShortText
+    provincia: str = Field(pattern=r"^[A-Z]{2}$")
+    country: str = Field(default="IT", pattern=r"^[A-Z]{2}$")
+
+
+class Contact(Value):
+    """The person to call. Stays in the order and in the gateway's table; no later event repeats it."""
+
+    name: ShortText
+    phone: str = Field(pattern=r"^\+?[0-9 ]{5,25}$")
+    email: str = Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$", max_length=320)
+
+
+class TenantDetails(Value):
+    """The firm that orders for the first time. Its VAT number decides which tenant it is."""
+
+    external_id: Key
+    name: ShortText
+    partita_iva: ShortText
+    codice_destinatario: str = Field(default="0000000", pattern=r"^[A-Z0-9]{7}$")
+    pec: str | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,191}$")
+    address: Address
+    contact: Contact
+    language: str = Field(default="it", pattern=r"^[a-z]{2}$")
+    vertical: ShortText
+    size_class: str = Field(default="small", pattern=r"^(micro|small|medium)$")
+
+
+class OrderPlaced(Payload, type="vicino.order.placed.v1", topic=ORDERS):
+    """A tenant orders services. The first order of a firm carries its details; later ones only name it as subject."""
+
+    reference: ShortText
+    effective_at: Instant | None = None
+    tenant: TenantDetails | None = None
+    items: tuple[OrderItem, ...] = Field(min_length=1, max_length=50)
+
+
+class AssignmentDecided(Payload, type="vicino.assignment.decided.v1", topic=ORDERS):
+    """An operator chose the reseller of a tenant that no rule could place."""
+
+    reseller_id: Key
+    reason: Text = ""

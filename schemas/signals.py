@@ -1,0 +1,46 @@
+"""Signals: signs of life, reported trouble, and what a reseller answers to an alert."""
+
+from enum import StrEnum
+
+from schemas.envelope import Payload
+from schemas.scalars import ShortText, Text, Uuid
+from schemas.topics import SIGNALS
+
+
+class Severity(StrEnum):
+    """How urgent trouble is; the support tier's calendar turns it into deadlines."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+
+
+class HeartbeatReceived(Payload, type="vicino.heartbeat.received.v1", topic=SIGNALS):
+    """A service instance says that it lives. The first beat arms its dead man's switch."""
+
+    service_id: Uuid
+
+
+class IncidentReported(Payload, type="vicino.incident.reported.v1", topic=SIGNALS):
+    """Somebody reports trouble with a service instance."""
+
+    service_id: Uuid
+    severity: Severity
+    summary: Text
+
+
+class AcknowledgementGiven(Payload, type="vicino.acknowledgement.given.v1", topic=SIGNALS):
+    """The reseller says: seen, we are on it."""
+
+    alert_id: Uuid
+    by: ShortText
+    """A role or desk, not a person's name."""
+
+
+class ResolutionGiven(Payload, type="vicino.resolution.given.v1", topic=SIGNALS):
+    """The reseller says: solved."""
+
+    alert_id: Uuid
+    by: ShortText
+    note: Text = ""

@@ -1,0 +1,142 @@
+"""Tenants: what became of an order, who serves the tenant, and which service instances it has."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.catalogue import Place
+from schemas.envelope import Payload
+from schemas.orders import Address
+from schemas.scalars import Currency, Instant, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.topics import TENANTS
+
+
+class OrderState(StrEnum):
+    """States of an order, with TMF641's names."""
+
+    ACKNOWLEDGED = "acknowledged"
+    HELD = "held"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class TenantRegistered(Payload, type="vicino.tenant.registered.v1", topic=TENANTS):
+    """A firm became a tenant. Business-register data only: no person is named."""
+
+    external_id: Key
+    name: ShortText
+    partita_iva: ShortText
+    codice_destinatario: ShortText
+    pec: str | None = None
+    address: Address
+    place: Place
+    language: ShortText
+    vertical: ShortText
+    size_class: ShortText
+    timezone: ShortText = "Europe/Rome"
+    currency: Currency = "EUR"
+
+
+class OrderAcknowledged(Payload, type="vicino.order.acknowledged.v1", topic=TENANTS):
+    """An order was understood and will be worked on."""
+
+    order_id: Uuid
+    reference: ShortText
+    effective_at: Instant
+
+
+class OrderHeld(Payload, type="vicino.order.held.v1", topic=TENANTS):
+    """An order waits for a person; `reason` is a code, `explanation` says what to do."""
+
+    order_id: Uuid
+    reference: ShortText
+    reason: Key
+    explanation: Text
+
+
+class OrderCompleted(Payload, type="vicino.order.completed.v1", topic=TENANTS):
+    """Everything an order asked for is done."""
+
+    order_id: Uuid
+    reference: ShortText
+    accepted_at: Instant
+    """When the door let the order in; with the event's time it gives the time an order took."""
+
+
+class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
+    """An order could not be carried out; what had been made for it was taken back."""
+
+    order_id: Uuid
+    reference: ShortText
+    reason: Key
+    explanation: Text
+
+
+class RankedReseller(Value):
+    """A candidate and why it stands where it stands. Kilometres with one decimal, score with two."""
+
+    reseller_id: Key
+    distance_km: NonNegativeQuantity
+    score: NonNegativeQuantity
+    excluded: tuple[Key, ...] = ()
+    """`language`, `capacity`, `certification`, `distance`: empty for a fitting candidate."""
+
+
+class TenantAssigned(Payload, type="vicino.tenant.assigned.v1", topic=TENANTS):
+    """A tenant has its local reseller. The ranking is kept, so that anyone can see why."""
+
+    reseller_id: Key
+    distance_km: NonNegativeQuantity
+    score: NonNegativeQuantity
+    by: Key = "policy"
+    """`policy`, or `operator` when a person decided."""
+    ranking: tuple[RankedReseller, ...]
+
+
+class AssignmentNeeded(Payload, type="vicino.assignment.needed.v1", topic=TENANTS):
+    """No reseller fits: a person must decide. The nearest ones and what excluded them are listed."""
+
+    order_id: Uuid
+    nearest: tuple[RankedReseller, ...]
+
+
+class ServiceActivated(Payload, type="vicino.service.activated.v1", topic=TENANTS):
+    """A service instance is provisioned and serves. Its price counts from `effective_at`."""
+
+    service_id: Uuid
+    order_id: Uuid
+    sku: Key
+    quantities: dict[Key, NonNegativeQuantity]
+    effective_at: Instant
+
+
+class ServiceChanged(Payload, type="vicino.service.changed.v1", topic=TENANTS):
+    """The quantities of a service instance changed: all of them, as they are from `effective_at` on."""
+
+    service_id: Uuid
+    order_id: Uuid
+    sku: Key
+    quantities: dict[Key, NonNegativeQuantity]
+    effective_at: Instant
+
+
+class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TENANTS):
+    """A service instance could not be made: the attempts are used up and what was made is taken back."""
+
+    service_id: Uuid
+    order_id: Uuid
+    sku: Key
+    step: Key
+    attempts: int = Field(ge=1)
+    explanation: Text
+
+
+class TenantActivated(Payload, type="vicino.tenant.activated.v1", topic=TENANTS):
+    """A tenant's first order is complete: it is served, and its reseller is told."""
+
+    external_id: Key
+    reseller_id: Key
+    order_id: Uuid
+    services: tuple[Uuid, ...]
+    effective_at: Instant

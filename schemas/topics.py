@@ -1,0 +1,61 @@
+"""Every topic: what its key is, how it is cut and kept, who writes and who reads. Nothing else may name a topic."""
+
+from dataclasses import dataclass
+
+DEAD_LETTER_SUFFIX = ".dlq"
+"""A record a reader refused is mirrored, with its reason, to `<topic>.dlq`; the row in `reject` is the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A stream of events. `name` is logical; tests and shared clusters put a prefix before it."""
+
+    name: str
+    key: str
+    partitions: int
+    retention_days: int
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    about: str
+
+    @property
+    def dead_letters(self) -> str:
+        """The topic that mirrors this one's rejected records."""
+        return self.name + DEAD_LETTER_SUFFIX
+
+
+ORDERS = Topic(
+    "orders.v1", "tenant id", 4, 30, ("gateway",), ("onboarding",),
+    "Orders accepted at the doors, and an operator's decisions about them.",
+)
+TENANTS = Topic(
+    "tenants.v1", "tenant id", 4, 365, ("onboarding",), ("billing", "monitoring", "gateway", "console"),
+    "What became of tenants, their orders, their reseller and their service instances.",
+)
+USAGE = Topic(
+    "usage.v1", "tenant id", 4, 35, ("gateway",), ("billing",),
+    "Measured usage. One event is counted once, by (tenant, source, id).",
+)
+SIGNALS = Topic(
+    "signals.v1", "tenant id", 4, 30, ("gateway",), ("monitoring",),
+    "Heartbeats, reported incidents, and what resellers say about alerts.",
+)
+BILLING = Topic(
+    "billing.v1", "tenant id", 4, 365, ("billing",), ("onboarding", "monitoring", "gateway", "console"),
+    "Invoices and what else money decides.",
+)
+ALERTS = Topic(
+    "alerts.v1", "tenant id", 4, 90, ("monitoring",), ("gateway", "console"),
+    "Trouble of a tenant's service, from opening to resolution.",
+)
+DELIVERIES = Topic(
+    "deliveries.v1", "tenant id", 4, 30, ("gateway",), ("monitoring", "console"),
+    "What became of each notification: told, or given up.",
+)
+CATALOGUE = Topic(
+    "catalogue.v1", "catalogue", 1, 3650, ("gateway",), ("onboarding", "billing", "monitoring", "gateway", "console"),
+    "Plans, meters and resellers, in one total order numbered by revision.",
+)
+
+TOPICS = (ORDERS, TENANTS, USAGE, SIGNALS, BILLING, ALERTS, DELIVERIES, CATALOGUE)
+BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -1,0 +1,1 @@
+"""What every service stands on: Kafka, PostgreSQL, jobs, time and health. It knows nothing of tenants or money."""

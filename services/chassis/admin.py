@@ -1,0 +1,53 @@
+"""Kafka's administration: topics are made from `schemas/topics.py`, and from nowhere else."""
+
+import asyncio
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.topics import Topic
+
+DEAD_LETTER_RETENTION_DAYS = 90
+MESSAGE_BYTES_MAX = 1_048_588
+REQUEST_TIMEOUT_SECONDS = 20.0
+_DAY_MS = 86_400_000
+
+
+def _new(name: str, partitions: int, days: int, replicas: int) -> NewTopic:
+    config = {
+        "retention.ms": str(days * _DAY_MS),
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+        "min.insync.replicas": str(max(1, replicas - 1)),
+    }
+    return NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=config)
+
+
+def _wanted(topics: Iterable[Topic], prefix: str, replicas: int) -> list[NewTopic]:
+    wanted = []
+    for topic in topics:
+        wanted.append(_new(prefix + topic.name, topic.partitions, topic.retention_days, replicas))
+        wanted.append(_new(prefix + topic.dead_letters, 1, DEAD_LETTER_RETENTION_DAYS, replicas))
+    return wanted
+
+
+def _apply(bootstrap: str, wanted: list[NewTopic]) -> list[str]:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    made = []
+    for name, future in admin.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_SECONDS).items():
+        try:
+            future.result(timeout=REQUEST_TIMEOUT_SECONDS)
+            made.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+    return made
+
+
+async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str = "", replicas: int = 1) -> list[str]:
+    """Make the topics (and their dead-letter topics) that are not there yet; returns the names of those made.
+
+    Raises `KafkaException` when the broker refuses.
+    """
+    return await asyncio.to_thread(_apply, bootstrap, _wanted(topics, prefix, replicas))

@@ -1,0 +1,72 @@
+"""PostgreSQL: the pool, and which of its errors are the record's fault and which are the machine's."""
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiosql
+import asyncpg
+import msgspec
+from aiosql.queries import Queries
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+COMMAND_TIMEOUT_SECONDS = 30.0
+"""A statement that takes longer hangs; it is cut and tried again."""
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+
+_RECORD_FAULT_CLASSES = ("22", "23", "P0")
+"""SQLSTATE classes that one record's data cause: data exception, constraint violation, raised by a function.
+Everything else (connection, deadlock, resources, read-only, missing privilege or table) is not the record's fault."""
+
+
+class _Jsonb:
+    """Python objects to `jsonb` and back, without the standard library's NaN and Infinity."""
+
+    encode = staticmethod(lambda value: msgspec.json.encode(value).decode())
+    decode = staticmethod(msgspec.json.decode)
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_Jsonb.encode, decoder=_Jsonb.decode)
+
+
+async def open_pool(url: str, schema: str, size_max: int, application: str) -> Pool:
+    """A pool whose connections see `schema` first. Raises what `is_infrastructure` knows while the server is away."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size_max,
+        init=_prepare,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={"search_path": schema, "application_name": application, "timezone": "UTC"},
+    )
+
+
+async def connect(url: str, schema: str, application: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection outside the pool, for what holds it for long (LISTEN)."""
+    connection = await asyncpg.connect(
+        url,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={"search_path": schema, "application_name": application, "timezone": "UTC"},
+    )
+    await _prepare(connection)
+    return connection
+
+
+def is_infrastructure(error: BaseException) -> bool:
+    """Whether trying the same again later may help: the fault lies with the server or the way to it."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] not in _RECORD_FAULT_CLASSES
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, asyncpg.DataError)
+    return isinstance(error, OSError | TimeoutError)
+
+
+def load_queries(path: Path) -> Any:
+    """The named statements of a `queries.sql`, as functions of a connection. They are untyped: `store.py` types them."""
+    queries: Queries = aiosql.from_path(path, "asyncpg")
+    return queries

@@ -1,0 +1,306 @@
+"""The consumer: a FastStream batch subscriber with the raw bypass, whose progress lives in the database.
+
+Kafka's own commit and every acknowledgement policy are out of play: positions are sought from the database at start
+and after each rebalance, and compared again inside the transaction, because a seek is no barrier and a zombie goes on.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+
+from schemas.topics import Topic
+from services.chassis import metrics, store
+from services.chassis.backoff import Backoff
+from services.chassis.engine.logbook import Logbook
+from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
+from services.chassis.failpoints import reach
+from services.chassis.logs import logger
+from services.chassis.store import Log
+
+BATCH_TIMEOUT_MS = 50
+"""Both the longest wait for a fetch and FastStream's sleep after an empty one: idle latency is at most twice this."""
+
+PARTITION_FETCH_BYTES_MAX = 8 * 1024 * 1024
+STUCK_AFTER_SECONDS = 30.0
+COMMIT_EVERY_SECONDS = 1.0
+WATCH_EVERY_SECONDS = 5.0
+RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
+
+log = logger(__name__)
+
+RawRecord = ConsumerRecord[bytes | None, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a consumer is to read, and as whom."""
+
+    group: str
+    topics: Sequence[Topic]
+    records_max: int
+    instance: str | None
+    session_timeout_ms: int
+    prefix: str
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
+    """Takes the partitions that Kafka assigns to this process, each slice in one transaction."""
+
+    def __init__(self, reading: Reading, broker: KafkaBroker, logbook: Logbook, partition: Partition) -> None:
+        self._reading = reading
+        self._logbook = logbook
+        self._partition = partition
+        self._topics = {reading.prefix + topic.name: topic for topic in reading.topics}
+        self._next: dict[TopicPartition, int] = {}
+        self._moved: dict[TopicPartition, float] = {}
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._halted: dict[TopicPartition, str] = {}
+        self._holes: dict[TopicPartition, tuple[int, int]] = {}
+        self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._stopping = False
+        self._subscriber = _subscribe(broker, reading, list(self._topics), self, self._take_batch)
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer:
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            raise IllegalStateError("the consumer is not started")
+        return consumer
+
+    # -- assignment ------------------------------------------------------------------------------------------------
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Forget what was ours; whoever comes next reads the database."""
+        for tp in revoked:
+            self._next.pop(tp, None)
+            self._uncommitted.pop(tp, None)
+            self._halted.pop(tp, None)
+            if task := self._positioning.pop(tp, None):
+                task.cancel()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Hold the partitions still, first of all and without awaiting, then seek where the database says."""
+        self._consumer.pause(*assigned)
+        for tp in assigned:
+            self._reposition(tp)
+
+    def _reposition(self, tp: TopicPartition) -> None:
+        if running := self._positioning.get(tp):
+            running.cancel()
+        self._positioning[tp] = asyncio.create_task(self._position_until_done(tp), name=f"position {tp}")
+
+    async def _position_until_done(self, tp: TopicPartition) -> None:
+        failures = 0
+        while self._owns(tp):
+            try:
+                await self._position(tp)
+                return
+            except LogTruncated as error:
+                self._halt(tp, error)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever stands in the way, the partition waits and tries again
+                failures += 1
+                log.warning("cannot position a partition yet", partition=str(tp), error=repr(error))
+                await asyncio.sleep(RETRY.seconds(failures))
+
+    async def _position(self, tp: TopicPartition) -> None:
+        """Seek to the database's offset. Raises `LogTruncated` when the log ends before it."""
+        await self._logbook.refresh([tp.topic])
+        entry = self._log(tp)
+        begin = (await self._consumer.beginning_offsets([tp]))[tp]
+        end = (await self._consumer.end_offsets([tp]))[tp]
+        position = await self._partition.start(entry, begin, end)
+        if not self._owns(tp):
+            return
+        self._consumer.seek(tp, position)
+        self._next[tp], self._moved[tp] = position, time.monotonic()
+        self._consumer.resume(tp)
+
+    def _halt(self, tp: TopicPartition, error: LogTruncated) -> None:
+        """Stop a partition for good: going on would skip or double in silence. A person must decide."""
+        self._consumer.pause(tp)
+        self._halted[tp] = str(error)
+        metrics.HALTED.set(len(self._halted))
+        log.error("partition halted", partition=str(tp), error=str(error))
+
+    def _owns(self, tp: TopicPartition) -> bool:
+        return not self._stopping and self._subscriber.consumer is not None and tp in self._consumer.assignment()
+
+    def _log(self, tp: TopicPartition) -> Log:
+        return Log(self._topics[tp.topic].name, tp.partition, self._logbook.known(tp.topic))
+
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    async def _take_batch(self, records: tuple[RawRecord, ...]) -> None:
+        reach("engine.fetched")
+        slices: dict[TopicPartition, list[RawRecord]] = defaultdict(list)
+        for record in records:
+            slices[TopicPartition(record.topic, record.partition)].append(record)
+        await asyncio.gather(*(self._take(tp, piece) for tp, piece in slices.items()))
+
+    async def _take(self, tp: TopicPartition, records: list[RawRecord]) -> None:
+        """Carry one slice until it is committed, is found not to be ours, or the service stops."""
+        failures = 0
+        while self._owns(tp) and tp not in self._halted:
+            try:
+                done = await self._partition.carry(self._topics[tp.topic], self._log(tp), records)
+                self._progress(tp, done)
+                return
+            except Rewound as error:
+                if not await self._same_log(tp, error.next_offset):
+                    return
+                self._progress(tp, error.next_offset)
+                records = [record for record in records if record.offset >= error.next_offset]
+                if not records:
+                    return
+            except Gap as gap:
+                await self._close_gap(tp, gap)
+                return
+            except Exception as error:  # noqa: BLE001 - never skip: a slice is tried until it works or is taken away
+                failures += 1
+                metrics.SLICE_RETRIES.labels(self._topics[tp.topic].name, type(error).__name__).inc()
+                log.warning("slice will be tried again", partition=str(tp), failures=failures, error=repr(error))
+                await asyncio.sleep(RETRY.seconds(failures))
+
+    async def _same_log(self, tp: TopicPartition, next_offset: int) -> bool:
+        """Records came from below our offset: a redelivery of the log we know, or another log? False: reposition."""
+        if await self._logbook.refresh([tp.topic]):
+            self._consumer.pause(tp)
+            self._reposition(tp)
+            return False
+        end = (await self._consumer.end_offsets([tp]))[tp]
+        if end < next_offset:
+            self._halt(tp, LogTruncated(self._log(tp), next_offset, end))
+            return False
+        return True
+
+    async def _close_gap(self, tp: TopicPartition, gap: Gap) -> None:
+        """Seek back for what is missing; if the same hole comes again, it is real: record it and go on."""
+        hole = (gap.next_offset, gap.first)
+        if self._holes.pop(tp, None) == hole:
+            await self._partition.record_hole(self._log(tp), *hole)
+        else:
+            self._holes[tp] = hole
+        self._consumer.pause(tp)
+        self._reposition(tp)
+
+    def _progress(self, tp: TopicPartition, next_offset: int) -> None:
+        self._next[tp] = self._uncommitted[tp] = next_offset
+        self._moved[tp] = time.monotonic()
+
+    # -- beside the records ----------------------------------------------------------------------------------------
+
+    async def attend(self) -> None:
+        """Run until cancelled: tell Kafka how far we are, and notice topics that were made anew."""
+        watched = time.monotonic()
+        while True:
+            await asyncio.sleep(COMMIT_EVERY_SECONDS)
+            await self._commit()
+            self._measure_lag()
+            if time.monotonic() - watched > WATCH_EVERY_SECONDS:
+                watched = time.monotonic()
+                await self._watch_topics()
+
+    async def _commit(self) -> None:
+        """Best effort, for lag tools. The success of a commit proves nothing, so its failure is only counted."""
+        offsets, self._uncommitted = {tp: n for tp, n in self._uncommitted.items() if self._owns(tp)}, {}
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(offsets)
+            reach("engine.acknowledged")
+        except (KafkaError, IllegalStateError) as error:
+            metrics.COMMIT_FAILURES.inc()
+            log.debug("kafka commit failed", error=repr(error))
+
+    async def _watch_topics(self) -> None:
+        try:
+            changed = await self._logbook.refresh(self._topics)
+        except (LookupError, TimeoutError, OSError) as error:
+            log.warning("cannot ask for topic ids", error=repr(error))
+            return
+        for tp in [tp for tp in self._next if tp.topic in changed]:
+            log.warning("topic was made anew", topic=tp.topic)
+            self._consumer.pause(tp)
+            self._reposition(tp)
+
+    def _measure_lag(self) -> None:
+        lag: dict[str, int] = defaultdict(int)
+        for tp, behind in self._behind().items():
+            lag[self._topics[tp.topic].name] += behind
+        for topic in self._topics.values():
+            metrics.LAG.labels(topic.name).set(lag[topic.name])
+
+    def _behind(self) -> dict[TopicPartition, int]:
+        marks = {tp: self._consumer.highwater(tp) for tp in self._next if self._owns(tp)}
+        return {tp: max(0, mark - self._next[tp]) for tp, mark in marks.items() if mark is not None}
+
+    def problems(self) -> list[str]:
+        """Why this consumer is not at work; empty when it is."""
+        if self._subscriber.consumer is None or not self._consumer.assignment():
+            return [f"{self._reading.group}: no partition is assigned"]
+        found = [f"{tp.topic}/{tp.partition}: {why}" for tp, why in self._halted.items()]
+        found += [f"{tp.topic}/{tp.partition}: not positioned yet" for tp in self._consumer.assignment() - self._next.keys()]
+        late = time.monotonic() - STUCK_AFTER_SECONDS
+        stuck = [tp for tp, behind in self._behind().items() if behind and self._moved[tp] < late and tp not in self._halted]
+        return found + [f"{tp.topic}/{tp.partition}: no progress for {STUCK_AFTER_SECONDS:.0f} s" for tp in stuck]
+
+    def lag(self) -> int:
+        """Records known to be in Kafka and not taken yet."""
+        return sum(self._behind().values())
+
+    def stop_taking(self) -> None:
+        """Let slices in work finish, and begin no other."""
+        self._stopping = True
+
+
+def _subscribe(
+    broker: KafkaBroker,
+    reading: Reading,
+    topics: list[str],
+    listener: ConsumerRebalanceListener,
+    handler: Callable[[tuple[RawRecord, ...]], Awaitable[None]],
+) -> Any:
+    """A batch subscriber that hands the raw records on: one bad header would otherwise lose its good neighbours."""
+
+    async def parser(records: tuple[RawRecord, ...]) -> KafkaAckableMessage:
+        return KafkaAckableMessage(
+            body=b"", headers={}, raw_message=records, consumer=subscriber.consumer,
+            message_id="batch", correlation_id="batch", reply_to="",
+        )  # fmt: skip
+
+    async def decoder(message: KafkaAckableMessage) -> Any:
+        return message.raw_message
+
+    subscriber = broker.subscriber(
+        *topics,
+        batch=True,
+        group_id=reading.group,
+        group_instance_id=reading.instance and f"{reading.group}-{reading.instance}",
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        max_records=reading.records_max,
+        batch_timeout_ms=BATCH_TIMEOUT_MS,
+        max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+        session_timeout_ms=reading.session_timeout_ms,
+        heartbeat_interval_ms=reading.session_timeout_ms // 3,
+        listener=listener,
+        parser=parser,
+        decoder=decoder,
+    )
+
+    async def take(records: Any) -> None:
+        """Raw records of one or more partitions."""
+        await handler(records)
+
+    subscriber(take)
+    return subscriber

@@ -1,0 +1,138 @@
+"""One slice through one transaction: fence, effects, facts, jobs, rejects and the new offset, together or not at all."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+from schemas.topics import Topic
+from services.chassis import metrics, store
+from services.chassis.clock import Clock
+from services.chassis.database import Pool
+from services.chassis.engine.fence import Verdict, judge
+from services.chassis.engine.records import Careful, Routes, take_records
+from services.chassis.engine.slices import Record, Slice, SliceHandler, SliceUnit
+from services.chassis.failpoints import reach
+from services.chassis.store import Log
+
+Take = Callable[[Slice, SliceUnit, bool], Awaitable[None]]
+
+
+class Gap(Exception):  # noqa: N818 - a finding about the log
+    """The slice begins above what we want next."""
+
+    def __init__(self, next_offset: int, first: int) -> None:
+        super().__init__(f"want {next_offset}, got {first}")
+        self.next_offset, self.first = next_offset, first
+
+
+class Rewound(Exception):  # noqa: N818 - a finding about the log
+    """The slice begins below what we want next: a redelivery, unless the log is another one."""
+
+    def __init__(self, next_offset: int) -> None:
+        super().__init__(f"want {next_offset}")
+        self.next_offset = next_offset
+
+
+class LogTruncated(RuntimeError):
+    """A log ends below what was already acted on: records may have been lost or written over. A person must decide."""
+
+    def __init__(self, log: Log, next_offset: int, end: int) -> None:
+        super().__init__(
+            f"{log.topic}/{log.part} (log {log.log_id}) ends at {end}, but {next_offset} records were acted on: "
+            "see docs/runbooks/VicinoPartitionHalted.md"
+        )
+
+
+class Partition:
+    """What is done with slices, whichever partition they come from."""
+
+    def __init__(self, pool: Pool, service: str, clock: Clock, take: Take) -> None:
+        self._pool, self._service, self._clock, self._take = pool, service, clock, take
+
+    async def start(self, log: Log, begin: int, end: int) -> int:
+        """Where to read on. Records what retention has removed unread. Raises `LogTruncated`."""
+        async with self._pool.acquire() as db, db.transaction():
+            wanted = await store.lock_fence(db, log)
+            if wanted > end:
+                raise LogTruncated(log, wanted, end)
+            if wanted < begin:
+                await store.record_gap(db, log, wanted, begin - 1, "retention")
+                await store.move_fence(db, log, begin)
+                metrics.GAPS.labels(log.topic, "retention").inc(begin - wanted)
+        return max(wanted, begin)
+
+    async def record_hole(self, log: Log, next_offset: int, first: int) -> None:
+        """Accept that `[next_offset, first)` is not in the log: it came back as a hole twice."""
+        async with self._pool.acquire() as db, db.transaction():
+            if await store.lock_fence(db, log) != next_offset:
+                return
+            await store.record_gap(db, log, next_offset, first - 1, "hole")
+            await store.move_fence(db, log, first)
+            metrics.GAPS.labels(log.topic, "hole").inc(first - next_offset)
+
+    async def carry(self, topic: Topic, log: Log, records: Sequence[Record[bytes | None, bytes | None]]) -> int:
+        """Act on a slice and return the next offset wanted. Raises `Gap`, `Rewound`, and what the database raises."""
+        piece = Slice(topic, log, records)
+        with metrics.SLICE_SECONDS.labels(topic.name).time():
+            try:
+                unit = await self._transact(piece, careful=False)
+            except Careful:
+                unit = await self._transact(piece, careful=True)
+        reach("engine.after_commit")
+        _count(piece, unit)
+        return records[-1].offset + 1
+
+    async def _transact(self, piece: Slice, *, careful: bool) -> SliceUnit:
+        first, last = piece.records[0].offset, piece.records[-1].offset
+        async with self._pool.acquire() as db, db.transaction():
+            wanted = await store.lock_fence(db, piece.log)
+            reach("engine.fenced")
+            verdict = judge(wanted, first, last)
+            if verdict is Verdict.GAP:
+                raise Gap(wanted, first)
+            if verdict is not Verdict.TAKE:
+                raise Rewound(wanted)
+            await self._note_holes(db, piece)
+            unit = SliceUnit(db, self._service, self._clock.now(), piece)
+            await self._take(piece, unit, careful)
+            reach("engine.handled")
+            await unit.flush()
+            await store.move_fence(db, piece.log, last + 1)
+            reach("engine.before_commit")
+        return unit
+
+    @staticmethod
+    async def _note_holes(db: store.Connection, piece: Slice) -> None:
+        """Holes inside a fetched slice are real (they were read in one go): record them."""
+        offsets = [record.offset for record in piece.records]
+        if offsets[-1] - offsets[0] + 1 == len(offsets):
+            return
+        for before, after in zip(offsets, offsets[1:], strict=False):
+            if after > before + 1:
+                await store.record_gap(db, piece.log, before + 1, after - 1, "hole")
+                metrics.GAPS.labels(piece.log.topic, "hole").inc(after - before - 1)
+
+
+def _count(piece: Slice, unit: SliceUnit) -> None:
+    topic = piece.topic.name
+    metrics.RECORDS.labels(topic, "rejected").inc(len(unit.rejected))
+    metrics.RECORDS.labels(topic, "taken").inc(len(piece.records) - len(unit.rejected))
+    for reason, n in Counter(reason for reason, _ in unit.rejected).items():
+        metrics.REJECTS.labels(topic, reason).inc(n)
+
+
+def by_record(table: Routes) -> Take:
+    """Slices taken event by event."""
+
+    async def take(piece: Slice, unit: SliceUnit, careful: bool) -> None:
+        await take_records(piece, unit, table, careful=careful)
+
+    return take
+
+
+def by_slice(handlers: dict[str, SliceHandler]) -> Take:
+    """Slices taken whole, by the handler of their topic."""
+
+    async def take(piece: Slice, unit: SliceUnit, careful: bool) -> None:
+        await handlers[piece.topic.name](piece, unit)
+
+    return take

@@ -1,0 +1,147 @@
+"""Record handlers: one event, one call, in order; the ids acted on are remembered, so that a fact acts once."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
+from services.chassis import store
+from services.chassis.database import is_infrastructure
+from services.chassis.engine.slices import Record, Slice, SliceUnit
+from services.chassis.unit import Cause, Parcel, Rejected, Unit
+
+Handler = Callable[[Event[Any], Unit], Awaitable[None]]
+Routes = Mapping[type[Payload], Handler]
+
+ID_REUSE = "id_reuse"
+HANDLER_FAILED = "handler_failed"
+
+
+def on(payload: type[Payload], handler: Callable[[Event[Any], Unit], Awaitable[None]]) -> tuple[type[Payload], Handler]:
+    """Route one event type to its handler."""
+    return payload, handler
+
+
+def routes(*pairs: tuple[type[Payload], Handler]) -> dict[type[Payload], Handler]:
+    """The routing table of a service. Raises `ValueError` when a type is routed twice."""
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("an event type is routed twice")
+    return table
+
+
+class Careful(Exception):  # noqa: N818 - a change of gear, not an error
+    """A handler refused a record: the slice is done again, each handler under a savepoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record that was read: its event, and what the inbox knows it by."""
+
+    record: Record[bytes | None, bytes | None]
+    event: Event[Payload]
+    key: UUID
+    content_hash: int
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading a slice gave."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    malformed: list[tuple[Record[bytes | None, bytes | None], Malformed]] = field(default_factory=list)
+
+
+def read(piece: Slice, table: Routes) -> Reading:
+    """Read the events that have a handler; pass over other known types; set aside what cannot be read."""
+    wanted = {payload.wire_type for payload in table}
+    reading = Reading()
+    for record in piece.records:
+        try:
+            wire = peek(record.value or b"")
+            if wire.type in wanted:
+                reading.arrivals.append(_arrival(record, wire))
+            elif not wire.type.startswith("vicino."):
+                raise Malformed("unknown_type", "not one of ours")
+        except Malformed as fault:
+            reading.malformed.append((record, fault))
+    return reading
+
+
+def _arrival(record: Record[bytes | None, bytes | None], wire: Wire) -> Arrival:
+    event = typed(wire)
+    name = "\x1f".join((wire.subject, wire.source, wire.id)).encode()
+    content = blake2b(wire.type.encode() + b"\x1f" + bytes(wire.data), digest_size=8).digest()
+    return Arrival(
+        record, event, UUID(bytes=blake2b(name, digest_size=16).digest()), int.from_bytes(content, "big", signed=True)
+    )
+
+
+async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful: bool) -> None:
+    """Act on a slice, once per event. Raises `Careful` when a handler refuses and savepoints are not yet in use."""
+    reading = read(piece, table)
+    for record, fault in reading.malformed:
+        await unit.reject(record, fault.reason, fault.detail)
+    for arrival in await _fresh(reading.arrivals, unit):
+        await (_guarded if careful else _plain)(arrival, unit, table)
+
+
+async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
+    """Those that have not acted before. The same id with other content is refused."""
+    if not arrivals:
+        return []
+    first: dict[UUID, Arrival] = {}
+    for arrival in arrivals:
+        first.setdefault(arrival.key, arrival)
+    new = await store.remember_events(unit.db, {key: arrival.content_hash for key, arrival in first.items()})
+    seen = await store.known_events(unit.db, first.keys() - new) if len(new) < len(first) else {}
+    fresh = []
+    for arrival in arrivals:
+        if arrival.key in new and first[arrival.key] is arrival:
+            fresh.append(arrival)
+        elif seen.get(arrival.key, first[arrival.key].content_hash) != arrival.content_hash:
+            await unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
+    return fresh
+
+
+def _unit_of(arrival: Arrival, unit: SliceUnit, parcel: Parcel) -> Unit:
+    return Unit(unit.db, unit.service, unit.now, Cause.of(arrival.event), parcel)
+
+
+async def _plain(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
+    """Call the handler in the slice's transaction: fast, as long as nobody refuses."""
+    try:
+        await table[type(arrival.event.data)](arrival.event, _unit_of(arrival, unit, unit.parcel))
+    except Exception as error:
+        if is_infrastructure(error):
+            raise
+        raise Careful from error
+
+
+async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
+    """Call the handler under a savepoint: if it refuses, nothing of what it did stays, and its neighbours go on."""
+    parcel = Parcel()
+    try:
+        async with unit.db.transaction():
+            await table[type(arrival.event.data)](arrival.event, _unit_of(arrival, unit, parcel))
+    except Exception as error:
+        if is_infrastructure(error):
+            raise
+        await store.forget_events(unit.db, [arrival.key])
+        await unit.reject(arrival.record, *_reason(error), arrival.event.subject)
+        return
+    unit.parcel.facts += parcel.facts
+    unit.parcel.jobs += parcel.jobs
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    """What a reject row says. A database's message may repeat a row's values, so only its class is told."""
+    if isinstance(error, Rejected):
+        return error.reason, error.detail
+    if isinstance(error, asyncpg.PostgresError):
+        return HANDLER_FAILED, f"{type(error).__name__} ({error.sqlstate})"
+    return HANDLER_FAILED, f"{type(error).__name__}: {error}"

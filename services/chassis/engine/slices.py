@@ -1,0 +1,99 @@
+"""A slice: consecutive records of one partition, and the unit of work that takes them."""
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiokafka import ConsumerRecord
+
+from schemas.topics import Topic
+from services.chassis import store
+from services.chassis.database import Connection
+from services.chassis.store import Log
+from services.chassis.unit import Cause, Parcel, Unit, dead_letter
+
+MIRROR_BYTES_MAX = 500_000
+"""What of a rejected record's value goes to the dead-letter topic; the `reject` row keeps all of it."""
+
+DETAIL_LENGTH_MAX = 500
+
+Record = ConsumerRecord
+"""`offset`, `key: bytes | None`, `value: bytes | None`, `headers: Sequence[tuple[str, bytes]]`, `timestamp` (ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Consecutive records of one partition, none of them acted on before."""
+
+    topic: Topic
+    log: Log
+    records: Sequence["ConsumerRecord[bytes | None, bytes | None]"]
+
+
+class SliceUnit(Unit):
+    """The unit of work of a whole slice."""
+
+    def __init__(self, db: Connection, service: str, now: datetime, piece: Slice) -> None:
+        seed = f"{piece.log.log_id}|{piece.log.part}|{piece.records[0].offset}"
+        self.parcel = Parcel()
+        super().__init__(db, service, now, Cause(seed), self.parcel)
+        self.service = service
+        self.rejected: list[tuple[str, int]] = []
+        self._piece = piece
+
+    async def reject(
+        self, record: "ConsumerRecord[bytes | None, bytes | None]", reason: str, detail: str, tenant_id: str | None = None
+    ) -> None:
+        """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""
+        log, detail = self._piece.log, _storable(detail)
+        await store.keep_reject(
+            self.db, log, record.offset, tenant_id, reason, detail, record.key, record.value,
+            [(name, None if value is None else b64encode(value).decode()) for name, value in _headers(record)],
+        )  # fmt: skip
+        self.parcel.facts.append(_mirror(self._piece, self.service, record, reason, detail))
+        self.rejected.append((reason, record.offset))
+
+
+def _headers(record: "ConsumerRecord[bytes | None, bytes | None]") -> list[tuple[str, bytes | None]]:
+    return [(_storable(name), value) for name, value in record.headers]
+
+
+def _storable(text: str) -> str:
+    """Text as PostgreSQL can keep it, whatever a partner sent."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")[:DETAIL_LENGTH_MAX]
+
+
+def _mirror(
+    piece: Slice, service: str, record: "ConsumerRecord[bytes | None, bytes | None]", reason: str, detail: str
+) -> "object":
+    value = record.value
+    cut = value is not None and len(value) > MIRROR_BYTES_MAX
+    told = {
+        "topic": piece.topic.name,
+        "partition": str(record.partition),
+        "offset": str(record.offset),
+        "connector.name": service,
+        "exception.class.name": reason,
+        "exception.message": detail,
+        "truncated": str(cut).lower(),
+    }
+    headers = [(f"__connect.errors.{name}", text.encode()) for name, text in told.items()]
+    seed = f"{piece.log.log_id}|{record.partition}|{record.offset}"
+    return dead_letter(piece.topic, seed, record.key, value[:MIRROR_BYTES_MAX] if cut and value else value, headers)
+
+
+SliceHandler = Callable[[Slice, SliceUnit], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRoute:
+    """A slice handler and the topic it takes."""
+
+    topic: Topic
+    handler: SliceHandler
+
+
+def on_slice(topic: Topic, handler: SliceHandler) -> SliceRoute:
+    """Route all records of a topic to a slice handler."""
+    return SliceRoute(topic, handler)

@@ -1,0 +1,249 @@
+"""Jobs: outside calls and timers, as rows. Enqueued in the transaction that wants them, leased, retried, finished in one.
+
+A crash leaves the lease to lapse, and the job is tried again with the same idempotency key. A job whose lease was
+lost in the meantime cannot finish: whoever has it now will.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis import metrics, store
+from services.chassis.backoff import Backoff
+from services.chassis.clock import Clock
+from services.chassis.database import Connection, Pool
+from services.chassis.failpoints import reach
+from services.chassis.logs import logger
+from services.chassis.unit import Args, Cause, Unit
+from services.chassis.wakeups import Wakeups
+
+POLL_SECONDS = 0.25
+RUN_SHARE_OF_LEASE = 0.8
+"""A run is cut before its lease lapses, so that no second worker starts beside it."""
+
+STOP_TIMEOUT_SECONDS = 4.0
+RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
+ERROR_LENGTH_MAX = 500
+
+ArgsT = TypeVar("ArgsT", bound=Args)
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind(Generic[ArgsT]):
+    """A kind of job: its arguments, and how often and how long to try. `attempts=None` tries for ever."""
+
+    name: str
+    args: type[ArgsT]
+    attempts: int | None = 10
+    backoff: Backoff = Backoff()
+    lease_seconds: float = 60.0
+    concurrency: int = 4
+
+
+class LeaseLost(Exception):  # noqa: N818 - an outcome: somebody else has the job now
+    """The job is no longer ours; nothing of this run counts."""
+
+
+class RetryLater(Exception):  # noqa: N818 - an outcome
+    """A job asks to be tried again after a wait of its own choice."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class GiveUp(Exception):  # noqa: N818 - an outcome
+    """A job knows that trying again is of no use."""
+
+
+class Job(Generic[ArgsT]):
+    """One run of a job."""
+
+    def __init__(self, args: ArgsT, kind: JobKind[ArgsT], row: asyncpg.Record, lane: "Lane") -> None:
+        self.args = args
+        self.kind = kind
+        self.id: UUID = row["id"]
+        self.attempt: int = row["attempt"]
+        self.token: UUID = row["lease_token"]
+        self.finished = False
+        self._row, self._lane = row, lane
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same over all attempts: give it to whoever is called."""
+        return str(self.id)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the attempts are used up after this one."""
+        return self.kind.attempts is not None and self.attempt >= self.kind.attempts
+
+    @property
+    def now(self) -> datetime:
+        """The injected clock."""
+        return self._lane.clock.now()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """A connection to look things up with; give it back before the outside call."""
+        async with self._lane.pool.acquire() as db:
+            yield db
+
+    @asynccontextmanager
+    async def finish(self) -> AsyncIterator[Unit]:
+        """The transaction that ends the job. Raises `LeaseLost` when it is no longer ours."""
+        reach("job.before_finish")
+        async with self._lane.pool.acquire() as db, db.transaction():
+            if not await store.remove_job(db, self.id, self.token):
+                raise LeaseLost(self.kind.name)
+            cause = Cause(f"job|{self.id}", self._row["correlation_id"], self._row["causation_id"])
+            unit = Unit(db, self._lane.service, self.now, cause)
+            yield unit
+            await unit.flush()
+            reach("job.before_commit")
+        self.finished = True
+        reach("job.after_commit")
+
+
+Run = Callable[[Job[Any]], Awaitable[None]]
+Exhausted = Callable[[Any, Unit, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandler:
+    """What runs a kind, and what is done in the job's last transaction when its attempts are used up."""
+
+    kind: JobKind[Any]
+    run: Run
+    exhausted: Exhausted | None = None
+
+
+def handle(kind: JobKind[ArgsT], run: Callable[[Job[ArgsT]], Awaitable[None]], exhausted: Exhausted | None = None) -> JobHandler:
+    """Route a kind of job to what runs it. `exhausted(args, unit, why)` ends it when the attempts are used up."""
+    return JobHandler(kind, run, exhausted)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What every run needs."""
+
+    pool: Pool
+    service: str
+    clock: Clock
+
+
+class Worker:
+    """Leases due jobs and runs them, each kind up to its concurrency."""
+
+    def __init__(self, lane: Lane, handlers: Sequence[JobHandler], wakeups: Wakeups) -> None:
+        self._lane = lane
+        self._handlers = {handler.kind.name: handler for handler in handlers}
+        self._leases = {name: handler.kind.lease_seconds for name, handler in self._handlers.items()}
+        self._wakeups = wakeups
+        self._running: dict[asyncio.Task[None], str] = {}
+        self._alive = time.monotonic()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        failures = 0
+        while True:
+            try:
+                leased = await self._lease()
+                self._alive, failures = time.monotonic(), 0
+                if not leased:
+                    await self._wakeups.wait("jobs", POLL_SECONDS)
+            except Exception as error:  # noqa: BLE001 - jobs wait in their table
+                failures += 1
+                log.warning("cannot lease jobs", error=repr(error))
+                await asyncio.sleep(RETRY.seconds(failures))
+
+    async def _lease(self) -> int:
+        busy = Counter(self._running.values())
+        room = {name: handler.kind.concurrency - busy[name] for name, handler in self._handlers.items()}
+        async with self._lane.pool.acquire() as db:
+            rows = await store.lease_jobs(
+                db, {name: free for name, free in room.items() if free > 0}, self._leases, self._lane.clock.now()
+            )
+        if rows:
+            reach("job.leased")
+        for row in rows:
+            task = asyncio.create_task(self._run_one(row), name=f"job {row['kind']}")
+            self._running[task] = row["kind"]
+            task.add_done_callback(self._done)
+        return len(rows)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a job could not be given back; its lease will lapse", error=repr(error))
+        self._wakeups.poke("jobs")
+
+    async def _run_one(self, row: asyncpg.Record) -> None:
+        handler = self._handlers[row["kind"]]
+        job = Job(handler.kind.args.model_validate(row["args"]), handler.kind, row, self._lane)
+        with metrics.JOB_SECONDS.labels(job.kind.name).time():
+            outcome = await self._outcome(handler, job)
+        metrics.JOBS.labels(job.kind.name, outcome).inc()
+
+    async def _outcome(self, handler: JobHandler, job: Job[Any]) -> str:
+        """Run a job and settle its row; returns what became of it."""
+        try:
+            if handler.kind.attempts is not None and job.attempt > handler.kind.attempts:
+                raise GiveUp("the last attempt did not come to an end")
+            async with asyncio.timeout(handler.kind.lease_seconds * RUN_SHARE_OF_LEASE):
+                await handler.run(job)
+            if not job.finished:
+                async with job.finish():
+                    pass
+        except LeaseLost:
+            return "lease_lost"
+        except asyncio.CancelledError:
+            await self._settle(store.release_job, job)
+            raise
+        except Exception as error:  # noqa: BLE001 - every failure of an outside call is a retry or the end
+            return await self._failed(handler, job, error)
+        return "done"
+
+    async def _failed(self, handler: JobHandler, job: Job[Any], error: Exception) -> str:
+        why = f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX].replace("\x00", "")
+        log.warning("job failed", kind=job.kind.name, attempt=job.attempt, error=why)
+        if job.finished:
+            return "done"
+        out_of_attempts = job.is_last or isinstance(error, GiveUp)
+        if not out_of_attempts:
+            wait = error.seconds if isinstance(error, RetryLater) else job.kind.backoff.seconds(job.attempt)
+            await self._settle(store.retry_job, job, job.now + timedelta(seconds=wait), why)
+            return "retried"
+        if handler.exhausted is None:
+            await self._settle(store.fail_job, job, why)
+            return "failed"
+        async with job.finish() as unit:
+            await handler.exhausted(job.args, unit, str(error))
+        return "exhausted"
+
+    async def _settle(self, statement: Callable[..., Awaitable[None]], job: Job[Any], *values: object) -> None:
+        async with self._lane.pool.acquire() as db:
+            await statement(db, job.id, job.token, *values)
+
+    async def stop(self) -> None:
+        """Let running jobs end, for a while; give back the rest untried."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=STOP_TIMEOUT_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def problems(self) -> list[str]:
+        """Why jobs are not run; empty when they are."""
+        silent = time.monotonic() - self._alive
+        return [f"jobs: no look at the table for {silent:.0f} s"] if silent > 30 else []

@@ -1,0 +1,22 @@
+"""Every metric of the chassis, on one screen. Labels are topics, reasons and kinds: never a tenant."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS = Counter("vicino_engine_records_total", "Records taken, by what became of them", ["topic", "outcome"])
+REJECTS = Counter("vicino_engine_rejects_total", "Records kept as rejects", ["topic", "reason"])
+SLICE_SECONDS = Histogram(
+    "vicino_engine_slice_seconds", "Time of one slice's transaction", ["topic"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15),
+)  # fmt: skip
+SLICE_RETRIES = Counter("vicino_engine_slice_retries_total", "Slices tried again", ["topic", "error"])
+GAPS = Counter("vicino_engine_gap_records_total", "Offsets never seen here", ["topic", "reason"])
+HALTED = Gauge("vicino_engine_halted_partitions", "Partitions stopped because their log is shorter than what we did")
+LAG = Gauge("vicino_engine_lag_records", "Records in Kafka not taken yet", ["topic"])
+COMMIT_FAILURES = Counter("vicino_engine_kafka_commit_failures_total", "Kafka commits that failed; harmless, see the fence")
+OUTBOX_SENT = Counter("vicino_outbox_sent_total", "Facts that Kafka has")
+OUTBOX_WAITING = Gauge("vicino_outbox_waiting", "Facts that wait for Kafka")
+OUTBOX_FAILURES = Counter("vicino_outbox_failures_total", "Rounds of the relay that failed", ["error"])
+JOBS = Counter("vicino_jobs_total", "Runs of jobs, by what became of them", ["kind", "outcome"])
+JOB_SECONDS = Histogram("vicino_job_seconds", "Time of one run of a job", ["kind"])
+JOBS_WAITING = Gauge("vicino_jobs_waiting", "Jobs by state", ["kind", "state"])
+READY = Gauge("vicino_ready", "1 when /readyz says yes")

@@ -1,0 +1,83 @@
+"""The relay: facts leave the outbox in order, and are forgotten when Kafka has them.
+
+One relay of a service works at a time (a lock that ends with its transaction), so facts of one subject keep their
+order. Killed between sending and marking, it sends again: the ids are the same, and readers act once.
+"""
+
+import asyncio
+import time
+from base64 import b64decode
+
+import asyncpg
+
+from services.chassis import metrics, store
+from services.chassis.backoff import Backoff
+from services.chassis.database import Connection, Pool
+from services.chassis.failpoints import reach
+from services.chassis.logs import logger
+from services.chassis.producer import Producer
+from services.chassis.wakeups import Wakeups
+
+ROUND_FACTS_MAX = 1000
+POLL_SECONDS = 1.0
+SEND_TIMEOUT_SECONDS = 15.0
+IDLE_IN_TRANSACTION_MS = 20_000
+"""A relay that is paused with the lock in hand loses it after this time; longer than a round may take."""
+
+RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
+
+log = logger(__name__)
+
+
+class Relay:
+    """Sends what the service has said."""
+
+    def __init__(self, pool: Pool, producer: Producer, wakeups: Wakeups) -> None:
+        self._pool, self._producer, self._wakeups = pool, producer, wakeups
+        self._alive = time.monotonic()
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        failures = 0
+        while True:
+            try:
+                sent = await self.round()
+                self._alive, failures = time.monotonic(), 0
+                if sent < ROUND_FACTS_MAX:
+                    await self._wakeups.wait("outbox", POLL_SECONDS)
+            except Exception as error:  # noqa: BLE001 - facts wait in the outbox; nothing is skipped
+                failures += 1
+                metrics.OUTBOX_FAILURES.labels(type(error).__name__).inc()
+                log.warning("outbox round failed", error=repr(error))
+                await asyncio.sleep(RETRY.seconds(failures))
+
+    async def round(self) -> int:
+        """Send the oldest facts, if no other relay is at it. Returns how many Kafka took."""
+        async with self._pool.acquire() as db, db.transaction():
+            await db.execute(f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}")
+            if not await store.try_relay_lock(db):
+                return 0
+            facts = await store.oldest_facts(db, ROUND_FACTS_MAX)
+            reach("relay.selected")
+            if facts:
+                await self._send(db, facts)
+        reach("relay.marked")
+        metrics.OUTBOX_SENT.inc(len(facts))
+        return len(facts)
+
+    async def _send(self, db: Connection, facts: list[asyncpg.Record]) -> None:
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            sending = [await self._begin(fact) for fact in facts]
+            await asyncio.gather(*sending)
+        reach("relay.sent")
+        await store.remove_facts(db, [fact["seq"] for fact in facts])
+
+    async def _begin(self, fact: asyncpg.Record) -> "asyncio.Future[object]":
+        key = fact["subject"].encode() if fact["key"] is None else fact["key"]
+        headers = [(name, b64decode(value)) for name, value in fact["headers"]]
+        return await self._producer.begin(fact["topic"], key, fact["payload"], headers)
+
+    def problems(self) -> list[str]:
+        """Why facts are not leaving; empty when they are."""
+        silent = time.monotonic() - self._alive
+        return [f"outbox: no round for {silent:.0f} s"] if silent > 2 * SEND_TIMEOUT_SECONDS else []

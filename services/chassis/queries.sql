@@ -1,0 +1,169 @@
+-- name: ensure_fence(topic, part, log_id)!
+-- The fence row of a log that may be new: FOR UPDATE on no row would lock nothing.
+insert into consumer_offset (topic, part, log_id, next_offset)
+values (:topic, :part, :log_id, 0)
+on conflict do nothing;
+
+-- name: lock_fence(topic, part, log_id)$
+-- The fence: whoever holds this row is the only one who may take this log further.
+select next_offset from consumer_offset
+where topic = :topic and part = :part and log_id = :log_id
+for update;
+
+-- name: move_fence(topic, part, log_id, next_offset)!
+-- Progress, in the same transaction as its effects.
+update consumer_offset set next_offset = :next_offset, updated_at = now()
+where topic = :topic and part = :part and log_id = :log_id;
+
+-- name: next_offset(topic, part, log_id)$
+-- Where a log stands, without locking: what a consumer seeks to.
+select next_offset from consumer_offset
+where topic = :topic and part = :part and log_id = :log_id;
+
+-- name: record_gap(topic, part, log_id, from_offset, to_offset, reason)!
+-- Offsets that will never be seen here.
+insert into ingest_gap (topic, part, log_id, from_offset, to_offset, reason)
+values (:topic, :part, :log_id, :from_offset, :to_offset, :reason)
+on conflict do nothing;
+
+-- name: remember_events(event_keys, content_hashes)
+-- Takes events into the inbox; returns the keys that were new.
+insert into inbox (event_key, content_hash)
+select * from unnest(:event_keys::uuid[], :content_hashes::bigint[])
+on conflict do nothing
+returning event_key;
+
+-- name: known_events(event_keys)
+-- What the inbox holds of these keys, with the hash of their content.
+select event_key, content_hash from inbox where event_key = any(:event_keys::uuid[]);
+
+-- name: forget_events(event_keys)!
+-- A rejected event has not acted: it may come again after repair.
+delete from inbox where event_key = any(:event_keys::uuid[]);
+
+-- name: prune_inbox(before)$
+-- Drops ids older than the window; returns how many.
+with gone as (delete from inbox where seen_at < :before returning 1) select count(*) from gone;
+
+-- name: keep_reject(topic, part, log_id, position, tenant_id, reason, detail, key, raw, headers)!
+-- A record that could not be acted on, whole.
+insert into reject (topic, part, log_id, "offset", tenant_id, reason, detail, key, raw, headers)
+values (:topic, :part, :log_id, :position, :tenant_id, :reason, :detail, :key, :raw, :headers)
+on conflict do nothing;
+
+-- name: list_rejects(reason, limit)
+-- The newest rejects, of one reason or of all.
+select id, topic, part, "offset" as position, tenant_id, reason, detail, raw, first_seen, replayed_at
+from reject where (:reason::text is null or reason = :reason)
+order by id desc limit :limit;
+
+-- name: lock_rejects(ids, reason)
+-- Rejects to be sent again, by id or by reason, that were not sent again yet.
+select id, topic, key, raw, headers from reject
+where replayed_at is null and (id = any(:ids::bigint[]) or reason = :reason)
+order by id for update;
+
+-- name: mark_replayed(ids)!
+-- These rejects were sent again.
+update reject set replayed_at = now() where id = any(:ids::bigint[]);
+
+-- name: count_rejects()
+-- How many rejects there are, by reason.
+select reason, count(*) as n from reject group by reason order by reason;
+
+-- name: add_facts(ids, topics, subjects, types, keys, payloads, headers)!
+-- Facts into the outbox, in the order of the arrays.
+insert into outbox (id, aggregatetype, aggregateid, type, key, payload, headers)
+select f.id, f.topic, f.subject, f.type, f.key, f.payload, f.headers::jsonb
+from unnest(:ids::uuid[], :topics::text[], :subjects::text[], :types::text[], :keys::bytea[], :payloads::bytea[], :headers::text[])
+    with ordinality as f (id, topic, subject, type, key, payload, headers, n)
+order by f.n;
+
+-- name: try_relay_lock()$
+-- One relay of a service at a time; the lock ends with the transaction.
+select pg_try_advisory_xact_lock(hashtext(current_schema()), 1);
+
+-- name: oldest_facts(limit)
+-- The facts to send next, in order.
+select seq, aggregatetype as topic, aggregateid as subject, key, payload, headers from outbox order by seq limit :limit;
+
+-- name: remove_facts(seqs)!
+-- Kafka has these facts from all in-sync replicas.
+delete from outbox where seq = any(:seqs::bigint[]);
+
+-- name: outbox_size()$
+-- How many facts wait.
+select count(*) from outbox;
+
+-- name: notify(what)!
+-- Wake whoever of this service listens, when this transaction commits.
+select pg_notify('vicino_' || current_schema() || '_' || :what, '');
+
+-- name: add_job(id, kind, key, args, run_at, correlation_id, causation_id)!
+-- A job, once: the same id again, or (with a key) the same kind and key, only moves it.
+insert into job (id, kind, key, args, run_at, correlation_id, causation_id)
+values (:id, :kind, :key, :args, :run_at, :correlation_id, :causation_id)
+on conflict (kind, key) do update
+set id = excluded.id, args = excluded.args, run_at = excluded.run_at, attempt = 0, state = 'waiting',
+    lease_token = null, leased_until = null, last_error = null,
+    correlation_id = excluded.correlation_id, causation_id = excluded.causation_id;
+
+-- name: cancel_job(kind, key)!
+-- Takes a keyed job away.
+delete from job where kind = :kind and key = :key;
+
+-- name: lease_jobs(kinds, room, lease_seconds, now)
+-- Leases due jobs, at most `room` of each kind. Due is judged by the injected clock, leases by the database's.
+with due as (
+    select job.id, k.lease_seconds
+    from unnest(:kinds::text[], :room::int[], :lease_seconds::float8[]) as k (kind, room, lease_seconds)
+    cross join lateral (
+        select id from job as waiting
+        where waiting.kind = k.kind and waiting.state = 'waiting' and waiting.run_at <= :now
+          and (waiting.leased_until is null or waiting.leased_until < clock_timestamp())
+        order by waiting.run_at
+        limit k.room
+        for update skip locked
+    ) as job
+)
+update job
+set lease_token = gen_random_uuid(), attempt = attempt + 1,
+    leased_until = clock_timestamp() + make_interval(secs => due.lease_seconds)
+from due where job.id = due.id
+returning job.id, job.kind, job.key, job.args, job.attempt, job.lease_token, job.correlation_id, job.causation_id;
+
+-- name: remove_job(id, lease_token)$
+-- Ends a job, if the lease is still ours.
+delete from job where id = :id and lease_token = :lease_token returning id;
+
+-- name: retry_job(id, lease_token, run_at, last_error)!
+-- Gives a job back until `run_at`.
+update job set lease_token = null, leased_until = null, run_at = :run_at, last_error = :last_error
+where id = :id and lease_token = :lease_token;
+
+-- name: release_job(id, lease_token)!
+-- Gives a job back untried: the process stops.
+update job set lease_token = null, leased_until = null, attempt = attempt - 1
+where id = :id and lease_token = :lease_token;
+
+-- name: fail_job(id, lease_token, last_error)!
+-- Keeps a job whose attempts are used up, for a person to look at.
+update job set state = 'failed', lease_token = null, leased_until = null, last_error = :last_error
+where id = :id and lease_token = :lease_token;
+
+-- name: job_counts(now)
+-- Jobs by kind: due now, waiting for later, failed.
+select kind,
+       count(*) filter (where state = 'waiting' and run_at <= :now) as due,
+       count(*) filter (where state = 'waiting' and run_at > :now) as later,
+       count(*) filter (where state = 'failed') as failed
+from job group by kind order by kind;
+
+-- name: list_jobs(state, limit)
+-- Jobs in a state, the oldest first.
+select id, kind, key, args, run_at, attempt, state, last_error, created_at
+from job where state = :state order by created_at limit :limit;
+
+-- name: retry_failed(ids)!
+-- Failed jobs get all their attempts again.
+update job set state = 'waiting', attempt = 0, last_error = null where state = 'failed' and id = any(:ids::uuid[]);

@@ -1,0 +1,254 @@
+"""A service: what it consists of, and how it starts, runs and stops."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from faststream.asgi import AsgiFastStream
+from faststream.kafka import KafkaBroker
+
+from schemas.events import MODULES
+from schemas.topics import Topic
+from services.chassis import health, logs, metrics, store
+from services.chassis.backoff import Backoff
+from services.chassis.clock import Clock, clock_from
+from services.chassis.database import Pool, open_pool
+from services.chassis.engine.consumer import Consumer, Reading
+from services.chassis.engine.logbook import Logbook
+from services.chassis.engine.partition import Partition, by_record, by_slice
+from services.chassis.engine.records import Routes
+from services.chassis.engine.slices import SliceRoute
+from services.chassis.health import AsgiApp
+from services.chassis.jobs import JobHandler, Lane, Worker
+from services.chassis.migrate import MigrationFailed, migrate
+from services.chassis.outbox import Relay
+from services.chassis.producer import Producer
+from services.chassis.settings import ServiceSettings
+from services.chassis.unit import Cause, Unit, transaction
+from services.chassis.wakeups import Wakeups
+
+GRACEFUL_SECONDS = 8.0
+"""For slices in work at a stop; with jobs and the producer after them, a stop stays within 15 s."""
+
+HTTP_GRACE_SECONDS = 3
+INBOX_DAYS = 90
+"""How long ids of events acted on are kept: beyond any retention of a topic that record handlers read again."""
+
+MEASURE_EVERY_SECONDS = 5.0
+PRUNE_EVERY_SECONDS = 3600.0
+RETRY = Backoff(first_seconds=0.2, max_seconds=5.0)
+
+log = logs.logger(__name__)
+
+
+@dataclass
+class Runtime:
+    """What a running service has: given to its API and its background tasks."""
+
+    settings: ServiceSettings
+    service: str
+    pool: Pool
+    clock: Clock
+    producer: Producer
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def unit(self, cause: str) -> AbstractAsyncContextManager[Unit]:
+        """A transaction of its own, for an HTTP request. `cause` seeds the ids of what it says: make it unique."""
+        return transaction(self.pool, self.service, self.clock, Cause(cause))
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a service, put together in its `app.py`. `name` is its schema, its consumer group and its role."""
+
+    name: str
+    settings: ServiceSettings
+    migrations: Path
+    routes: Routes = field(default_factory=dict)
+    slices: Sequence[SliceRoute] = ()
+    jobs: Sequence[JobHandler] = ()
+    api: Callable[[Runtime], AsgiApp] | None = None
+    background: Sequence[Callable[[Runtime], Awaitable[None]]] = ()
+    clock: Clock | None = None
+    """In place of the settings' clock, for tests."""
+
+
+class Process:
+    """A service at work: an ASGI app whose lifespan is the service's life."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._broker = _broker(service)
+        self._api: AsgiApp | None = None
+        self._checks: list[health.Problems] = []
+        self.consumers: list[Consumer] = []
+        self._app = AsgiFastStream(
+            self._broker,
+            logger=None,
+            lifespan=self._life,
+            asgi_routes=health.endpoints(lambda: self.runtime.pool, lambda: self._checks),
+            on_shutdown=[self._stop_taking],
+        )
+        self._paths = {path for path, _ in self._app.routes}
+        self.runtime: Runtime
+
+    async def __call__(self, scope: "object", receive: "object", send: "object") -> None:
+        """The service's own API, and beside it the chassis' endpoints, on one port."""
+        path = scope.get("path") if isinstance(scope, dict) and scope["type"] != "lifespan" else None
+        if path is not None and path not in self._paths and self._api is not None:
+            await self._api(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)  # type: ignore[arg-type]
+
+    def _stop_taking(self) -> None:
+        self.runtime.stopping.set()
+        for consumer in self.consumers:
+            consumer.stop_taking()
+
+    @asynccontextmanager
+    async def _life(self) -> AsyncIterator[None]:
+        """Everything but the consumers, which FastStream starts inside and stops first."""
+        service, settings = self.service, self.service.settings
+        async with AsyncExitStack() as life:
+            await _migrated(service)
+            pool = await open_pool(settings.postgres_url, service.name, settings.pool_size_max, f"vicino-{service.name}")
+            life.push_async_callback(_close, pool)
+            producer = Producer(settings.kafka_bootstrap, settings.topic_prefix, f"vicino-{service.name}")
+            await producer.start()
+            life.push_async_callback(producer.stop)
+            clock = service.clock or clock_from(settings.clock_file)
+            self.runtime = Runtime(settings, service.name, pool, clock, producer)
+            if service.api is not None:
+                self._api = service.api(self.runtime)
+            await self._start_workers(life)
+            yield
+
+    async def _start_workers(self, life: AsyncExitStack) -> None:
+        service, runtime = self.service, self.runtime
+        wakeups = Wakeups(service.settings.postgres_url, service.name, ("outbox", "jobs"))
+        relay = Relay(runtime.pool, runtime.producer, wakeups)
+        worker = Worker(Lane(runtime.pool, service.name, runtime.clock), service.jobs, wakeups)
+        self.consumers = self._consumers()
+        self._checks = [relay.problems, worker.problems, *(consumer.problems for consumer in self.consumers)]
+        tasks = [wakeups.run(), relay.run(), worker.run(), _keep_house(runtime)]
+        tasks += [consumer.attend() for consumer in self.consumers]
+        tasks += [work(runtime) for work in service.background]  # type: ignore[misc]
+        running = [asyncio.create_task(task) for task in tasks]
+        for task in running:
+            task.add_done_callback(_must_not_end)
+        life.push_async_callback(_cancel, running)
+        life.push_async_callback(worker.stop)
+
+    def _consumers(self) -> list[Consumer]:
+        """Record handlers under the service's name; slice handlers beside them, so that volume delays no fact."""
+        service, runtime = self.service, self.runtime
+        logbook = Logbook(service.settings.kafka_bootstrap)
+        found = []
+        if service.routes:
+            topics = tuple({payload.topic: None for payload in service.routes})
+            take = by_record(service.routes)
+            partition = Partition(runtime.pool, service.name, runtime.clock, take)
+            reading = _reading(service, service.name, topics, service.settings.slice_records_max)
+            found.append(Consumer(reading, self._broker, logbook, partition))
+        if service.slices:
+            handlers = {route.topic.name: route.handler for route in service.slices}
+            partition = Partition(runtime.pool, service.name, runtime.clock, by_slice(handlers))
+            topics = tuple(route.topic for route in service.slices)
+            reading = _reading(service, f"{service.name}-volume", topics, service.settings.volume_slice_records_max)
+            found.append(Consumer(reading, self._broker, logbook, partition))
+        return found
+
+
+def _broker(service: Service) -> KafkaBroker:
+    return KafkaBroker(
+        service.settings.kafka_bootstrap,
+        client_id=f"vicino-{service.name}",
+        apply_types=False,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=GRACEFUL_SECONDS,
+        logger=None,
+    )
+
+
+def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_max: int) -> Reading:
+    settings = service.settings
+    return Reading(
+        settings.topic_prefix + group, topics, records_max, settings.instance, settings.session_timeout_ms, settings.topic_prefix
+    )
+
+
+async def _migrated(service: Service) -> None:
+    """Bring the schema up to date, however long the database takes to come."""
+    failures = 0
+    while True:
+        try:
+            await migrate(service.settings.postgres_url, service.name, service.migrations)
+            return
+        except MigrationFailed as error:
+            if "refused" not in str(error) and "starting up" not in str(error):
+                raise
+            failures += 1
+            log.warning("database is not there yet", error=str(error))
+            await asyncio.sleep(RETRY.seconds(failures))
+
+
+async def _keep_house(runtime: Runtime) -> None:
+    """Measure what waits, and drop ids beyond the inbox's window."""
+    pruned = 0.0
+    while True:
+        await asyncio.sleep(MEASURE_EVERY_SECONDS)
+        try:
+            async with runtime.pool.acquire() as db:
+                metrics.OUTBOX_WAITING.set(await store.outbox_size(db))
+                for row in await store.job_counts(db, runtime.clock.now()):
+                    for state in ("due", "later", "failed"):
+                        metrics.JOBS_WAITING.labels(row["kind"], state).set(row[state])
+                if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
+                    await store.prune_inbox(db, INBOX_DAYS)
+                    pruned = time.monotonic()
+        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
+            log.warning("cannot measure", error=repr(error))
+
+
+def _must_not_end(task: "asyncio.Task[None]") -> None:
+    """A task of the chassis that ends by itself is a bug: say so loudly, and let the process be restarted."""
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("a background task died", task=repr(task), error=repr(error), exc_info=error)
+        raise SystemExit(1)
+
+
+async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _close(pool: Pool) -> None:
+    """Close the pool, but not for ever: a server that is away cannot say goodbye."""
+    try:
+        async with asyncio.timeout(2):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def run(service: Service) -> None:
+    """Run a service until SIGTERM or SIGINT; stops within 15 s."""
+    settings = service.settings
+    logs.configure(service.name, settings.log_level)
+    assert MODULES  # importing the catalogue has filled the registry that events are read with
+    uvicorn.run(
+        Process(service),
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        loop="uvloop",
+        timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
+    )

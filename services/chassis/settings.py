@@ -1,0 +1,50 @@
+"""Settings common to all services, from the environment, prefix `VICINO_`."""
+
+from base64 import b64decode
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MASTER_KEY_BYTES = 32
+
+
+class ServiceSettings(BaseSettings):
+    """Where a service finds what it needs. Each service subclasses it for what is its own."""
+
+    model_config = SettingsConfigDict(env_prefix="VICINO_", extra="ignore", frozen=True)
+
+    postgres_url: str
+    """DSN of the service's own role; its schema is named like the service."""
+    kafka_bootstrap: str
+    topic_prefix: str = ""
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
+    clock_file: Path | None = None
+    """A steered clock's file (`chassis/clock.py`); without it, the machine's clock."""
+    master_key: SecretStr | None = None
+    operator_token: SecretStr | None = None
+    instance: str | None = None
+    """Static group membership: a name that this copy keeps over restarts, unique among the copies of a service."""
+    log_level: str = "INFO"
+    pool_size_max: int = 12
+    session_timeout_ms: int = 10_000
+    slice_records_max: int = 1_000
+    """Records of one fetch for record handlers; keeps a slice well under a second."""
+    volume_slice_records_max: int = 8_000
+    """The same for slice handlers, which cost microseconds per record."""
+
+    def key(self) -> bytes:
+        """The master key. Raises `ValueError` with what to do when it is absent or has the wrong length."""
+        if self.master_key is None:
+            raise ValueError("VICINO_MASTER_KEY is not set: give 32 random bytes in base64")
+        key = b64decode(self.master_key.get_secret_value(), validate=True)
+        if len(key) != MASTER_KEY_BYTES:
+            raise ValueError(f"VICINO_MASTER_KEY must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
+        return key
+
+    def token(self) -> str:
+        """The operator's token. Raises `ValueError` when it is absent."""
+        if self.operator_token is None:
+            raise ValueError("VICINO_OPERATOR_TOKEN is not set: give a long random text")
+        return self.operator_token.get_secret_value()

@@ -1,0 +1,215 @@
+"""The chassis' statements (`queries.sql`), typed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.chassis.database import Connection, load_queries
+
+if TYPE_CHECKING:
+    from services.chassis.unit import Cancelled, Fact, JobRow
+
+_sql = load_queries(Path(__file__).parent / "queries.sql")
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One partition of one incarnation of a topic: a topic made anew is another log."""
+
+    topic: str
+    part: int
+    log_id: str
+
+
+async def lock_fence(db: Connection, log: Log) -> int:
+    """Take the fence of a log; returns its next offset. Waits for whoever holds it."""
+    found = await _sql.lock_fence(db, topic=log.topic, part=log.part, log_id=log.log_id)
+    if found is None:
+        await _sql.ensure_fence(db, topic=log.topic, part=log.part, log_id=log.log_id)
+        found = await _sql.lock_fence(db, topic=log.topic, part=log.part, log_id=log.log_id)
+    return int(found)
+
+
+async def move_fence(db: Connection, log: Log, next_offset: int) -> None:
+    """Record that everything below `next_offset` has had its effect."""
+    await _sql.move_fence(db, topic=log.topic, part=log.part, log_id=log.log_id, next_offset=next_offset)
+
+
+async def next_offset(db: Connection, log: Log) -> int:
+    """Where a log stands; 0 for one never seen."""
+    return int(await _sql.next_offset(db, topic=log.topic, part=log.part, log_id=log.log_id) or 0)
+
+
+async def record_gap(db: Connection, log: Log, first: int, last: int, reason: str) -> None:
+    """Record offsets that will never be seen here (`retention`, `hole`), both inclusive."""
+    await _sql.record_gap(
+        db, topic=log.topic, part=log.part, log_id=log.log_id, from_offset=first, to_offset=last, reason=reason
+    )
+
+
+async def remember_events(db: Connection, hashes: dict[UUID, int]) -> set[UUID]:
+    """Take events into the inbox; returns those that were new."""
+    rows = _sql.remember_events(db, event_keys=list(hashes), content_hashes=list(hashes.values()))
+    return {_uuid(row["event_key"]) async for row in rows}
+
+
+async def known_events(db: Connection, keys: Iterable[UUID]) -> dict[UUID, int]:
+    """What the inbox holds of these keys: the hash of each one's content."""
+    rows = _sql.known_events(db, event_keys=list(keys))
+    return {_uuid(row["event_key"]): row["content_hash"] async for row in rows}
+
+
+async def forget_events(db: Connection, keys: Iterable[UUID]) -> None:
+    """Let rejected events come again."""
+    await _sql.forget_events(db, event_keys=list(keys))
+
+
+async def prune_inbox(db: Connection, before: datetime) -> int:
+    """Drop ids older than the window; returns how many."""
+    return int(await _sql.prune_inbox(db, before=before))
+
+
+async def keep_reject(
+    db: Connection, log: Log, offset: int, tenant_id: str | None, reason: str, detail: str,
+    key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, str | None]],
+) -> None:  # fmt: skip
+    """Keep a record that could not be acted on, whole. Header values are base64."""
+    await _sql.keep_reject(
+        db, topic=log.topic, part=log.part, log_id=log.log_id, position=offset, tenant_id=tenant_id,
+        reason=reason, detail=detail, key=key, raw=raw, headers=list(headers),
+    )  # fmt: skip
+
+
+async def add_facts(db: Connection, facts: Sequence["Fact"]) -> None:
+    """Put facts into the outbox and wake the relay at commit."""
+    await _sql.add_facts(
+        db,
+        ids=[fact.id for fact in facts],
+        topics=[fact.topic for fact in facts],
+        subjects=[fact.subject for fact in facts],
+        types=[fact.type for fact in facts],
+        keys=[fact.key for fact in facts],
+        payloads=[fact.payload for fact in facts],
+        headers=[msgspec.json.encode(fact.headers).decode() for fact in facts],
+    )
+    await notify(db, "outbox")
+
+
+async def put_job(db: Connection, job: "JobRow | Cancelled") -> None:
+    """Write a job, or take a keyed one away."""
+    if not hasattr(job, "run_at"):
+        await _sql.cancel_job(db, kind=job.kind, key=job.key)
+        return
+    await _sql.add_job(
+        db, id=job.id, kind=job.kind, key=job.key, args=job.args, run_at=job.run_at,
+        correlation_id=job.correlation_id, causation_id=job.causation_id,
+    )  # fmt: skip
+
+
+async def notify(db: Connection, what: str) -> None:
+    """Wake whoever of this service waits for `outbox` or `jobs`, when the transaction commits."""
+    await _sql.notify(db, what=what)
+
+
+async def rows(found: Any) -> list[asyncpg.Record]:
+    """All rows of a many-row query."""
+    return [row async for row in found]
+
+
+def _uuid(value: Any) -> UUID:
+    """asyncpg's own UUID class equals, but does not hash as fast as, the standard one."""
+    return UUID(int=value.int)
+
+
+async def try_relay_lock(db: Connection) -> bool:
+    """Whether this transaction is now the service's only relay."""
+    return bool(await _sql.try_relay_lock(db))
+
+
+async def oldest_facts(db: Connection, limit: int) -> list[asyncpg.Record]:
+    """The facts to send next, in order."""
+    return await rows(_sql.oldest_facts(db, limit=limit))
+
+
+async def remove_facts(db: Connection, seqs: list[int]) -> None:
+    """Forget facts that Kafka has."""
+    await _sql.remove_facts(db, seqs=seqs)
+
+
+async def outbox_size(db: Connection) -> int:
+    """How many facts wait."""
+    return int(await _sql.outbox_size(db))
+
+
+async def lease_jobs(
+    db: Connection, room: dict[str, int], lease_seconds: dict[str, float], now: datetime
+) -> list[asyncpg.Record]:
+    """Lease due jobs, at most `room` of each kind."""
+    kinds = list(room)
+    found = _sql.lease_jobs(
+        db, kinds=kinds, room=[room[kind] for kind in kinds], lease_seconds=[lease_seconds[kind] for kind in kinds], now=now
+    )
+    return await rows(found)
+
+
+async def remove_job(db: Connection, job_id: UUID, token: UUID) -> bool:
+    """End a job; False when the lease is no longer ours."""
+    return await _sql.remove_job(db, id=job_id, lease_token=token) is not None
+
+
+async def retry_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime, error: str) -> None:
+    """Give a job back until `run_at`."""
+    await _sql.retry_job(db, id=job_id, lease_token=token, run_at=run_at, last_error=error)
+
+
+async def release_job(db: Connection, job_id: UUID, token: UUID) -> None:
+    """Give a job back untried."""
+    await _sql.release_job(db, id=job_id, lease_token=token)
+
+
+async def fail_job(db: Connection, job_id: UUID, token: UUID, error: str) -> None:
+    """Keep a job whose attempts are used up."""
+    await _sql.fail_job(db, id=job_id, lease_token=token, last_error=error)
+
+
+async def job_counts(db: Connection, now: datetime) -> list[asyncpg.Record]:
+    """Jobs by kind: due, later, failed."""
+    return await rows(_sql.job_counts(db, now=now))
+
+
+async def list_jobs(db: Connection, state: str, limit: int) -> list[asyncpg.Record]:
+    """Jobs in a state, the oldest first."""
+    return await rows(_sql.list_jobs(db, state=state, limit=limit))
+
+
+async def retry_failed(db: Connection, ids: list[UUID]) -> None:
+    """Give failed jobs all their attempts again."""
+    await _sql.retry_failed(db, ids=ids)
+
+
+async def list_rejects(db: Connection, reason: str | None, limit: int) -> list[asyncpg.Record]:
+    """The newest rejects, of one reason or of all."""
+    return await rows(_sql.list_rejects(db, reason=reason, limit=limit))
+
+
+async def lock_rejects(db: Connection, ids: list[int], reason: str | None) -> list[asyncpg.Record]:
+    """Rejects not sent again yet, by id or by reason."""
+    return await rows(_sql.lock_rejects(db, ids=ids, reason=reason))
+
+
+async def mark_replayed(db: Connection, ids: list[int]) -> None:
+    """Record that these rejects were sent again."""
+    await _sql.mark_replayed(db, ids=ids)
+
+
+async def count_rejects(db: Connection) -> dict[str, int]:
+    """Rejects by reason."""
+    return {row["reason"]: row["n"] for row in await rows(_sql.count_rejects(db))}

@@ -1,0 +1,188 @@
+"""The unit of work: one transaction, and what leaves with it.
+
+A handler changes rows through `db`, says facts through `publish`, asks for outside calls through `enqueue`.
+Nothing leaves before the transaction commits, and everything does when it has.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.envelope import Event, Payload
+from schemas.topics import Topic
+from services.chassis import store
+from services.chassis.clock import Clock
+from services.chassis.database import Connection, Pool
+
+_FACT = UUID("5d2f2f0a-2a55-4a0c-8c3c-7f1b5f6f9d01")
+FACT_BYTES_MAX = 900_000
+"""A little under Kafka's default limit of a message, so that no fact can get stuck in the outbox."""
+
+PayloadT = TypeVar("PayloadT", bound=Payload)
+
+
+class Args(BaseModel):
+    """Arguments of a job, kept as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Kind(Protocol):
+    """What a unit needs to know of a job's kind: its name."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a service."""
+        ...
+
+
+class Rejected(Exception):  # noqa: N818 - it is an outcome, not an error of ours
+    """A handler refuses a record: it becomes a reject, its neighbours go on."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+class FactTooLarge(ValueError):
+    """A fact is larger than Kafka would take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A row of the outbox."""
+
+    id: UUID
+    topic: str
+    subject: str
+    type: str
+    key: bytes | None
+    payload: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job to be written, or taken away."""
+
+    id: UUID
+    kind: str
+    key: str | None
+    args: dict[str, Any]
+    run_at: datetime
+    correlation_id: str | None
+    causation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A keyed job to be taken away."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a unit of work acts on. `seed` is the same whenever the same thing is acted on again."""
+
+    seed: str
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+    @classmethod
+    def of(cls, event: Event[Payload]) -> "Cause":
+        """The event as a cause: its story goes on, and it becomes the parent."""
+        seed = f"{event.subject}|{event.source}|{event.id}"
+        return cls(seed, event.correlation_id or event.id, event.id)
+
+
+@dataclass
+class Parcel:
+    """What leaves with a transaction, in order. Each lot of jobs keeps the order of its calls."""
+
+    facts: list[Fact] = field(default_factory=list)
+    jobs: list[JobRow | Cancelled] = field(default_factory=list)
+
+    async def write(self, db: Connection, now: datetime) -> None:
+        """Put it into the outbox and the job table, and wake who waits for them."""
+        if self.facts:
+            await store.add_facts(db, self.facts)
+        for job in self.jobs:
+            await store.put_job(db, job)
+        if any(isinstance(job, JobRow) and job.run_at <= now for job in self.jobs):
+            await store.notify(db, "jobs")
+
+
+class Unit:
+    """One transaction on behalf of one cause."""
+
+    def __init__(self, db: Connection, service: str, now: datetime, cause: Cause, parcel: Parcel | None = None) -> None:
+        self.db = db
+        self.now = now
+        self._service = service
+        self._cause = cause
+        self._parcel = parcel or Parcel()
+        self._count = 0
+
+    def publish(self, payload: PayloadT, *, subject: str, time: datetime | None = None) -> Event[PayloadT]:
+        """Say a fact. It leaves when the transaction commits, in the order of the calls for one subject.
+
+        Raises `FactTooLarge` rather than write what Kafka would refuse.
+        """
+        event = Event(
+            id=str(self._next_id()),
+            source=f"/vicino/{self._service}",
+            type=payload.wire_type,
+            subject=subject,
+            time=time or self.now,
+            data=payload,
+            correlation_id=self._cause.correlation_id,
+            causation_id=self._cause.causation_id,
+        )
+        raw = event.encode()
+        if len(raw) > FACT_BYTES_MAX:
+            raise FactTooLarge(f"{event.type} would have {len(raw)} bytes, more than {FACT_BYTES_MAX}")
+        self._parcel.facts.append(Fact(UUID(event.id), payload.topic.name, subject, event.type, None, raw))
+        return event
+
+    def enqueue(self, kind: Kind, args: Args, *, at: datetime | None = None, key: str | None = None) -> None:
+        """Ask for a job, due `at` (now, if not said). With `key`, there is at most one: asking again moves it."""
+        self._parcel.jobs.append(
+            JobRow(
+                self._next_id(), kind.name, key, args.model_dump(mode="json"), at or self.now,
+                self._cause.correlation_id, self._cause.causation_id,
+            )
+        )  # fmt: skip
+
+    def cancel(self, kind: Kind, key: str) -> None:
+        """Take a keyed job away, if it is there."""
+        self._parcel.jobs.append(Cancelled(kind.name, key))
+
+    def _next_id(self) -> UUID:
+        self._count += 1
+        return uuid5(_FACT, f"{self._service}|{self._cause.seed}|{self._count}")
+
+    async def flush(self) -> None:
+        """Write what leaves. Called once, just before the commit."""
+        await self._parcel.write(self.db, self.now)
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, service: str, clock: Clock, cause: Cause) -> AsyncIterator[Unit]:
+    """A unit with a transaction of its own: commits at the end, rolls back on any exception."""
+    async with pool.acquire() as db, db.transaction():
+        unit = Unit(db, service, clock.now(), cause)
+        yield unit
+        await unit.flush()
+
+
+def dead_letter(topic: Topic, seed: str, key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Fact:
+    """A rejected record as a fact on the topic's dead-letter topic."""
+    return Fact(uuid5(_FACT, f"reject|{seed}"), topic.dead_letters, "", "reject", key or b"", raw, headers)
+
