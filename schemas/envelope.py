@@ -25,9 +25,8 @@ class Payload(Value):
     wire_type: ClassVar[str] = ""
     topic: ClassVar[Topic]
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str = "", topic: Topic | None = None, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
+    def __init_subclass__(cls, *, type: str = "", topic: Topic | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
         if not type or topic is None:
             return
         if type in PAYLOADS:

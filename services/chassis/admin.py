@@ -33,7 +33,7 @@ def _wanted(topics: Iterable[Topic], prefix: str, replicas: int) -> list[NewTopi
 
 
 def _apply(bootstrap: str, wanted: list[NewTopic]) -> list[str]:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     made = []
     for name, future in admin.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_SECONDS).items():
         try:

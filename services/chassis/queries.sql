@@ -41,9 +41,9 @@ select event_key, content_hash from inbox where event_key = any(:event_keys::uui
 -- A rejected event has not acted: it may come again after repair.
 delete from inbox where event_key = any(:event_keys::uuid[]);
 
--- name: prune_inbox(before)$
+-- name: prune_inbox(days)$
 -- Drops ids older than the window; returns how many.
-with gone as (delete from inbox where seen_at < :before returning 1) select count(*) from gone;
+with gone as (delete from inbox where seen_at < now() - make_interval(days => :days) returning 1) select count(*) from gone;
 
 -- name: keep_reject(topic, part, log_id, position, tenant_id, reason, detail, key, raw, headers)!
 -- A record that could not be acted on, whole.

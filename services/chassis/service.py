@@ -11,7 +11,7 @@ import uvicorn
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 
-from schemas.events import MODULES
+import schemas.events  # noqa: F401 - loads every payload into the registry that events are read with
 from schemas.topics import Topic
 from services.chassis import health, logs, metrics, store
 from services.chassis.backoff import Backoff
@@ -241,7 +241,6 @@ def run(service: Service) -> None:
     """Run a service until SIGTERM or SIGINT; stops within 15 s."""
     settings = service.settings
     logs.configure(service.name, settings.log_level)
-    assert MODULES  # importing the catalogue has filled the registry that events are read with
     uvicorn.run(
         Process(service),
         host=settings.http_host,

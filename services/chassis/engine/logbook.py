@@ -18,7 +18,7 @@ class Logbook:
     """The topic ids as last seen."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000, "log_level": 0})
         self._ids: dict[str, str] = {}
 
     def known(self, topic: str) -> str:

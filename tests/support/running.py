@@ -1,0 +1,185 @@
+"""Runs a service in this process on the real PostgreSQL and Kafka of the test run, and watches it from outside."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import asyncpg
+import uvicorn
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from schemas.envelope import Event, Payload, decode
+from schemas.topics import BY_NAME, Topic
+from services.chassis.admin import ensure_topics
+from services.chassis.clock import Clock
+from services.chassis.service import Process, Service
+from services.chassis.settings import ServiceSettings
+from services.local.ports import free_port
+from services.local.roles import ensure_service, role_of
+
+PASSWORD = "only-for-tests"
+SETTLE_SECONDS = 30.0
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+PayloadT = TypeVar("PayloadT", bound=Payload)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the test runner."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+async def settings_for(
+    kind: type[SettingsT], service: str, database: str, bootstrap: str, prefix: str, **more: Any
+) -> SettingsT:
+    """Settings for a service on a fresh database: its role and schema are made here, its topics too."""
+    name = database.rsplit("/", 1)[1]
+    await ensure_service(database, name, service, PASSWORD)
+    await ensure_topics(bootstrap, BY_NAME.values(), prefix=prefix)
+    host = database.split("@", 1)[1]
+    values = {
+        "postgres_url": f"postgresql://{role_of(service)}:{PASSWORD}@{host}",
+        "kafka_bootstrap": bootstrap,
+        "topic_prefix": prefix,
+        "http_port": free_port(),
+        "operator_token": "operator-for-tests",
+        "master_key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        **more,
+    }
+    return kind(**values)
+
+
+class Running:
+    """A service at work, and the test's own connections to its world."""
+
+    def __init__(self, process: Process, producer: AIOKafkaProducer) -> None:
+        self.process, self.service = process, process.service
+        self._producer = producer
+        settings = process.service.settings
+        self.url = f"http://{settings.http_host}:{settings.http_port}"
+
+    @property
+    def runtime(self) -> Any:
+        return self.process.runtime
+
+    async def publish(self, *events: Event[Any]) -> None:
+        """Write events to their topics, all acknowledged."""
+        await self.send(*((event.data.topic, event.subject.encode(), event.encode()) for event in events))
+
+    async def send(self, *messages: tuple[Topic, bytes | None, bytes | None]) -> None:
+        """Write raw messages, all acknowledged."""
+        prefix = self.service.settings.topic_prefix
+        sending = [await self._producer.send(prefix + topic.name, value=value, key=key) for topic, key, value in messages]
+        await asyncio.gather(*sending)
+
+    async def sql(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """Ask the service's own schema."""
+        async with self.runtime.pool.acquire() as db:
+            return list(await db.fetch(query, *args))
+
+    async def eventually(self, condition: Callable[[], Any], seconds: float = SETTLE_SECONDS) -> Any:
+        """Wait until an (async) condition is true; returns what it gave."""
+        async with asyncio.timeout(seconds):
+            while not (found := await condition()):
+                await asyncio.sleep(0.02)
+        return found
+
+    async def settled(self) -> None:
+        """Wait until everything written is taken, no job is due, and the outbox is empty."""
+        await self.eventually(self._is_settled)
+
+    async def _is_settled(self) -> bool:
+        ends = await self._ends()
+        done = {
+            (row["topic"], row["part"]): row["next_offset"]
+            for row in await self.sql("select topic, part, max(next_offset) as next_offset from consumer_offset group by 1, 2")
+        }
+        if any(done.get(key, 0) < end for key, end in ends.items()):
+            return False
+        now = self.runtime.clock.now()
+        waiting = await self.sql(
+            "select (select count(*) from outbox) + (select count(*) from job where state = 'waiting' and run_at <= $1) as n", now
+        )
+        return bool(waiting[0]["n"] == 0)
+
+    def _topics(self) -> list[Topic]:
+        return [*{payload.topic: None for payload in self.service.routes}, *(route.topic for route in self.service.slices)]
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        prefix = self.service.settings.topic_prefix
+        consumer = self.process.consumers[0]._consumer
+        ends: dict[tuple[str, int], int] = {}
+        for topic in self._topics():
+            parts = [TopicPartition(prefix + topic.name, n) for n in range(topic.partitions)]
+            for tp, end in (await consumer.end_offsets(parts)).items():
+                ends[(topic.name, tp.partition)] = end
+        return ends
+
+    async def published(self, payload: type[PayloadT]) -> list[Event[PayloadT]]:
+        """Everything of a type that is on its topic now, in the order of each partition."""
+        settings = self.service.settings
+        raw = await read_topic(settings.kafka_bootstrap, settings.topic_prefix + payload.topic.name)
+        events = [decode(value) for value in raw]
+        return [event for event in events if isinstance(event.data, payload)]  # type: ignore[misc]
+
+
+async def read_topic(bootstrap: str, topic: str) -> list[bytes]:
+    """All values of a topic, to its present end."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        parts = [TopicPartition(topic, n) for n in await _partitions(consumer, topic)]
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        values: list[bytes] = []
+        for tp in parts:
+            await consumer.seek_to_beginning(tp)
+        while any([await consumer.position(tp) < ends[tp] for tp in parts]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                values += [record.value for record in records]
+        return values
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
+    await consumer._client.force_metadata_update()
+    return sorted(consumer.partitions_for_topic(topic) or (await _known(consumer, topic)))
+
+
+async def _known(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    consumer._client.add_topic(topic)
+    while not (found := consumer.partitions_for_topic(topic)):
+        await consumer._client.force_metadata_update()
+    return set(found)
+
+
+@asynccontextmanager
+async def running(service: Service, clock: Clock | None = None) -> AsyncIterator[Running]:
+    """Start a service, wait until it is ready, and stop it at the end."""
+    process = Process(replace(service, clock=clock) if clock else service)
+    settings = service.settings
+    config = uvicorn.Config(
+        process, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, lifespan="on",
+        timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.02)
+            while not serving.done() and any(consumer.problems() for consumer in process.consumers):
+                await asyncio.sleep(0.02)
+        if serving.done():
+            raise RuntimeError("the service did not start") from serving.exception()
+        yield Running(process, producer)
+    finally:
+        await producer.stop()
+        server.should_exit = True
+        await serving
