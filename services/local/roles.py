@@ -50,6 +50,7 @@ async def ensure_provisioner(superuser_url: str, password: str) -> None:
     connection = await asyncpg.connect(superuser_url)
     try:
         await _ensure_role(connection, PROVISIONER, password, "nosuperuser createdb createrole")
+        await connection.execute("revoke all on database postgres, template1 from public")
         await connection.execute(f'grant connect on database postgres to "{PROVISIONER}"')
     finally:
         await connection.close()

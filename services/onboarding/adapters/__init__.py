@@ -1,0 +1,48 @@
+"""Back-ends of services. A driver is one file here and one entry in `app.py`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from schemas.catalogue import ProvisioningStep
+from services.chassis.jobs import GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The service instance a back-end is asked about."""
+
+    service_id: str
+    tenant_id: str
+    sku: str
+    quantities: Mapping[str, Decimal]
+
+
+class Driver(Protocol):
+    """Makes, changes and takes back. Every call may be repeated with the same key and then changes nothing more."""
+
+    async def provision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
+        """Make it. Raises when the back-end refuses or does not answer."""
+        ...
+
+    async def change(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
+        """Bring it to the instance's quantities."""
+        ...
+
+    async def deprovision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
+        """Take it back without a trace; what is not there is no error."""
+        ...
+
+
+class Drivers:
+    """The drivers there are, by name."""
+
+    def __init__(self, drivers: Mapping[str, Driver]) -> None:
+        self._drivers = drivers
+
+    def of(self, step: ProvisioningStep) -> Driver:
+        """The driver of a step. Raises `GiveUp` for a plan that names none of ours."""
+        if step.driver not in self._drivers:
+            raise GiveUp(f"no driver is called {step.driver}")
+        return self._drivers[step.driver]

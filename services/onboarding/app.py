@@ -1,0 +1,35 @@
+"""Onboarding, put together."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from services.chassis.service import Service, run
+from services.chassis.settings import ServiceSettings
+from services.onboarding.adapters import Drivers
+from services.onboarding.adapters.http import HttpDriver
+from services.onboarding.adapters.postgres import PostgresDriver
+from services.onboarding.handlers import ROUTES
+from services.onboarding.jobs import jobs
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class OnboardingSettings(ServiceSettings):
+    """What onboarding needs beside the common settings."""
+
+    provisioning_url: SecretStr
+    """DSN of the server for tenants' databases: a role with CREATEDB and CREATEROLE."""
+
+
+def build(settings: OnboardingSettings) -> Service:
+    """The composition root."""
+    drivers = Drivers(
+        {"postgres": PostgresDriver(settings.provisioning_url.get_secret_value(), settings.key()), "http": HttpDriver()}
+    )
+    return Service("onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers))
+
+
+def main() -> None:
+    """Run it until it is told to stop."""
+    run(build(OnboardingSettings()))

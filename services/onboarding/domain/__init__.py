@@ -1,0 +1,1 @@
+"""The rules of onboarding. No database, no network, no clock."""

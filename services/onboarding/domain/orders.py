@@ -1,0 +1,71 @@
+"""What an order asks for, checked against the catalogue, and what state it is in."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from schemas.catalogue import Plan
+from schemas.tenants import OrderState
+
+BASE = "base"
+"""The component that every service instance has exactly once."""
+
+
+class ItemState(StrEnum):
+    """Where an order item stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class OrderFault(ValueError):
+    """An order asks for what cannot be done. `reason` is a stable code."""
+
+    def __init__(self, reason: str, explanation: str) -> None:
+        super().__init__(explanation)
+        self.reason, self.explanation = reason, explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Sellable:
+    """The plans in force, by SKU."""
+
+    plans: Mapping[str, Plan]
+
+    def plan(self, sku: str) -> Plan:
+        """The plan of a SKU. Raises `OrderFault` (`sku_unknown`)."""
+        if sku not in self.plans:
+            raise OrderFault("sku_unknown", f"{sku} is not in the catalogue")
+        return self.plans[sku]
+
+
+def _whole(meter: str, quantity: Decimal) -> Decimal:
+    if quantity != quantity.to_integral_value():
+        raise OrderFault("quantity_not_whole", f"{meter} is ordered in whole units")
+    return quantity.quantize(Decimal(1))
+
+
+def quantities(plan: Plan, ordered: Mapping[str, Decimal], before: Mapping[str, Decimal] | None = None) -> dict[str, Decimal]:
+    """All recurring quantities of a service instance after an order.
+
+    `base` is always 1; a component that is not mentioned stays as it was, or is 0. Raises `OrderFault`:
+    `quantity_unknown` for what the plan does not sell, `quantity_not_whole`, `quantity_fixed` for a base other than 1.
+    """
+    sold = [price.meter for price in plan.recurring]
+    if unknown := sorted(ordered.keys() - set(sold)):
+        raise OrderFault("quantity_unknown", f"{plan.sku} does not sell {', '.join(unknown)}")
+    if ordered.get(BASE, Decimal(1)) != 1:
+        raise OrderFault("quantity_fixed", f"{plan.sku} has exactly one base")
+    kept = before or {}
+    result = {meter: _whole(meter, ordered.get(meter, kept.get(meter, Decimal(0)))) for meter in sold}
+    return result | ({BASE: Decimal(1)} if BASE in sold else {})
+
+
+def settled(items: Iterable[ItemState]) -> OrderState | None:
+    """What an order has come to; None while an item is pending."""
+    states = list(items)
+    if ItemState.PENDING in states:
+        return None
+    return OrderState.FAILED if ItemState.FAILED in states else OrderState.COMPLETED

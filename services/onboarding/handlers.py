@@ -1,0 +1,122 @@
+"""Events in: orders, operators' decisions, and the catalogue."""
+
+from schemas import identity
+from schemas.catalogue import CataloguePublished, ResellerProfile, ResellerRegistered
+from schemas.envelope import Event
+from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, TenantDetails
+from schemas.tenants import OrderAcknowledged, OrderFailed, OrderHeld, OrderState, TenantRegistered
+from services.chassis.engine.records import on, routes
+from services.chassis.unit import Rejected, Unit
+from services.onboarding import places, store
+from services.onboarding.jobs import AssignReseller, PlanOrder, TenantAssignedBy, assign, assign_reseller, plan_order
+from services.onboarding.store import sql, to_json
+
+
+async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
+    """Accept an order for services, once, and start assigning its local reseller."""
+    order = event.data
+    order_id = identity.order_id(event.subject, event.source, event.id)
+    if order.tenant is not None and not await _register(event.subject, order.tenant, unit):
+        await _hold_unplaced(event, order_id, unit)
+        return
+    tenant = await sql.lock_tenant(unit.db, id=event.subject)
+    if tenant is None:
+        await _keep(event, order_id, OrderState.FAILED, unit)
+        unit.publish(
+            OrderFailed(
+                order_id=order_id, reference=order.reference, reason="tenant_unknown",
+                explanation="a first order must carry the firm's details",
+            ),
+            subject=event.subject,
+        )  # fmt: skip
+        return
+    await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit)
+    unit.publish(
+        OrderAcknowledged(order_id=order_id, reference=order.reference, effective_at=order.effective_at or unit.now),
+        subject=event.subject,
+    )
+    if tenant["reseller_id"] is None:
+        unit.enqueue(assign_reseller, AssignReseller(tenant_id=event.subject), key=event.subject)
+    else:
+        unit.enqueue(plan_order, PlanOrder(order_id=order_id))
+
+
+async def _register(tenant_id: str, details: TenantDetails, unit: Unit) -> bool:
+    """Make a firm a tenant, if it is not one; False when nobody knows where its town is."""
+    place = places.find(details.address.comune, details.address.provincia)
+    if place is None:
+        return False
+    added = await sql.add_tenant(
+        unit.db, id=tenant_id, external_id=details.external_id, language=details.language, vertical=details.vertical,
+        place=place.model_dump(mode="json"), registered_at=unit.now,
+    )  # fmt: skip
+    if added is not None:
+        unit.publish(
+            TenantRegistered(**details.model_dump(exclude={"contact"}), place=place), subject=tenant_id
+        )  # the contact is a person: it stays in the order
+    return True
+
+
+async def _hold_unplaced(event: Event[OrderPlaced], order_id: str, unit: Unit) -> None:
+    """An order from a town the table does not know waits for a person."""
+    await _keep(event, order_id, OrderState.HELD, unit)
+    unit.publish(
+        OrderHeld(
+            order_id=order_id, reference=event.data.reference, reason="place_unknown",
+            explanation="the town is not in the table of places: correct the address and order again",
+        ),
+        subject=event.subject,
+    )  # fmt: skip
+
+
+async def _keep(event: Event[OrderPlaced], order_id: str, state: OrderState, unit: Unit) -> None:
+    """Write the order and its items."""
+    order = event.data
+    await store.add_order(
+        unit.db, order_id, event.subject, order.reference, state, order.effective_at or unit.now, unit.now, event.revision or 0
+    )
+    for n, item in enumerate(order.items):
+        added = item.action is ItemAction.ADD
+        await sql.add_item(
+            unit.db, order_id=order_id, n=n, action=item.action, sku=item.sku,
+            service_id=identity.service_id(order_id, n) if added else item.service_id, quantities=to_json(item.quantities),
+        )  # fmt: skip
+
+
+async def assignment_decided(event: Event[AssignmentDecided], unit: Unit) -> None:
+    """An operator places a tenant that the policy could not."""
+    tenant = await sql.lock_tenant(unit.db, id=event.subject)
+    if tenant is None:
+        raise Rejected("tenant_unknown", "no such tenant")
+    if tenant["reseller_id"] is not None:
+        raise Rejected("already_assigned", "this tenant has a reseller")
+    if await sql.force_capacity(unit.db, id=event.data.reseller_id) is None:
+        raise Rejected("reseller_unknown", "no such reseller")
+    await assign(tenant, event.data.reseller_id, TenantAssignedBy.OPERATOR, unit)
+
+
+async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
+    """Plans in force."""
+    revision = event.data.revision
+    for plan in event.data.plans:
+        await sql.put_plan(unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json"))
+    await sql.withdraw_plans(unit.db, revision=revision)
+    await sql.note_revision(unit.db, revision=revision)
+
+
+async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:
+    """A reseller, and the room it has."""
+    profile = ResellerProfile.model_validate(event.data.model_dump(exclude={"revision"}))
+    await sql.put_reseller(
+        unit.db, id=profile.reseller_id, profile=profile.model_dump(mode="json"), capacity=profile.capacity,
+        active_elsewhere=profile.active, revision=event.data.revision,
+    )  # fmt: skip
+    await sql.note_revision(unit.db, revision=event.data.revision)
+
+
+ROUTES = routes(
+    on(OrderPlaced, order_placed),
+    on(AssignmentDecided, assignment_decided),
+    on(CataloguePublished, catalogue_published),
+    on(ResellerRegistered, reseller_registered),
+)

@@ -1,0 +1,332 @@
+"""Assignment, provisioning and its undoing: each a job, each finished in one transaction."""
+
+from decimal import Decimal
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from schemas.catalogue import Place, Plan
+from schemas.orders import ItemAction
+from schemas.tenants import (
+    AssignmentNeeded,
+    OrderCompleted,
+    OrderFailed,
+    OrderHeld,
+    OrderState,
+    ProvisioningFailed,
+    ServiceActivated,
+    ServiceChanged,
+    TenantActivated,
+    TenantAssigned,
+)
+from services.chassis.backoff import Backoff
+from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.unit import Args, Unit
+from services.onboarding import metrics, store
+from services.onboarding.adapters import Drivers, Instance
+from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
+from services.onboarding.domain.orders import ItemState, OrderFault, quantities, settled
+from services.onboarding.store import from_json, sql, to_json
+
+PROVISION_ATTEMPTS = 5
+CATALOGUE_WAIT_SECONDS = 0.2
+
+
+class AssignReseller(Args):
+    """Place a tenant."""
+
+    tenant_id: str
+
+
+class PlanOrder(Args):
+    """Turn the items of an order into service instances and steps."""
+
+    order_id: str
+
+
+class Step(Args):
+    """One step of a service instance's plan."""
+
+    service_id: str
+    step: int
+
+
+class ChangeService(Args):
+    """One `change` item of an order."""
+
+    order_id: str
+    n: int
+    service_id: str
+
+
+class UndoStep(Step):
+    """Take back a step that was made, because of `why`; `failed` is the driver that gave up."""
+
+    failed: str
+    why: str
+
+
+class TenantAssignedBy(StrEnum):
+    """Who chose the reseller."""
+
+    POLICY = "policy"
+    OPERATOR = "operator"
+
+
+assign_reseller = JobKind("assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+plan_order = JobKind("plan_order", PlanOrder, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+provision_step = JobKind("provision_step", Step, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60), concurrency=4)
+change_service = JobKind("change_service", ChangeService, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60))
+undo_step = JobKind("undo_step", UndoStep, attempts=None, backoff=Backoff(1, max_seconds=300))
+
+
+# -- assignment --------------------------------------------------------------------------------------------------------
+
+
+async def run_assign_reseller(job: Job[AssignReseller]) -> None:
+    """Place a tenant with the nearest fitting reseller that still has room, or ask a person."""
+    async with job.finish() as unit:
+        tenant = await sql.lock_tenant(unit.db, id=job.args.tenant_id)
+        if tenant["reseller_id"] is not None:
+            return
+        orders = await store.open_orders(unit.db, tenant["id"])
+        if await sql.known_revision(unit.db) < max((order["revision"] for order in orders), default=0):
+            raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
+        for candidate in fitting(rank(await _need(tenant, unit), await store.resellers(unit.db))):
+            if await store.take_capacity(unit.db, candidate.reseller.reseller_id):
+                await assign(tenant, candidate.reseller.reseller_id, TenantAssignedBy.POLICY, unit)
+                return
+        await _ask_a_person(tenant, orders, unit)
+
+
+async def _need(tenant: asyncpg.Record, unit: Unit) -> Need:
+    skus = await store.ordered_skus(unit.db, tenant["id"])
+    return Need(Place.model_validate(tenant["place"]), tenant["language"], tenant["vertical"], skus)
+
+
+async def assign(tenant: asyncpg.Record, reseller_id: str, by: TenantAssignedBy, unit: Unit) -> None:
+    """Give a tenant its reseller (whose place was taken before) and start on its orders."""
+    need = await _need(tenant, unit)
+    # The place just taken must not weigh on the score that is shown.
+    known = [
+        profile.model_copy(update={"active": profile.active - 1}) if profile.reseller_id == reseller_id else profile
+        for profile in await store.resellers(unit.db)
+    ]
+    chosen = next(measure(need, profile) for profile in known if profile.reseller_id == reseller_id).shown()
+    ranking = tuple(candidate.shown() for candidate in rank(need, known))
+    unit.publish(
+        TenantAssigned(reseller_id=reseller_id, distance_km=chosen.distance_km, score=chosen.score, by=by, ranking=ranking),
+        subject=tenant["id"],
+    )
+    await sql.set_reseller(unit.db, id=tenant["id"], reseller_id=reseller_id)
+    await sql.set_tenant_state(unit.db, id=tenant["id"], state="onboarding")
+    for order in await store.open_orders(unit.db, tenant["id"]):
+        unit.enqueue(plan_order, PlanOrder(order_id=order["id"]))
+    metrics.ASSIGNMENTS.labels(by).inc()
+
+
+async def _ask_a_person(tenant: asyncpg.Record, orders: list[asyncpg.Record], unit: Unit) -> None:
+    ranking = rank(await _need(tenant, unit), await store.resellers(unit.db))
+    await sql.set_tenant_state(unit.db, id=tenant["id"], state="waiting")
+    for order in orders:
+        await sql.set_order_state(unit.db, id=order["id"], state=OrderState.HELD)
+        unit.publish(
+            AssignmentNeeded(order_id=order["id"], nearest=tuple(candidate.shown() for candidate in nearest(ranking))),
+            subject=tenant["id"],
+        )
+        unit.publish(
+            OrderHeld(
+                order_id=order["id"], reference=order["reference"], reason="assignment.manual_required",
+                explanation="no reseller fits: an operator must choose one",
+            ),
+            subject=tenant["id"],
+        )  # fmt: skip
+    metrics.ASSIGNMENTS.labels("nobody").inc()
+
+
+# -- provisioning ------------------------------------------------------------------------------------------------------
+
+
+async def run_plan_order(job: Job[PlanOrder]) -> None:
+    """Turn each item into a service instance to be made, or into a change; an item that cannot be done fails alone."""
+    async with job.finish() as unit:
+        order = await sql.lock_order(unit.db, id=job.args.order_id)
+        if await sql.known_revision(unit.db) < order["revision"]:
+            raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
+        await sql.set_order_state(unit.db, id=order["id"], state=OrderState.IN_PROGRESS)
+        plans = await store.plans(unit.db)
+        for item in await store.items(unit.db, order["id"]):
+            try:
+                await _start_item(order, item, plans, unit)
+            except OrderFault as fault:
+                await _settle(order["id"], item["n"], ItemState.FAILED, f"{fault.reason}: {fault.explanation}", unit)
+
+
+async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[str, Plan], unit: Unit) -> None:
+    ordered = from_json(item["quantities"])
+    if item["action"] == ItemAction.ADD:
+        if item["sku"] not in plans:
+            raise OrderFault("sku_unknown", f"{item['sku']} is not in the catalogue")
+        plan = plans[item["sku"]]
+        await sql.add_service(
+            unit.db, id=item["service_id"], tenant_id=order["tenant_id"], order_id=order["id"], sku=plan.sku,
+            quantities=to_json(quantities(plan, ordered)), plan=plan.model_dump(mode="json"),
+        )  # fmt: skip
+        unit.enqueue(provision_step, Step(service_id=item["service_id"], step=0))
+        return
+    service = await sql.service(unit.db, id=item["service_id"])
+    if service is None or service["tenant_id"] != order["tenant_id"] or service["state"] != "active":
+        raise OrderFault("service_unknown", "no such active service instance of this tenant")
+    quantities(Plan.model_validate(service["plan"]), ordered, from_json(service["quantities"]))
+    unit.enqueue(change_service, ChangeService(order_id=order["id"], n=item["n"], service_id=item["service_id"]))
+
+
+def _instance(service: asyncpg.Record, now: dict[str, Decimal] | None = None) -> Instance:
+    return Instance(service["id"], service["tenant_id"], service["sku"], now or from_json(service["quantities"]))
+
+
+async def run_provision_step(job: Job[Step], drivers: Drivers) -> None:
+    """Make one step of a service instance; the last one activates it."""
+    async with job.read() as db:
+        service = await sql.service(db, id=job.args.service_id)
+    plan = Plan.model_validate(service["plan"])
+    step = plan.provisioning[job.args.step]
+    await drivers.of(step).provision(_instance(service), step, job.idempotency_key)
+    async with job.finish() as unit:
+        done = job.args.step + 1
+        if done < len(plan.provisioning):
+            await sql.set_service(unit.db, id=service["id"], state="provisioning", steps_done=done)
+            unit.enqueue(provision_step, Step(service_id=service["id"], step=done))
+        else:
+            await _activate(service, done, unit)
+
+
+async def _activate(service: asyncpg.Record, steps_done: int, unit: Unit) -> None:
+    await sql.set_service(unit.db, id=service["id"], state="active", steps_done=steps_done)
+    order = await sql.lock_order(unit.db, id=service["order_id"])
+    unit.publish(
+        ServiceActivated(
+            service_id=service["id"], order_id=order["id"], sku=service["sku"],
+            quantities=from_json(service["quantities"]), effective_at=order["effective_at"],
+        ),
+        subject=service["tenant_id"],
+    )  # fmt: skip
+    item = next(i for i in await store.items(unit.db, order["id"]) if i["service_id"] == service["id"])
+    await _settle(order["id"], item["n"], ItemState.DONE, None, unit)
+
+
+async def provisioning_gave_up(args: Step, unit: Unit, why: str) -> None:
+    """The attempts are used up: take back every step, the doubtful one first, in reverse order."""
+    service = await sql.lock_service(unit.db, id=args.service_id)
+    failed = Plan.model_validate(service["plan"]).provisioning[args.step].driver
+    await sql.set_service(unit.db, id=service["id"], state="undoing", steps_done=args.step)
+    unit.enqueue(undo_step, UndoStep(service_id=args.service_id, step=args.step, failed=failed, why=why))
+
+
+async def run_undo_step(job: Job[UndoStep], drivers: Drivers) -> None:
+    """Take back one step. A call whose answer was lost may have worked, so the failed step is undone as well."""
+    async with job.read() as db:
+        service = await sql.service(db, id=job.args.service_id)
+    step = Plan.model_validate(service["plan"]).provisioning[job.args.step]
+    await drivers.of(step).deprovision(_instance(service), step, job.idempotency_key)
+    async with job.finish() as unit:
+        if job.args.step > 0:
+            unit.enqueue(undo_step, job.args.model_copy(update={"step": job.args.step - 1}))
+        else:
+            await _fail_service(service, job.args, unit)
+
+
+async def _fail_service(service: asyncpg.Record, args: UndoStep, unit: Unit) -> None:
+    await sql.set_service(unit.db, id=service["id"], state="failed", steps_done=0)
+    unit.publish(
+        ProvisioningFailed(
+            service_id=service["id"], order_id=service["order_id"], sku=service["sku"], step=args.failed,
+            attempts=PROVISION_ATTEMPTS, explanation=args.why,
+        ),
+        subject=service["tenant_id"],
+    )  # fmt: skip
+    item = next(i for i in await store.items(unit.db, service["order_id"]) if i["service_id"] == service["id"])
+    await _settle(service["order_id"], item["n"], ItemState.FAILED, f"provisioning_failed: {args.why}", unit)
+
+
+async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
+    """Change the quantities of a service instance, in its back-ends and here."""
+    async with job.read() as db:
+        service = await sql.service(db, id=job.args.service_id)
+        item = next(i for i in await store.items(db, job.args.order_id) if i["n"] == job.args.n)
+    plan = Plan.model_validate(service["plan"])
+    after = quantities(plan, from_json(item["quantities"]), from_json(service["quantities"]))
+    for n, step in enumerate(plan.provisioning):
+        await drivers.of(step).change(_instance(service, after), step, f"{job.idempotency_key}-{n}")
+    async with job.finish() as unit:
+        await sql.lock_service(unit.db, id=service["id"])
+        await sql.set_quantities(unit.db, id=service["id"], quantities=to_json(after))
+        order = await sql.lock_order(unit.db, id=job.args.order_id)
+        unit.publish(
+            ServiceChanged(
+                service_id=service["id"], order_id=order["id"], sku=service["sku"], quantities=after,
+                effective_at=order["effective_at"],
+            ),
+            subject=order["tenant_id"],
+        )  # fmt: skip
+        await _settle(order["id"], job.args.n, ItemState.DONE, None, unit)
+
+
+async def change_gave_up(args: ChangeService, unit: Unit, why: str) -> None:
+    """The attempts are used up: the service keeps what it had, the item fails."""
+    await _settle(args.order_id, args.n, ItemState.FAILED, f"change_failed: {why}", unit)
+
+
+# -- the end of an order -----------------------------------------------------------------------------------------------
+
+
+async def _settle(order_id: str, n: int, state: ItemState, fault: str | None, unit: Unit) -> None:
+    """End an item, and with the last one the order; under the order's lock, so that one of two finishers decides."""
+    order = await sql.lock_order(unit.db, id=order_id)
+    await sql.settle_item(unit.db, order_id=order_id, n=n, state=state, fault=fault)
+    items = await store.items(unit.db, order_id)
+    outcome = settled(ItemState(item["state"]) for item in items)
+    if outcome is None:
+        return
+    await sql.set_order_state(unit.db, id=order_id, state=outcome)
+    metrics.ORDERS.labels(outcome).inc()
+    if outcome is OrderState.FAILED:
+        faults = "; ".join(item["fault"] for item in items if item["fault"])
+        reason = faults.split(":", 1)[0]
+        unit.publish(
+            OrderFailed(order_id=order_id, reference=order["reference"], reason=reason, explanation=faults[:2000]),
+            subject=order["tenant_id"],
+        )
+        return
+    unit.publish(
+        OrderCompleted(order_id=order_id, reference=order["reference"], accepted_at=order["accepted_at"]),
+        subject=order["tenant_id"],
+    )
+    await _activate_tenant(order, unit)
+
+
+async def _activate_tenant(order: Any, unit: Unit) -> None:
+    tenant = await sql.lock_tenant(unit.db, id=order["tenant_id"])
+    if tenant["state"] == "active":
+        return
+    await sql.set_tenant_state(unit.db, id=tenant["id"], state="active")
+    unit.publish(
+        TenantActivated(
+            external_id=tenant["external_id"], reseller_id=tenant["reseller_id"], order_id=order["id"],
+            services=await store.active_services(unit.db, order["id"]), effective_at=order["effective_at"],
+        ),
+        subject=tenant["id"],
+    )  # fmt: skip
+
+
+def jobs(drivers: Drivers) -> tuple[JobHandler, ...]:
+    """The routing table of jobs."""
+    return (
+        handle(assign_reseller, run_assign_reseller),
+        handle(plan_order, run_plan_order),
+        handle(provision_step, partial(run_provision_step, drivers=drivers), exhausted=provisioning_gave_up),
+        handle(undo_step, partial(run_undo_step, drivers=drivers)),
+        handle(change_service, partial(run_change_service, drivers=drivers), exhausted=change_gave_up),
+    )

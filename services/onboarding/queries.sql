@@ -1,0 +1,122 @@
+-- name: note_revision(revision)!
+-- The catalogue stream is known up to here.
+update known_revision set revision = greatest(revision, :revision);
+
+-- name: known_revision()$
+-- How much of the catalogue stream is known.
+select revision from known_revision;
+
+-- name: put_plan(sku, revision, plan)!
+-- A plan in force.
+insert into plan (sku, revision, plan) values (:sku, :revision, :plan)
+on conflict (sku) do update set revision = excluded.revision, plan = excluded.plan
+where plan.revision < excluded.revision;
+
+-- name: withdraw_plans(revision)!
+-- Plans that the newest catalogue no longer has cannot be ordered any more.
+delete from plan where revision < :revision;
+
+-- name: plans()
+-- The plans in force.
+select plan from plan;
+
+-- name: put_reseller(id, profile, capacity, active_elsewhere, revision)!
+-- What is known of a reseller; the tenants placed here stay counted.
+insert into reseller (id, profile, capacity, active_elsewhere, revision)
+values (:id, :profile, :capacity, :active_elsewhere, :revision)
+on conflict (id) do update
+set profile = excluded.profile, capacity = excluded.capacity, active_elsewhere = excluded.active_elsewhere, revision = excluded.revision
+where reseller.revision < excluded.revision;
+
+-- name: resellers()
+-- All resellers, with the tenants they serve in all.
+select profile, active_elsewhere + assigned as active from reseller order by id;
+
+-- name: take_capacity(id)$
+-- One place at a reseller, if there is one: of two that want the last, one gets it.
+update reseller set assigned = assigned + 1
+where id = :id and active_elsewhere + assigned < capacity
+returning id;
+
+-- name: force_capacity(id)$
+-- One place at a reseller by an operator's decision, whatever its capacity says.
+update reseller set assigned = assigned + 1 where id = :id returning profile;
+
+-- name: add_tenant(id, external_id, language, vertical, place, registered_at)$
+-- A firm becomes a tenant, once.
+insert into tenant (id, external_id, language, vertical, place, registered_at)
+values (:id, :external_id, :language, :vertical, :place, :registered_at)
+on conflict do nothing returning id;
+
+-- name: lock_tenant(id)^
+-- A tenant, held for this transaction.
+select id, external_id, language, vertical, place, state, reseller_id from tenant where id = :id for update;
+
+-- name: set_tenant_state(id, state)!
+-- Where a tenant stands.
+update tenant set state = :state where id = :id;
+
+-- name: set_reseller(id, reseller_id)!
+-- Who serves a tenant.
+update tenant set reseller_id = :reseller_id where id = :id;
+
+-- name: add_order(id, tenant_id, reference, state, effective_at, accepted_at, revision)!
+-- An order.
+insert into service_order (id, tenant_id, reference, state, effective_at, accepted_at, revision)
+values (:id, :tenant_id, :reference, :state, :effective_at, :accepted_at, :revision);
+
+-- name: add_item(order_id, n, action, sku, service_id, quantities)!
+-- An item of an order.
+insert into order_item (order_id, n, action, sku, service_id, quantities)
+values (:order_id, :n, :action, :sku, :service_id, :quantities);
+
+-- name: lock_order(id)^
+-- An order, held for this transaction: who finishes its last item decides what it has come to.
+select id, tenant_id, reference, state, effective_at, accepted_at, revision from service_order where id = :id for update;
+
+-- name: set_order_state(id, state)!
+-- Where an order stands.
+update service_order set state = :state where id = :id;
+
+-- name: open_orders(tenant_id)
+-- A tenant's orders that wait to be worked on, the oldest first.
+select id, reference, revision from service_order
+where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by accepted_at, id for update;
+
+-- name: items(order_id)
+-- The items of an order.
+select n, action, sku, service_id, quantities, state, fault from order_item where order_id = :order_id order by n;
+
+-- name: ordered_skus(tenant_id)
+-- What a tenant has ordered and is not refused: what its reseller must be certified for.
+select distinct sku from order_item join service_order on service_order.id = order_id
+where tenant_id = :tenant_id and sku is not null and order_item.state <> 'failed';
+
+-- name: settle_item(order_id, n, state, fault)!
+-- An item is done, or has failed.
+update order_item set state = :state, fault = :fault where order_id = :order_id and n = :n;
+
+-- name: add_service(id, tenant_id, order_id, sku, quantities, plan)!
+-- A service instance to be made, with the plan as it was sold.
+insert into service_instance (id, tenant_id, order_id, sku, quantities, plan, state)
+values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, 'provisioning');
+
+-- name: lock_service(id)^
+-- A service instance, held for this transaction.
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done from service_instance where id = :id for update;
+
+-- name: service(id)^
+-- A service instance.
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done from service_instance where id = :id;
+
+-- name: set_service(id, state, steps_done)!
+-- How far a service instance is made.
+update service_instance set state = :state, steps_done = :steps_done where id = :id;
+
+-- name: set_quantities(id, quantities)!
+-- What a service instance has from now on.
+update service_instance set quantities = :quantities where id = :id;
+
+-- name: active_services(order_id)
+-- The service instances that an order made.
+select id from service_instance where order_id = :order_id and state = 'active' order by id;
