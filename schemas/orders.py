@@ -28,7 +28,9 @@ class OrderItem(Value):
     def _addressed(self) -> "OrderItem":
         if self.action is ItemAction.ADD and (self.sku is None or self.service_id is not None):
             raise ValueError("add needs a sku and no service_id")
-        if self.action is ItemAction.CHANGE and (self.service_id is None or self.sku is not None or not self.quantities):
+        if self.action is ItemAction.CHANGE and (
+            self.service_id is None or self.sku is not None or not self.quantities
+        ):
             raise ValueError("change needs a service_id, quantities and no sku")
         return self
 

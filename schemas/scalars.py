@@ -31,7 +31,9 @@ INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-
 TEXT_LENGTH_MAX = 2000
 
 _FORBIDDEN_TEXT = re.compile(
-    "[\x00\ufdd0-\ufdef\ufffe\uffff" + "".join(chr(plane * 0x10000 + low) for plane in range(1, 17) for low in (0xFFFE, 0xFFFF)) + "]"
+    "[\x00\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(chr(plane * 0x10000 + low) for plane in range(1, 17) for low in (0xFFFE, 0xFFFF))
+    + "]"
 )
 
 

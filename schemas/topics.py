@@ -25,35 +25,75 @@ class Topic:
 
 
 ORDERS = Topic(
-    "orders.v1", "tenant id", 4, 30, ("gateway",), ("onboarding",),
+    "orders.v1",
+    "tenant id",
+    4,
+    30,
+    ("gateway",),
+    ("onboarding",),
     "Orders accepted at the doors, and an operator's decisions about them.",
 )
 TENANTS = Topic(
-    "tenants.v1", "tenant id", 4, 365, ("onboarding",), ("billing", "monitoring", "gateway", "console"),
+    "tenants.v1",
+    "tenant id",
+    4,
+    365,
+    ("onboarding",),
+    ("billing", "monitoring", "gateway", "console"),
     "What became of tenants, their orders, their reseller and their service instances.",
 )
 USAGE = Topic(
-    "usage.v1", "tenant id", 4, 35, ("gateway",), ("billing",),
+    "usage.v1",
+    "tenant id",
+    4,
+    35,
+    ("gateway",),
+    ("billing",),
     "Measured usage. One event is counted once, by (tenant, source, id).",
 )
 SIGNALS = Topic(
-    "signals.v1", "tenant id", 4, 30, ("gateway",), ("monitoring",),
+    "signals.v1",
+    "tenant id",
+    4,
+    30,
+    ("gateway",),
+    ("monitoring",),
     "Heartbeats, reported incidents, and what resellers say about alerts.",
 )
 BILLING = Topic(
-    "billing.v1", "tenant id", 4, 365, ("billing",), ("onboarding", "monitoring", "gateway", "console"),
+    "billing.v1",
+    "tenant id",
+    4,
+    365,
+    ("billing",),
+    ("onboarding", "monitoring", "gateway", "console"),
     "Invoices and what else money decides.",
 )
 ALERTS = Topic(
-    "alerts.v1", "tenant id", 4, 90, ("monitoring",), ("gateway", "console"),
+    "alerts.v1",
+    "tenant id",
+    4,
+    90,
+    ("monitoring",),
+    ("gateway", "console"),
     "Trouble of a tenant's service, from opening to resolution.",
 )
 DELIVERIES = Topic(
-    "deliveries.v1", "tenant id", 4, 30, ("gateway",), ("monitoring", "console"),
+    "deliveries.v1",
+    "tenant id",
+    4,
+    30,
+    ("gateway",),
+    ("monitoring", "console"),
     "What became of each notification: told, or given up.",
 )
 CATALOGUE = Topic(
-    "catalogue.v1", "catalogue", 1, 3650, ("gateway",), ("onboarding", "billing", "monitoring", "gateway", "console"),
+    "catalogue.v1",
+    "catalogue",
+    1,
+    3650,
+    ("gateway",),
+    ("onboarding", "billing", "monitoring", "gateway", "console"),
     "Plans, meters and resellers, in one total order numbered by revision.",
 )
 

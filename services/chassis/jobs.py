@@ -127,7 +127,9 @@ class JobHandler:
     exhausted: Exhausted | None = None
 
 
-def handle(kind: JobKind[ArgsT], run: Callable[[Job[ArgsT]], Awaitable[None]], exhausted: Exhausted | None = None) -> JobHandler:
+def handle(
+    kind: JobKind[ArgsT], run: Callable[[Job[ArgsT]], Awaitable[None]], exhausted: Exhausted | None = None
+) -> JobHandler:
     """Route a kind of job to what runs it. `exhausted(args, unit, why)` ends it when the attempts are used up."""
     return JobHandler(kind, run, exhausted)
 

@@ -12,7 +12,9 @@ SLICE_RETRIES = Counter("vicino_engine_slice_retries_total", "Slices tried again
 GAPS = Counter("vicino_engine_gap_records_total", "Offsets never seen here", ["topic", "reason"])
 HALTED = Gauge("vicino_engine_halted_partitions", "Partitions stopped because their log is shorter than what we did")
 LAG = Gauge("vicino_engine_lag_records", "Records in Kafka not taken yet", ["topic"])
-COMMIT_FAILURES = Counter("vicino_engine_kafka_commit_failures_total", "Kafka commits that failed; harmless, see the fence")
+COMMIT_FAILURES = Counter(
+    "vicino_engine_kafka_commit_failures_total", "Kafka commits that failed; harmless, see the fence"
+)
 OUTBOX_SENT = Counter("vicino_outbox_sent_total", "Facts that Kafka has")
 OUTBOX_WAITING = Gauge("vicino_outbox_waiting", "Facts that wait for Kafka")
 OUTBOX_FAILURES = Counter("vicino_outbox_failures_total", "Rounds of the relay that failed", ["error"])

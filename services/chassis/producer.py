@@ -63,7 +63,9 @@ class Producer:
         async with asyncio.timeout(timeout_seconds):
             await asyncio.shield(await self.begin(topic, key, value, headers))
 
-    async def send_all(self, messages: Sequence[tuple[str, bytes | None, bytes | None]], timeout_seconds: float = 10.0) -> None:
+    async def send_all(
+        self, messages: Sequence[tuple[str, bytes | None, bytes | None]], timeout_seconds: float = 10.0
+    ) -> None:
         """Send many, in order; returns once all in-sync replicas have all of them. Raises as `send`."""
         async with asyncio.timeout(timeout_seconds):
             sending = [await self.begin(topic, key, value) for topic, key, value in messages]

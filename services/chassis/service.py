@@ -115,7 +115,9 @@ class Process:
         service, settings = self.service, self.service.settings
         async with AsyncExitStack() as life:
             await _migrated(service)
-            pool = await open_pool(settings.postgres_url, service.name, settings.pool_size_max, f"vicino-{service.name}")
+            pool = await open_pool(
+                settings.postgres_url, service.name, settings.pool_size_max, f"vicino-{service.name}"
+            )
             life.push_async_callback(_close, pool)
             producer = Producer(settings.kafka_bootstrap, settings.topic_prefix, f"vicino-{service.name}")
             await producer.start()
@@ -178,7 +180,12 @@ def _broker(service: Service) -> KafkaBroker:
 def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_max: int) -> Reading:
     settings = service.settings
     return Reading(
-        settings.topic_prefix + group, topics, records_max, settings.instance, settings.session_timeout_ms, settings.topic_prefix
+        settings.topic_prefix + group,
+        topics,
+        records_max,
+        settings.instance,
+        settings.session_timeout_ms,
+        settings.topic_prefix,
     )
 
 

@@ -155,7 +155,11 @@ async def lease_jobs(
     """Lease due jobs, at most `room` of each kind."""
     kinds = list(room)
     found = _sql.lease_jobs(
-        db, kinds=kinds, room=[room[kind] for kind in kinds], lease_seconds=[lease_seconds[kind] for kind in kinds], now=now
+        db,
+        kinds=kinds,
+        room=[room[kind] for kind in kinds],
+        lease_seconds=[lease_seconds[kind] for kind in kinds],
+        now=now,
     )
     return await rows(found)
 

@@ -182,7 +182,8 @@ async def transaction(pool: Pool, service: str, clock: Clock, cause: Cause) -> A
         await unit.flush()
 
 
-def dead_letter(topic: Topic, seed: str, key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Fact:
+def dead_letter(
+    topic: Topic, seed: str, key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+) -> Fact:
     """A rejected record as a fact on the topic's dead-letter topic."""
     return Fact(uuid5(_FACT, f"reject|{seed}"), topic.dead_letters, "", "reject", key or b"", raw, headers)
-

@@ -79,7 +79,9 @@ def kafka_libs(home: Path, report: Callable[[str], None]) -> Path:
     if given := os.environ.get("VICINO_KAFKA_LIBS"):
         libs = Path(given)
         if not any(libs.glob("kafka_2.13-*.jar")):
-            raise JarsMissing(f"VICINO_KAFKA_LIBS={given} holds no kafka_2.13 jar: name the libs folder of an unpacked Kafka")
+            raise JarsMissing(
+                f"VICINO_KAFKA_LIBS={given} holds no kafka_2.13 jar: name the libs folder of an unpacked Kafka"
+            )
         return libs
     jars = read_lock(LOCK.read_text(encoding="ascii"))
     libs = cache_folder(home) / f"kafka-{_sha256(LOCK)[:12]}"

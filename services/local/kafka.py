@@ -51,7 +51,10 @@ class Kafka:
         kafka._libs = await asyncio.to_thread(kafka_libs, folder.parent, report)
         kept = ports or {}
         for node in kafka.nodes:
-            kafka._ports[node] = keep_or_find(kept.get(f"kafka-{node}")), keep_or_find(kept.get(f"kafka-controller-{node}"))
+            kafka._ports[node] = (
+                keep_or_find(kept.get(f"kafka-{node}")),
+                keep_or_find(kept.get(f"kafka-controller-{node}")),
+            )
         (folder / "log4j2.properties").write_text(LOGGING, encoding="ascii")
         await asyncio.gather(*(kafka._format(node) for node in kafka.nodes))
         report("starting Apache Kafka")
@@ -118,7 +121,12 @@ class Kafka:
             cluster_file.write_text(urlsafe_b64encode(os.urandom(16)).decode().rstrip("="), encoding="ascii")
         self._report("formatting Kafka's storage")
         command = self._java(
-            "kafka.tools.StorageTool", "format", "-t", cluster_file.read_text(encoding="ascii"), "-c", str(self._properties(node))
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster_file.read_text(encoding="ascii"),
+            "-c",
+            str(self._properties(node)),
         )
         await run_to_end(f"kafka format {node}", command, log=self._log(node))
 

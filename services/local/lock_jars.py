@@ -41,7 +41,9 @@ def resolve(folder: Path) -> list[tuple[str, Path]]:
 def main() -> int:
     """Write the lock."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = [f"{name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in resolve(Path(folder))]
+        lines = [
+            f"{name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in resolve(Path(folder))
+        ]
     LOCK.write_text("\n".join(lines) + "\n", encoding="ascii")
     sys.stdout.write(f"{len(lines)} jars in {LOCK}\n")
     return 0

@@ -75,7 +75,9 @@ class Postgres:
     def _user(self) -> str:
         if os.geteuid() != 0:
             return "-"
-        return UNPRIVILEGED if _passable(self.data) and _passable(Path(_binary("postgres"))) else f"{UNPRIVILEGED}+access"
+        return (
+            UNPRIVILEGED if _passable(self.data) and _passable(Path(_binary("postgres"))) else f"{UNPRIVILEGED}+access"
+        )
 
     async def _initialise(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -26,7 +26,9 @@ async def ensure_database(superuser_url: str, database: str) -> None:
         await connection.close()
 
 
-async def _ensure_role(connection: "asyncpg.Connection[asyncpg.Record]", role: str, password: str, options: str) -> None:
+async def _ensure_role(
+    connection: "asyncpg.Connection[asyncpg.Record]", role: str, password: str, options: str
+) -> None:
     verb = "alter" if await connection.fetchval("select 1 from pg_roles where rolname = $1", role) else "create"
     await connection.execute(f'{verb} role "{role}" login {options} password {_quoted(password)}')
 

@@ -73,7 +73,14 @@ async def _keep(event: Event[OrderPlaced], order_id: str, state: OrderState, uni
     """Write the order and its items."""
     order = event.data
     await store.add_order(
-        unit.db, order_id, event.subject, order.reference, state, order.effective_at or unit.now, unit.now, event.revision or 0
+        unit.db,
+        order_id,
+        event.subject,
+        order.reference,
+        state,
+        order.effective_at or unit.now,
+        unit.now,
+        event.revision or 0,
     )
     for n, item in enumerate(order.items):
         added = item.action is ItemAction.ADD

@@ -77,8 +77,12 @@ class TenantAssignedBy(StrEnum):
 
 assign_reseller = JobKind("assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 plan_order = JobKind("plan_order", PlanOrder, attempts=None, backoff=Backoff(0.2, max_seconds=30))
-provision_step = JobKind("provision_step", Step, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60), concurrency=4)
-change_service = JobKind("change_service", ChangeService, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60))
+provision_step = JobKind(
+    "provision_step", Step, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60), concurrency=4
+)
+change_service = JobKind(
+    "change_service", ChangeService, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60)
+)
 undo_step = JobKind("undo_step", UndoStep, attempts=None, backoff=Backoff(1, max_seconds=300))
 
 
@@ -117,7 +121,9 @@ async def assign(tenant: asyncpg.Record, reseller_id: str, by: TenantAssignedBy,
     chosen = next(measure(need, profile) for profile in known if profile.reseller_id == reseller_id).shown()
     ranking = tuple(candidate.shown() for candidate in rank(need, known))
     unit.publish(
-        TenantAssigned(reseller_id=reseller_id, distance_km=chosen.distance_km, score=chosen.score, by=by, ranking=ranking),
+        TenantAssigned(
+            reseller_id=reseller_id, distance_km=chosen.distance_km, score=chosen.score, by=by, ranking=ranking
+        ),
         subject=tenant["id"],
     )
     await sql.set_reseller(unit.db, id=tenant["id"], reseller_id=reseller_id)
@@ -206,14 +212,14 @@ async def run_provision_step(job: Job[Step], drivers: Drivers) -> None:
 async def _activate(service: asyncpg.Record, steps_done: int, unit: Unit) -> None:
     await sql.set_service(unit.db, id=service["id"], state="active", steps_done=steps_done)
     order = await sql.lock_order(unit.db, id=service["order_id"])
+    item = next(i for i in await store.items(unit.db, order["id"]) if i["service_id"] == service["id"])
     unit.publish(
         ServiceActivated(
-            service_id=service["id"], order_id=order["id"], sku=service["sku"],
+            service_id=service["id"], order_id=order["id"], item=item["n"], sku=service["sku"],
             quantities=from_json(service["quantities"]), effective_at=order["effective_at"],
         ),
         subject=service["tenant_id"],
     )  # fmt: skip
-    item = next(i for i in await store.items(unit.db, order["id"]) if i["service_id"] == service["id"])
     await _settle(order["id"], item["n"], ItemState.DONE, None, unit)
 
 

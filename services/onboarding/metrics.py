@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
-ASSIGNMENTS = Counter("vicino_onboarding_assignments_total", "Tenants placed, by who chose; `nobody`: a person must", ["by"])
+ASSIGNMENTS = Counter(
+    "vicino_onboarding_assignments_total", "Tenants placed, by who chose; `nobody`: a person must", ["by"]
+)
 ORDERS = Counter("vicino_onboarding_orders_total", "Orders ended, by what they came to", ["outcome"])
 DRIVER_SECONDS = Histogram("vicino_onboarding_driver_seconds", "Time of a back-end's answer", ["driver", "call"])

@@ -72,7 +72,9 @@ class Running:
     async def send(self, *messages: tuple[Topic, bytes | None, bytes | None]) -> None:
         """Write raw messages, all acknowledged."""
         prefix = self.service.settings.topic_prefix
-        sending = [await self._producer.send(prefix + topic.name, value=value, key=key) for topic, key, value in messages]
+        sending = [
+            await self._producer.send(prefix + topic.name, value=value, key=key) for topic, key, value in messages
+        ]
         await asyncio.gather(*sending)
 
     async def sql(self, query: str, *args: Any) -> list[asyncpg.Record]:
@@ -95,18 +97,24 @@ class Running:
         ends = await self._ends()
         done = {
             (row["topic"], row["part"]): row["next_offset"]
-            for row in await self.sql("select topic, part, max(next_offset) as next_offset from consumer_offset group by 1, 2")
+            for row in await self.sql(
+                "select topic, part, max(next_offset) as next_offset from consumer_offset group by 1, 2"
+            )
         }
         if any(done.get(key, 0) < end for key, end in ends.items()):
             return False
         now = self.runtime.clock.now()
         waiting = await self.sql(
-            "select (select count(*) from outbox) + (select count(*) from job where state = 'waiting' and run_at <= $1) as n", now
+            "select (select count(*) from outbox) + (select count(*) from job where state = 'waiting' and run_at <= $1) as n",
+            now,
         )
         return bool(waiting[0]["n"] == 0)
 
     def _topics(self) -> list[Topic]:
-        return [*{payload.topic: None for payload in self.service.routes}, *(route.topic for route in self.service.slices)]
+        return [
+            *{payload.topic: None for payload in self.service.routes},
+            *(route.topic for route in self.service.slices),
+        ]
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         prefix = self.service.settings.topic_prefix

@@ -249,9 +249,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         if self._subscriber.consumer is None or not self._consumer.assignment():
             return [f"{self._reading.group}: no partition is assigned"]
         found = [f"{tp.topic}/{tp.partition}: {why}" for tp, why in self._halted.items()]
-        found += [f"{tp.topic}/{tp.partition}: not positioned yet" for tp in self._consumer.assignment() - self._next.keys()]
+        found += [
+            f"{tp.topic}/{tp.partition}: not positioned yet" for tp in self._consumer.assignment() - self._next.keys()
+        ]
         late = time.monotonic() - STUCK_AFTER_SECONDS
-        stuck = [tp for tp, behind in self._behind().items() if behind and self._moved[tp] < late and tp not in self._halted]
+        stuck = [
+            tp for tp, behind in self._behind().items() if behind and self._moved[tp] < late and tp not in self._halted
+        ]
         return found + [f"{tp.topic}/{tp.partition}: no progress for {STUCK_AFTER_SECONDS:.0f} s" for tp in stuck]
 
     def lag(self) -> int:

@@ -43,7 +43,11 @@ class SliceUnit(Unit):
         self._piece = piece
 
     async def reject(
-        self, record: "ConsumerRecord[bytes | None, bytes | None]", reason: str, detail: str, tenant_id: str | None = None
+        self,
+        record: "ConsumerRecord[bytes | None, bytes | None]",
+        reason: str,
+        detail: str,
+        tenant_id: str | None = None,
     ) -> None:
         """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""
         log, detail = self._piece.log, _storable(detail)

@@ -31,7 +31,9 @@ class HttpDriver:
         """DELETE the service; 404 is as good."""
         await self._call("DELETE", instance, step, key, also_good=GONE)
 
-    async def _call(self, method: str, instance: Instance, step: ProvisioningStep, key: str, also_good: int = 200) -> None:
+    async def _call(
+        self, method: str, instance: Instance, step: ProvisioningStep, key: str, also_good: int = 200
+    ) -> None:
         if not step.url:
             raise GiveUp("the plan's http step has no url")
         body = {
@@ -45,7 +47,9 @@ class HttpDriver:
         with metrics.DRIVER_SECONDS.labels("http", method).time():
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.request(method, url, json=body, headers={"Idempotency-Key": key}, allow_redirects=False) as answer,
+                session.request(
+                    method, url, json=body, headers={"Idempotency-Key": key}, allow_redirects=False
+                ) as answer,
             ):
                 if not (200 <= answer.status < 300 or answer.status == also_good):
                     raise BackendRefused(f"{method} answered {answer.status}")

@@ -53,7 +53,7 @@ async def _make_role(connection: "asyncpg.Connection[asyncpg.Record]", credentia
     if await connection.fetchval("select 1 from pg_roles where rolname = $1", credentials.role):
         return
     await connection.execute(
-        f'create role "{credentials.role}" login connection limit {CONNECTIONS_MAX} password \'{credentials.verifier}\''
+        f"create role \"{credentials.role}\" login connection limit {CONNECTIONS_MAX} password '{credentials.verifier}'"
     )
     await connection.execute(f'grant "{credentials.role}" to current_user with inherit true, set true')
 

@@ -47,7 +47,9 @@ def _whole(meter: str, quantity: Decimal) -> Decimal:
     return quantity.quantize(Decimal(1))
 
 
-def quantities(plan: Plan, ordered: Mapping[str, Decimal], before: Mapping[str, Decimal] | None = None) -> dict[str, Decimal]:
+def quantities(
+    plan: Plan, ordered: Mapping[str, Decimal], before: Mapping[str, Decimal] | None = None
+) -> dict[str, Decimal]:
     """All recurring quantities of a service instance after an order.
 
     `base` is always 1; a component that is not mentioned stays as it was, or is 0. Raises `OrderFault`:

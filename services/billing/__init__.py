@@ -1,0 +1,1 @@
+"""Billing: turns usage into charges, and charges into invoices. It calls nobody."""

@@ -1,0 +1,55 @@
+"""A charge: a ledger row, priced. Invoice lines are charges with a number; nothing is ever recomputed from a line."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from services.billing.domain.money import UNIT_PRICE_STEP, half_up, share, tidy
+from services.billing.domain.periods import Days
+
+
+class ChargeKind(StrEnum):
+    """What a charge is for."""
+
+    SETUP = "setup"
+    RECURRING = "recurring"
+    USAGE = "usage"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is owed for something over some days. `quantity` is never negative: a credit has a negative price."""
+
+    kind: ChargeKind
+    component: str
+    """`SKU/code`, as documents show it."""
+    meter: str
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    unit: str | None
+    net: Decimal
+    days: Days
+    commissionable: bool
+    units_billed: Decimal = Decimal(0)
+    """Recurring charges: the units (negative for a credit) by which the billed quantity of each of these days changes."""
+
+
+def prorated(price: Decimal, quantity: Decimal, part: int, whole: int) -> tuple[Decimal, Decimal]:
+    """Unit price (8 decimals) and net (cents) of `quantity` units for `part` of `whole` days.
+
+    The net comes from the exact product, not from the rounded unit price (domain rule: price x quantity x days / days).
+    """
+    exact = share(price, part, whole)
+    unit_price = price if part == whole else half_up(exact, UNIT_PRICE_STEP)
+    return unit_price, half_up(share(price * quantity, part, whole))
+
+
+def priced(price: Decimal, quantity: Decimal) -> Decimal:
+    """Net of a line: half up of quantity times price."""
+    return half_up(price * quantity)
+
+
+def shown(quantity: Decimal) -> Decimal:
+    """A quantity as a document shows it."""
+    return tidy(quantity)

@@ -1,0 +1,56 @@
+"""An invoice from its charges: lines, IVA once per rate on the sum of rounded lines, totals, due date, number."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+from schemas.billing import InvoiceLine, InvoiceTotals, TaxSummary
+from services.billing.domain.charges import Charge
+from services.billing.domain.money import half_up
+from services.billing.domain.tax import ordinary_rate
+
+PAYMENT_DAYS = 30
+SERIES = "A"
+NUMBER_DIGITS = 6
+
+
+def number(year: int, n: int, series: str = SERIES) -> str:
+    """`2026/A/000123`: at most 20 characters, at least one digit (FatturaPA)."""
+    return f"{year}/{series}/{n:0{NUMBER_DIGITS}d}"
+
+
+def due_date(issued: date) -> date:
+    """Thirty days after the document's date (D.Lgs. 231/2002)."""
+    return issued + timedelta(days=PAYMENT_DAYS)
+
+
+def line(n: int, service_id: str, charge: Charge, rate: Decimal) -> InvoiceLine:
+    """A charge as line `n`."""
+    return InvoiceLine(
+        n=n, sku=charge.component, description=charge.description, quantity=charge.quantity,
+        unit_price=charge.unit_price, um=charge.unit, net=charge.net, period_from=charge.days.start,
+        period_to=charge.days.last, aliquota_iva=rate, commissionable=charge.commissionable, service_id=service_id,
+    )  # fmt: skip
+
+
+def lines(charges: Sequence[tuple[str, Charge]], issued: date) -> tuple[InvoiceLine, ...]:
+    """Numbered lines, in the order given: (service id, charge)."""
+    rate = ordinary_rate(issued)
+    return tuple(line(n, service_id, charge, rate) for n, (service_id, charge) in enumerate(charges, 1))
+
+
+def totals(rows: Sequence[InvoiceLine]) -> InvoiceTotals:
+    """Sums. IVA is computed once per (rate, natura): per line it would be refused (SdI 00421)."""
+    groups: dict[tuple[Decimal, str | None], Decimal] = {}
+    for row in rows:
+        key = (row.aliquota_iva, row.natura)
+        groups[key] = groups.get(key, Decimal("0.00")) + row.net
+    summary = tuple(
+        TaxSummary(aliquota_iva=rate, natura=natura, imponibile=net, imposta=half_up(net * rate / 100))
+        for (rate, natura), net in groups.items()
+    )
+    net = sum((group.imponibile for group in summary), Decimal("0.00"))
+    tax = sum((group.imposta for group in summary), Decimal("0.00"))
+    return InvoiceTotals(
+        riepilogo=summary, imponibile=net, imposta=tax, totale_documento=net + tax, da_pagare=net + tax
+    )

@@ -1,0 +1,157 @@
+-- name: put_plan(sku, revision, currency, plan)!
+-- A plan in force.
+insert into plan (sku, revision, currency, plan) values (:sku, :revision, :currency, :plan)
+on conflict (sku) do update set revision = excluded.revision, currency = excluded.currency, plan = excluded.plan
+where plan.revision < excluded.revision;
+
+-- name: put_meter(key, revision, meter)!
+-- A meter in force.
+insert into meter (key, revision, meter) values (:key, :revision, :meter)
+on conflict (key) do update set revision = excluded.revision, meter = excluded.meter
+where meter.revision < excluded.revision;
+
+-- name: plan(sku)^
+-- The plan of a SKU.
+select plan, currency from plan where sku = :sku;
+
+-- name: meters()
+-- All meters.
+select key, meter from meter;
+
+-- name: ensure_tenant(id)!
+-- A tenant that is heard of for the first time.
+insert into tenant (id) values (:id) on conflict do nothing;
+
+-- name: describe_tenant(id, external_id, zone, currency, details)!
+-- What documents need to know of a tenant.
+insert into tenant (id, external_id, zone, currency, details) values (:id, :external_id, :zone, :currency, :details)
+on conflict (id) do update
+set external_id = excluded.external_id, zone = excluded.zone, currency = excluded.currency, details = excluded.details;
+
+-- name: set_reseller(id, reseller_id)!
+-- Who serves a tenant.
+insert into tenant (id, reseller_id) values (:id, :reseller_id)
+on conflict (id) do update set reseller_id = excluded.reseller_id;
+
+-- name: lock_tenant(id)^
+-- A tenant, held alone: nothing of it is counted meanwhile.
+select id, external_id, zone, currency, reseller_id, details, closed_until from tenant where id = :id for update;
+
+-- name: share_tenants(ids)
+-- Tenants whose usage is about to be counted: nothing of them is closed meanwhile. In order, so that nobody deadlocks.
+select id, zone, closed_until from tenant where id = any(:ids::text[]) order by id for share;
+
+-- name: close_until(id, instant)!
+-- Usage before this instant is invoiced.
+update tenant set closed_until = :instant where id = :id;
+
+-- name: add_service(id, tenant_id, sku, item, activated_at, plan)$
+-- A service instance, with the plan as it was sold; nothing if it is known.
+insert into service (id, tenant_id, sku, item, activated_at, plan)
+values (:id, :tenant_id, :sku, :item, :activated_at, :plan)
+on conflict do nothing returning id;
+
+-- name: services(tenant_id)
+-- A tenant's services, in the order documents show them.
+select id, sku, item, activated_at, plan from service where tenant_id = :tenant_id order by activated_at, item, id;
+
+-- name: services_by_id(ids)
+-- The services that usage is about.
+select id, tenant_id, activated_at, plan from service where id = any(:ids::text[]);
+
+-- name: add_change(service_id, effective_at, quantities)!
+-- Quantities from an instant on.
+insert into quantity_change (service_id, effective_at, quantities) values (:service_id, :effective_at, :quantities);
+
+-- name: changes(service_id)
+-- A service's quantities over time.
+select effective_at, quantities from quantity_change where service_id = :service_id order by effective_at, seq;
+
+-- name: count_usage(keys, hashes, tenants, services, meters, times, quantities, texts)
+-- Counts what was not counted before; returns the keys that were new.
+insert into usage_event (event_key, payload_hash, tenant_id, service_id, meter, occurred_at, quantity, value)
+select * from unnest(:keys::uuid[], :hashes::bigint[], :tenants::text[], :services::text[], :meters::text[],
+                     :times::timestamptz[], :quantities::numeric[], :texts::text[])
+on conflict do nothing
+returning event_key;
+
+-- name: counted_hashes(keys)
+-- What counted or parked events said, by their hash.
+select event_key, payload_hash from usage_event where event_key = any(:keys::uuid[])
+union all
+select event_key, payload_hash from parked_usage where event_key = any(:keys::uuid[]);
+
+-- name: park_usage(keys, hashes, tenants, services, raws, parts, log_ids, positions)
+-- Sets usage aside until its service is known; returns the keys that were new.
+insert into parked_usage (event_key, payload_hash, tenant_id, service_id, raw, part, log_id, "offset")
+select * from unnest(:keys::uuid[], :hashes::bigint[], :tenants::text[], :services::text[], :raws::bytea[],
+                     :parts::int[], :log_ids::text[], :positions::bigint[])
+on conflict do nothing
+returning event_key;
+
+-- name: take_parked(service_id)
+-- Takes what was parked for a service.
+delete from parked_usage where service_id = :service_id returning event_key, raw, part, log_id, "offset" as position;
+
+-- name: add_tally(part, outcomes, reasons, ns)!
+-- Adds to the account of what became of usage.
+insert into usage_tally (part, outcome, reason, n)
+select :part, * from unnest(:outcomes::text[], :reasons::text[], :ns::bigint[])
+on conflict (part, outcome, reason) do update set n = usage_tally.n + excluded.n;
+
+-- name: tally()
+-- What became of usage, in all.
+select outcome, reason, sum(n)::bigint as n from usage_tally group by outcome, reason order by outcome, reason;
+
+-- name: samples(service_id, meter, starts, ends)
+-- The counted events of a meter in `[starts, ends)`.
+select occurred_at, event_key, quantity, value from usage_event
+where service_id = :service_id and meter = :meter and occurred_at >= :starts and occurred_at < :ends
+order by occurred_at, event_key;
+
+-- name: level_before(service_id, meter, instant)$
+-- The level that held at an instant: that of the last event before it.
+select quantity from usage_event
+where service_id = :service_id and meter = :meter and occurred_at < :instant
+order by occurred_at desc, event_key desc limit 1;
+
+-- name: billed(service_id)
+-- Recurring units billed for a service, by day.
+select meter, day_from, day_to, units_billed from charge where service_id = :service_id and kind = 'recurring' order by id;
+
+-- name: has_setup(service_id)$
+-- Whether a service's set-up fee was charged.
+select exists (select 1 from charge where service_id = :service_id and kind = 'setup');
+
+-- name: is_first_service(tenant_id)$
+-- Whether a tenant has exactly one service now: its first invoice is to be planned.
+select count(*) = 1 from service where tenant_id = :tenant_id;
+
+-- name: invoice(id)^
+-- An issued document.
+select id, tenant_id, number, document from invoice where id = :id;
+
+-- name: open_invoice(id, tenant_id, boundary, issued_on)$
+-- One run for a tenant and boundary, ever; nothing if there was one.
+insert into invoice (id, tenant_id, boundary, issued_on) values (:id, :tenant_id, :boundary, :issued_on)
+on conflict do nothing returning id;
+
+-- name: next_number(series, year)$
+-- The next number of a series, without gaps: it is lost if the transaction is.
+insert into invoice_series (series, year, last_number) values (:series, :year, 1)
+on conflict (series, year) do update set last_number = invoice_series.last_number + 1
+returning last_number;
+
+-- name: issue_invoice(id, number, document)!
+-- The document, final.
+update invoice set number = :number, document = :document where id = :id;
+
+-- name: add_charge(invoice_id, tenant_id, service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed)!
+-- A charge into the ledger.
+insert into charge (invoice_id, tenant_id, service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed)
+values (:invoice_id, :tenant_id, :service_id, :kind, :component, :meter, :description, :quantity, :unit_price, :net, :day_from, :day_to, :units_billed);
+
+-- name: charges_of(invoice_id)
+-- The ledger rows behind an invoice.
+select service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed
+from charge where invoice_id = :invoice_id order by id;
