@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from schemas.scalars import Value, _instant, _storable, rfc3339
+from schemas.scalars import Value, read_instant, rfc3339, storable
 from schemas.topics import Topic
 
 SPEC_VERSION = "1.0"
@@ -117,7 +117,7 @@ def _check_attributes(wire: Wire) -> None:
         if not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
             raise Malformed("bad_envelope", f"{name} must have 1 to {ATTRIBUTE_LENGTH_MAX} characters")
         try:
-            _storable(value)
+            storable(value)
         except ValueError as error:
             raise Malformed("bad_text", f"{name}: {error}") from None
 
@@ -133,7 +133,7 @@ def typed(wire: Wire) -> Event[Payload]:
     if model is None:
         raise Malformed("unknown_type", "no such event type")
     try:
-        time = _instant(wire.time)
+        time = read_instant(wire.time)
     except ValueError as error:
         raise Malformed("bad_time", str(error)) from None
     try:

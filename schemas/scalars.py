@@ -37,9 +37,14 @@ _FORBIDDEN_TEXT = re.compile(
 )
 
 
-def _storable(text: str) -> str:
-    """Refuse NUL and the 66 non-characters of Unicode; everything else may be stored and sent on."""
-    if _FORBIDDEN_TEXT.search(text):
+def holds_forbidden_text(text: str) -> bool:
+    """Whether a text holds NUL or one of the 66 non-characters of Unicode; everything else may be stored and sent on."""
+    return _FORBIDDEN_TEXT.search(text) is not None
+
+
+def storable(text: str) -> str:
+    """The text, if it may be stored. Raises `ValueError`."""
+    if holds_forbidden_text(text):
         raise ValueError("text holds NUL or a Unicode non-character")
     return text
 
@@ -62,7 +67,8 @@ def plain(number: Decimal) -> str:
     return format(number, "f")
 
 
-def _instant(value: Any) -> datetime:
+def read_instant(value: Any) -> datetime:
+    """An aware instant in UTC, from RFC 3339 text with a zone. Raises `ValueError`."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("time must carry a zone")
@@ -95,13 +101,13 @@ Amount = Annotated[Decimal, *_decimal_type(AMOUNT_PATTERN)]
 
 Instant = Annotated[
     datetime,
-    BeforeValidator(_instant),
+    BeforeValidator(read_instant),
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 CivilDate = date
-Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(_storable)]
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(storable)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 """An identifier of our own or of a catalogue: SKU, meter, reseller id."""
 

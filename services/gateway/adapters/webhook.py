@@ -1,0 +1,107 @@
+"""Signed webhooks (Standard Webhooks): resolved once, sent to the address that was checked, no redirects followed."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from standardwebhooks import Webhook
+
+from services.chassis.sealing import Sealer
+from services.gateway.domain.addresses import AddressRefused, check_url, is_public
+from services.gateway.domain.schedule import Outcome, Verdict, judge
+
+TIMEOUT_SECONDS = 15.0
+RESPONSE_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where a webhook goes, and the secret it is signed with."""
+
+    url: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Receiver(url={self.url!r})"
+
+
+class _Pinned(AbstractResolver):
+    """Answers with the addresses that were checked, so that a second look-up cannot say something else."""
+
+    def __init__(self, found: Sequence[ResolveResult]) -> None:
+        self._found = list(found)
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+        return self._found
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class WebhookSender:
+    """Posts signed notifications."""
+
+    def __init__(self, master_key: bytes, allow_private: bool) -> None:
+        self._sealer = Sealer(master_key, "webhook-secret")
+        self._allow_private = allow_private
+
+    def seal_secret(self, secret: str) -> bytes:
+        """A signing secret as it is kept."""
+        return self._sealer.seal(secret.encode())
+
+    def open_secret(self, sealed: bytes) -> str:
+        """A signing secret as it is used."""
+        return self._sealer.open(sealed).decode()
+
+    def check(self, url: str) -> None:
+        """Whether this address may be registered. Raises `AddressRefused`."""
+        check_url(url, self._allow_private)
+
+    async def post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[Verdict, str]:
+        """Send; returns what it means and a short word for the log. Never raises for what the receiver does."""
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await self._post(receiver, message_id, body)
+        except AddressRefused as error:
+            return Verdict(Outcome.RETRY), str(error)
+        except TimeoutError:
+            return Verdict(Outcome.RETRY), f"no answer within {TIMEOUT_SECONDS:.0f} s"
+        except (aiohttp.ClientError, OSError) as error:
+            return Verdict(Outcome.RETRY), type(error).__name__
+
+    async def _post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[Verdict, str]:
+        # Signatures are checked against the receiver's own clock: they carry the machine's time, not the injected one.
+        signed_at = datetime.now(UTC)
+        headers = {
+            "content-type": "application/cloudevents+json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(signed_at.timestamp())),
+            "webhook-signature": Webhook(receiver.secret).sign(message_id, signed_at, body.decode()),
+        }
+        host, port = check_url(receiver.url, self._allow_private)
+        connector = aiohttp.TCPConnector(resolver=_Pinned(await self._addresses(host, port)), force_close=True)
+        async with (
+            aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
+            session.post(receiver.url, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            await answer.content.read(RESPONSE_BYTES_MAX)
+            return judge(answer.status, answer.headers.get("retry-after")), f"answered {answer.status}"
+
+    async def _addresses(self, host: str, port: int) -> list[ResolveResult]:
+        """Resolve once and refuse what is not public. A literal address is checked the same way."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(item[4][0]) for item in found]
+        if not self._allow_private and not all(map(is_public, addresses)):
+            raise AddressRefused("the address is not in the public internet")
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
+                family=socket.AF_INET6 if ip_address(address.partition("%")[0]).version == 6 else socket.AF_INET,
+            )
+            for address in addresses
+        ]  # fmt: skip

@@ -1,0 +1,50 @@
+"""The gateway, put together."""
+
+from pathlib import Path
+
+from services.chassis.health import AsgiApp
+from services.chassis.service import Runtime, Service, run
+from services.chassis.settings import ServiceSettings
+from services.gateway.adapters.mail import Mailer
+from services.gateway.adapters.webhook import WebhookSender
+from services.gateway.api import Doors, build_api
+from services.gateway.handlers import ROUTES
+from services.gateway.intake import Intake
+from services.gateway.jobs import Messengers, jobs
+from services.gateway.knowledge import Knowledge
+from services.gateway.limits import Limiter
+from services.gateway.people import People
+from services.gateway.registry import Registry
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class GatewaySettings(ServiceSettings):
+    """What the gateway needs beside the common settings."""
+
+    smtp_url: str | None = None
+    """`smtp://host:port` for mails to the operator."""
+    operator_email: str | None = None
+    webhook_allow_private: bool = False
+    """Webhooks to private addresses and by plain http: only where everything runs on one machine."""
+
+
+def build(settings: GatewaySettings) -> Service:
+    """The composition root."""
+    people = People(settings.key())
+    webhooks = WebhookSender(settings.key(), settings.webhook_allow_private)
+    mailer = Mailer(settings.smtp_url, settings.operator_email)
+
+    def api(runtime: Runtime) -> AsgiApp:
+        knowledge = Knowledge(runtime.pool, settings.token())
+        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people), Limiter())
+        return build_api(doors, Registry(runtime, knowledge, people, webhooks), settings.token())
+
+    return Service(
+        "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api
+    )
+
+
+def main() -> None:
+    """Run it until it is told to stop."""
+    run(build(GatewaySettings()))

@@ -1,0 +1,1 @@
+"""The rules of the doors. No database, no network, no clock."""

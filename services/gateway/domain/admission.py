@@ -1,0 +1,270 @@
+"""Whether an event may come in: every check, over a snapshot of what is known. All faults are found, not the first."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+from stdnum.exceptions import ValidationError as BadNumber
+from stdnum.it import iva
+
+from schemas import identity
+from schemas.catalogue import Plan
+from schemas.envelope import Event, Payload
+from schemas.orders import ItemAction, OrderPlaced, TenantDetails
+from schemas.scalars import read_instant
+from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
+from schemas.usage import UsageRecorded
+from services.gateway.domain.cloudevents import Incoming
+from services.gateway.domain.faults import Fault, Reason
+
+EARLY_MAX = timedelta(minutes=5)
+LATE_MAX = timedelta(days=35)
+EFFECTIVE_PAST_MAX = timedelta(days=1)
+"""An order may take effect from the day before: what is done in the evening is sent in the morning."""
+
+EFFECTIVE_AHEAD_MAX = timedelta(days=366)
+
+OUTSIDE: dict[str, type[Payload]] = {
+    payload.wire_type: payload
+    for payload in (
+        OrderPlaced,
+        UsageRecorded,
+        HeartbeatReceived,
+        IncidentReported,
+        AcknowledgementGiven,
+        ResolutionGiven,
+    )
+}
+"""The event types that may come from outside."""
+
+OF_SERVICES = (UsageRecorded, HeartbeatReceived, IncidentReported)
+"""What a back-end of services may say, about services of its SKUs."""
+
+
+class Kind(StrEnum):
+    """Who speaks."""
+
+    RESELLER = "reseller"
+    BACKEND = "backend"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever holds a key. A back-end speaks for its SKUs."""
+
+    kind: Kind
+    id: str
+    skus: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant as the doors know it. Without a reseller it waits for one."""
+
+    reseller_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service instance as the doors know it."""
+
+    tenant_id: str
+    sku: str
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of everything a request is about."""
+
+    plans: Mapping[str, Plan]
+    revision: int
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An event that may come in, as it goes to its inner topic."""
+
+    event: Event[Payload]
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """An event whose envelope and data are sound; what it claims is not yet checked."""
+
+    incoming: Incoming
+    time: datetime
+    data: Payload
+    subject: str
+
+
+def read(incoming: Incoming, now: datetime) -> Typed | list[Fault]:
+    """Check an event by itself: type, time, data, subject."""
+    payload = OUTSIDE.get(incoming.attributes["type"])
+    if payload is None:
+        return [Fault(incoming.index, "/type", Reason.UNKNOWN_TYPE, "no such event type may come from outside")]
+    faults = list(_time_faults(incoming, now))
+    data: Payload | None = None
+    try:
+        data = payload.model_validate_json(incoming.raw, extra="forbid")
+    except ValidationError as error:
+        faults += _data_faults(incoming.index, error)
+    if data is None:
+        return faults
+    subject, subject_faults = _subject(incoming, data)
+    faults += subject_faults
+    if isinstance(data, OrderPlaced):
+        faults += _effective_faults(incoming.index, data, now)
+    return faults or Typed(incoming, read_instant(incoming.attributes["time"]), _normalised(data), subject)
+
+
+def _time_faults(incoming: Incoming, now: datetime) -> Iterator[Fault]:
+    try:
+        time = read_instant(incoming.attributes["time"])
+    except ValueError as error:
+        yield Fault(incoming.index, "/time", Reason.BAD_TIME, str(error))
+        return
+    if time > now + EARLY_MAX:
+        yield Fault(incoming.index, "/time", Reason.TIME_IN_FUTURE, "at most 5 minutes ahead")
+    if time < now - LATE_MAX:
+        yield Fault(incoming.index, "/time", Reason.TIME_TOO_OLD, "at most 35 days ago")
+
+
+def _data_faults(index: int, error: ValidationError) -> list[Fault]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        Fault(
+            index,
+            "/data/" + "/".join(map(str, fault["loc"])) if fault["loc"] else "/data",
+            Reason.BAD_DATA,
+            fault["msg"],
+        )
+        for fault in found[:20]
+    ]
+
+
+def _effective_faults(index: int, order: OrderPlaced, now: datetime) -> Iterator[Fault]:
+    at = order.effective_at
+    if at is not None and not now - EFFECTIVE_PAST_MAX <= at <= now + EFFECTIVE_AHEAD_MAX:
+        yield Fault(index, "/data/effective_at", Reason.BAD_TIME, "from a day ago to a year ahead")
+
+
+def vat_number(details: TenantDetails) -> str:
+    """The firm's Partita IVA, eleven digits. Raises `ValueError`; `00000000000` passes its checksum and is none."""
+    try:
+        return str(iva.validate(details.partita_iva))
+    except BadNumber:
+        raise ValueError("not a valid Partita IVA") from None
+
+
+def _normalised(data: Payload) -> Payload:
+    """Orders carry the bare number, whatever prefix it came with."""
+    if isinstance(data, OrderPlaced) and data.tenant is not None:
+        tenant = data.tenant.model_copy(update={"partita_iva": vat_number(data.tenant)})
+        return data.model_copy(update={"tenant": tenant})
+    return data
+
+
+def _subject(incoming: Incoming, data: Payload) -> tuple[str, list[Fault]]:
+    """The tenant an event is about; a first order may leave it to the VAT number."""
+    said = incoming.attributes.get("subject", "")
+    if not isinstance(data, OrderPlaced) or data.tenant is None:
+        missing = Fault(incoming.index, "/subject", Reason.SUBJECT_MISSING, "subject must name the tenant")
+        return said, [] if said else [missing]
+    try:
+        owner = identity.tenant_id("IT", vat_number(data.tenant))
+    except ValueError as error:
+        return said, [Fault(incoming.index, "/data/tenant/partita_iva", Reason.BAD_PARTITA_IVA, str(error))]
+    if said and said != owner:
+        return said, [Fault(incoming.index, "/subject", Reason.SUBJECT_MISMATCH, "subject is not this firm's tenant")]
+    return owner, []
+
+
+def claims(typed: Typed, principal: Principal, known: Known) -> list[Fault]:
+    """Check what an event claims: that its tenant and services are the speaker's, that SKUs and meters exist."""
+    tenant_fault = _tenant_fault(typed, principal, known)
+    if tenant_fault is not None:
+        return [tenant_fault]
+    if isinstance(typed.data, OrderPlaced):
+        return list(_order_faults(typed, typed.data, known))
+    return list(_service_faults(typed, principal, known))
+
+
+def _tenant_fault(typed: Typed, principal: Principal, known: Known) -> Fault | None:
+    index, tenant = typed.incoming.index, known.tenants.get(typed.subject)
+    if principal.kind is Kind.BACKEND and not isinstance(typed.data, OF_SERVICES):
+        return Fault(index, "/type", Reason.NOT_ALLOWED, "a back-end sends usage, heartbeats and incidents")
+    if tenant is None:
+        first = isinstance(typed.data, OrderPlaced) and typed.data.tenant is not None
+        return None if first else Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
+    if principal.kind is Kind.RESELLER and tenant.reseller_id not in (None, principal.id):
+        return Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
+    return None
+
+
+def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fault]:
+    for n, item in enumerate(order.items):
+        at = f"/data/items/{n}"
+        sku = item.sku
+        if item.action is ItemAction.CHANGE:
+            service = known.services.get(item.service_id or "")
+            if service is None or service.tenant_id != typed.subject:
+                yield Fault(
+                    typed.incoming.index, f"{at}/service_id", Reason.UNKNOWN_SERVICE, "no such service of this tenant"
+                )
+                continue
+            sku = service.sku
+        plan = known.plans.get(sku or "")
+        if plan is None:
+            yield Fault(typed.incoming.index, f"{at}/sku", Reason.UNKNOWN_SKU, "not in the catalogue")
+            continue
+        sold = {price.meter for price in plan.recurring}
+        for meter, quantity in item.quantities.items():
+            if meter not in sold:
+                yield Fault(
+                    typed.incoming.index, f"{at}/quantities/{meter}", Reason.UNKNOWN_METER, "not sold by this plan"
+                )
+            elif quantity != quantity.to_integral_value():
+                yield Fault(typed.incoming.index, f"{at}/quantities/{meter}", Reason.BAD_DATA, "ordered in whole units")
+
+
+def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterator[Fault]:
+    service_id: Any = getattr(typed.data, "service_id", None)
+    if service_id is None:
+        return
+    index, service = typed.incoming.index, known.services.get(service_id)
+    if service is None or service.tenant_id != typed.subject:
+        yield Fault(index, "/data/service_id", Reason.UNKNOWN_SERVICE, "no such service of this tenant")
+        return
+    if principal.kind is Kind.BACKEND and service.sku not in principal.skus:
+        yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
+    plan = known.plans.get(service.sku)
+    if isinstance(typed.data, UsageRecorded) and (
+        plan is None or typed.data.meter not in {price.meter for price in plan.usage}
+    ):
+        yield Fault(index, "/data/meter", Reason.UNKNOWN_METER, "not a meter of this service's plan")
+
+
+def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:
+    """The event as it goes in: the same id, source, time and data, stamped with who spoke and what was known."""
+    attributes = typed.incoming.attributes
+    event = Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        subject=typed.subject,
+        time=typed.time,
+        data=typed.data,
+        correlation_id=attributes.get("correlationid") or attributes["id"],
+        traceparent=attributes.get("traceparent"),
+        principal=principal.id,
+        revision=revision,
+    )
+    is_order = isinstance(typed.data, OrderPlaced)
+    return Admitted(event, identity.order_id(typed.subject, event.source, event.id) if is_order else None)

@@ -1,0 +1,151 @@
+"""CloudEvents 1.0 over HTTP, in all three content modes: structured, batched, binary.
+
+Duplicate keys of a JSON object: the last one wins, as everywhere. Extension attributes are allowed if they are named
+as the specification asks (lower-case letters and digits, at most 20); ours (`correlationid`, `traceparent`) are used.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from schemas.scalars import holds_forbidden_text
+from services.gateway.domain.faults import Fault, Reason, Refused
+
+STRUCTURED, BATCHED, BINARY = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
+BODY_BYTES_MAX = 1024 * 1024
+BATCH_BYTES_MAX = 4 * 1024 * 1024
+BATCH_EVENTS_MAX = 1000
+EVENT_BYTES_MAX = 256 * 1024
+DEPTH_MAX = 32
+ATTRIBUTE_LENGTH_MAX = 255
+REQUIRED = ("specversion", "id", "source", "type", "time")
+OPTIONAL = ("subject", "datacontenttype", "dataschema", "correlationid", "traceparent")
+RESERVED = ("principal", "revision", "causationid")
+"""Attributes that only the gateway sets."""
+
+_NAME = re.compile(r"[a-z0-9]{1,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An event as it came: its attributes, and its data as Python values and as JSON."""
+
+    index: int
+    attributes: Mapping[str, str]
+    data: Any
+    raw: bytes
+
+
+def media_type(content_type: str) -> str:
+    """The media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def body_limit(content_type: str) -> int:
+    """How many bytes a body of this content type may have."""
+    return BATCH_BYTES_MAX if media_type(content_type) == BATCHED else BODY_BYTES_MAX
+
+
+def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> list[Incoming]:
+    """Read a request. Raises `Refused`."""
+    kind = media_type(content_type)
+    if kind == STRUCTURED:
+        return [_structured(0, _json(body, 0))]
+    if kind == BATCHED:
+        return _batch(_json(body, 0))
+    if kind == BINARY and "ce-specversion" in headers:
+        return [_binary(headers, body)]
+    wanted = f"{STRUCTURED}, {BATCHED}, or {BINARY} with ce- headers"
+    raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, f"the content type must be {wanted}")])
+
+
+def _json(body: bytes, index: int) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise Refused([Fault(index, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused([Fault(index, "", Reason.NOT_JSON, "the body is not JSON in UTF-8")]) from None
+
+
+def _batch(value: Any) -> list[Incoming]:
+    if not isinstance(value, list) or not value:
+        raise Refused([Fault(0, "", Reason.BAD_ENVELOPE, "a batch is a JSON array of at least one event")])
+    if len(value) > BATCH_EVENTS_MAX:
+        raise Refused([Fault(0, "", Reason.TOO_MANY, f"a batch has at most {BATCH_EVENTS_MAX} events")])
+    events, faults = [], []
+    for index, item in enumerate(value):
+        try:
+            events.append(_structured(index, item))
+        except Refused as refused:
+            faults += refused.faults
+    if faults:
+        raise Refused(faults)
+    return events
+
+
+def _structured(index: int, value: Any) -> Incoming:
+    if not isinstance(value, dict):
+        raise Refused([Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")])
+    _check_tree(index, value)
+    attributes = {name: item for name, item in value.items() if name not in ("data", "data_base64")}
+    if "data_base64" in value or "data" not in value:
+        raise Refused([Fault(index, "/data", Reason.BAD_ENVELOPE, "data must be there, as JSON")])
+    return _checked(index, attributes, value["data"])
+
+
+def _binary(headers: Mapping[str, str], body: bytes) -> Incoming:
+    attributes = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
+    data = _json(body, 0)
+    _check_tree(0, data)
+    _check_tree(0, attributes)
+    return _checked(0, attributes, data)
+
+
+def _checked(index: int, attributes: Mapping[str, Any], data: Any) -> Incoming:
+    faults = list(_attribute_faults(index, attributes))
+    raw = msgspec.json.encode(data)
+    if len(raw) > EVENT_BYTES_MAX:
+        faults.append(Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes"))
+    if faults:
+        raise Refused(faults)
+    return Incoming(index, attributes, data, raw)
+
+
+def _attribute_faults(index: int, attributes: Mapping[str, Any]) -> Iterator[Fault]:
+    def fault(name: str, detail: str) -> Fault:
+        return Fault(index, f"/{name}", Reason.BAD_ENVELOPE, detail)
+
+    for name in REQUIRED:
+        if name not in attributes:
+            yield fault(name, "this attribute must be there")
+    for name, value in attributes.items():
+        if name in RESERVED:
+            yield fault(name, "only the gateway sets this attribute")
+        elif not _NAME.fullmatch(name):
+            yield fault("", "attribute names are 1 to 20 lower-case letters and digits")
+        elif not isinstance(value, str) or not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
+            yield fault(name, f"must be a text of 1 to {ATTRIBUTE_LENGTH_MAX} characters")
+    if attributes.get("specversion", "1.0") != "1.0":
+        yield fault("specversion", "must be 1.0")
+    if media_type(str(attributes.get("datacontenttype", BINARY))) != BINARY:
+        yield fault("datacontenttype", "data must be application/json")
+
+
+def _check_tree(index: int, value: Any) -> None:
+    """Refuse what is nested too deep, and text that may not be stored. Iterative: the input decides how deep it is."""
+    waiting = [(value, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        if depth > DEPTH_MAX:
+            raise Refused([Fault(index, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")])
+        if isinstance(item, str) and holds_forbidden_text(item):
+            raise Refused([Fault(index, "", Reason.BAD_TEXT, "text holds NUL or a Unicode non-character")])
+        if isinstance(item, dict):
+            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
+        elif isinstance(item, list):
+            waiting += [(part, depth + 1) for part in item]

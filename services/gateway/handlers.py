@@ -1,0 +1,79 @@
+"""Events in: who serves whom, which services live, and what is to be told to whom."""
+
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from schemas.alerts import AlertEscalated, AlertOpened, AlertResolved
+from schemas.billing import InvoiceIssued
+from schemas.deliveries import Channel
+from schemas.envelope import Event
+from schemas.tenants import ServiceActivated, TenantActivated, TenantAssigned, TenantRegistered
+from services.chassis.engine.records import on, routes
+from services.chassis.unit import Unit
+from services.gateway.jobs import OPERATOR, Notify, kind_of
+from services.gateway.store import sql
+
+
+async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
+    """A tenant's names."""
+    await sql.describe_tenant(unit.db, id=event.subject, external_id=event.data.external_id, name=event.data.name)
+
+
+async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
+    """Who may speak for a tenant, and is told about it."""
+    await sql.set_reseller(unit.db, id=event.subject, reseller_id=event.data.reseller_id)
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
+async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
+    """A service that usage may come for."""
+    await sql.add_service(unit.db, id=event.data.service_id, tenant_id=event.subject, sku=event.data.sku)
+
+
+async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
+    """The reseller hears that its tenant is served."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
+async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
+    """The assigned reseller hears of trouble."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+
+
+async def alert_resolved(event: Event[AlertResolved], unit: Unit) -> None:
+    """And of its end."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+
+
+async def alert_escalated(event: Event[AlertEscalated], unit: Unit) -> None:
+    """Nobody answered: the operator gets a mail."""
+    await _tell(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
+
+
+async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
+    """The reseller hears what its tenant was invoiced."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
+async def _tell(event: Event[Any], recipient: str, channel: Channel, unit: Unit, alert_id: str | None = None) -> None:
+    """Write a notification and ask for its delivery; the id is the same for the same fact and recipient."""
+    notification_id = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
+    added = await sql.add_notification(
+        unit.db, id=notification_id, recipient=recipient, channel=channel, about=event.type, tenant_id=event.subject,
+        alert_id=alert_id, event={"time": event.time, "id": event.id, "data": event.data.model_dump(mode="json")},
+        created_at=unit.now,
+    )  # fmt: skip
+    if added is not None:
+        unit.enqueue(kind_of(channel), Notify(notification_id=notification_id), key=notification_id)
+
+
+ROUTES = routes(
+    on(TenantRegistered, tenant_registered),
+    on(TenantAssigned, tenant_assigned),
+    on(ServiceActivated, service_activated),
+    on(TenantActivated, tenant_activated),
+    on(AlertOpened, alert_opened),
+    on(AlertResolved, alert_resolved),
+    on(AlertEscalated, alert_escalated),
+    on(InvoiceIssued, invoice_issued),
+)

@@ -1,0 +1,31 @@
+"""How fast one key may knock: a token bucket per principal."""
+
+from dataclasses import dataclass, field
+
+REQUESTS_PER_SECOND = 200.0
+BURST_REQUESTS = 400.0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(slots=True)
+class Limiter:
+    """Token buckets. `at` is a monotonic time in seconds."""
+
+    rate: float = REQUESTS_PER_SECOND
+    burst: float = BURST_REQUESTS
+    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+
+    def wait_seconds(self, principal: str, at: float) -> float:
+        """Take a token: 0, or how long until there is one."""
+        bucket = self._buckets.setdefault(principal, _Bucket(self.burst, at))
+        bucket.tokens = min(self.burst, bucket.tokens + (at - bucket.at) * self.rate)
+        bucket.at = at
+        if bucket.tokens < 1:
+            return (1 - bucket.tokens) / self.rate
+        bucket.tokens -= 1
+        return 0.0

@@ -1,0 +1,148 @@
+-- name: next_revision()$
+-- The next revision; holds the registry until the transaction ends, so that revisions leave in order.
+update registry set revision = revision + 1 returning revision;
+
+-- name: revision()$
+-- The revision that stands.
+select revision from registry;
+
+-- name: put_plan(sku, revision, plan)!
+-- A plan in force.
+insert into plan (sku, revision, plan) values (:sku, :revision, :plan)
+on conflict (sku) do update set revision = excluded.revision, plan = excluded.plan;
+
+-- name: withdraw_plans(revision)!
+-- Plans that the newest catalogue no longer has.
+delete from plan where revision < :revision;
+
+-- name: plans()
+-- The plans in force.
+select plan from plan;
+
+-- name: put_reseller(id, name, webhook_url, webhook_secret, contact)$
+-- A reseller; its signing secret stays what it was. Returns whether it is new.
+insert into reseller (id, name, webhook_url, webhook_secret, contact)
+values (:id, :name, :webhook_url, :webhook_secret, :contact)
+on conflict (id) do update
+set name = excluded.name, webhook_url = excluded.webhook_url, contact = excluded.contact, webhook_open = true
+returning (xmax = 0);
+
+-- name: reseller(id)^
+-- A reseller.
+select id, name, webhook_url, webhook_secret, webhook_open, contact from reseller where id = :id;
+
+-- name: close_webhook(id)!
+-- The receiver said never again.
+update reseller set webhook_open = false where id = :id;
+
+-- name: put_backend(id, name, skus)$
+-- A back-end of services. Returns whether it is new.
+insert into backend (id, name, skus) values (:id, :name, :skus)
+on conflict (id) do update set name = excluded.name, skus = excluded.skus
+returning (xmax = 0);
+
+-- name: backend(id)^
+-- A back-end.
+select id, name, skus from backend where id = :id;
+
+-- name: add_key(key_id, kind, principal, secret_hash)!
+-- A key.
+insert into api_key (key_id, kind, principal, secret_hash) values (:key_id, :kind, :principal, :secret_hash);
+
+-- name: live_keys(principal)$
+-- How many keys of a principal are live.
+select count(*) from api_key where principal = :principal and revoked_at is null;
+
+-- name: key(key_id)^
+-- A live key, with what its holder may do.
+select api_key.kind, api_key.principal, api_key.secret_hash, coalesce(backend.skus, '[]') as skus
+from api_key left join backend on api_key.kind = 'backend' and backend.id = api_key.principal
+where key_id = :key_id and revoked_at is null;
+
+-- name: revoke_key(key_id)$
+-- Ends a key.
+update api_key set revoked_at = now() where key_id = :key_id and revoked_at is null returning key_id;
+
+-- name: describe_tenant(id, external_id, name)!
+-- A tenant's names.
+insert into tenant (id, external_id, name) values (:id, :external_id, :name)
+on conflict (id) do update set external_id = excluded.external_id, name = excluded.name;
+
+-- name: keep_contact(id, contact)!
+-- The person to call at a tenant, sealed.
+insert into tenant (id, contact) values (:id, :contact)
+on conflict (id) do update set contact = coalesce(tenant.contact, excluded.contact);
+
+-- name: set_reseller(id, reseller_id)!
+-- Who serves a tenant.
+insert into tenant (id, reseller_id) values (:id, :reseller_id)
+on conflict (id) do update set reseller_id = excluded.reseller_id;
+
+-- name: tenant(id)^
+-- A tenant.
+select id, external_id, name, reseller_id, contact from tenant where id = :id;
+
+-- name: tenants(ids)
+-- Tenants that a request is about; those known only by a first order's contact are not tenants yet.
+select id, reseller_id from tenant where id = any(:ids::text[]) and external_id is not null;
+
+-- name: add_service(id, tenant_id, sku)!
+-- A service instance that lives.
+insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on conflict do nothing;
+
+-- name: services(ids)
+-- Service instances that a request is about.
+select id, tenant_id, sku from service where id = any(:ids::text[]);
+
+-- name: accept_order(principal, source, id, content_hash, answer)$
+-- An order let in; nothing if it was before. Of two at once, the second waits for the first.
+insert into accepted_order (principal, source, id, content_hash, answer)
+values (:principal, :source, :id, :content_hash, :answer)
+on conflict do nothing returning id;
+
+-- name: accepted_order(principal, source, id)^
+-- An order that was let in.
+select content_hash, answer from accepted_order where principal = :principal and source = :source and id = :id;
+
+-- name: add_refusals(at, principal, sources, ids, indexes, pointers, reasons, details)!
+-- What was refused.
+insert into refusal (at, principal, source, id, index, pointer, reason, detail)
+select :at, :principal, * from unnest(:sources::text[], :ids::text[], :indexes::int[], :pointers::text[], :reasons::text[], :details::text[]);
+
+-- name: refusals(reason, limit)
+-- The newest refusals.
+select at, principal, source, id, index, pointer, reason, detail from refusal
+where (:reason::text is null or reason = :reason) order by n desc limit :limit;
+
+-- name: refusal_counts()
+-- Refusals by reason.
+select reason, count(*) as n from refusal group by reason order by reason;
+
+-- name: add_notification(id, recipient, channel, about, tenant_id, alert_id, event, created_at)$
+-- Something to be told, once.
+insert into notification (id, recipient, channel, about, tenant_id, alert_id, event, created_at)
+values (:id, :recipient, :channel, :about, :tenant_id, :alert_id, :event, :created_at)
+on conflict do nothing returning id;
+
+-- name: notification(id)^
+-- Something to be told.
+select id, recipient, channel, about, tenant_id, alert_id, event, state, attempts from notification where id = :id;
+
+-- name: note_attempt(id, answer)!
+-- An attempt that did not work.
+update notification set attempts = attempts + 1, last_answer = :answer where id = :id;
+
+-- name: settle_notification(id, state, answer, at)!
+-- What became of it.
+update notification set state = :state, attempts = attempts + 1, last_answer = :answer, settled_at = :at where id = :id;
+
+-- name: reopen_notification(id)$
+-- To be sent again, on demand.
+update notification set state = 'waiting', settled_at = null where id = :id returning channel;
+
+-- name: deliveries(recipient, state, limit)
+-- The delivery log, newest first.
+select id as notification_id, recipient, channel, about, tenant_id, alert_id, state, attempts, last_answer, created_at, settled_at
+from notification
+where (:recipient::text is null or recipient = :recipient) and (:state::text is null or state = :state)
+order by created_at desc, id limit :limit;
