@@ -49,11 +49,11 @@ class JobKind(Generic[ArgsT]):
     concurrency: int = 4
 
 
-class LeaseLost(Exception):  # noqa: N818 - an outcome: somebody else has the job now
+class LeaseLost(Exception):
     """The job is no longer ours; nothing of this run counts."""
 
 
-class RetryLater(Exception):  # noqa: N818 - an outcome
+class RetryLater(Exception):
     """A job asks to be tried again after a wait of its own choice."""
 
     def __init__(self, seconds: float, why: str) -> None:
@@ -61,7 +61,7 @@ class RetryLater(Exception):  # noqa: N818 - an outcome
         self.seconds = seconds
 
 
-class GiveUp(Exception):  # noqa: N818 - an outcome
+class GiveUp(Exception):
     """A job knows that trying again is of no use."""
 
 

@@ -41,7 +41,7 @@ class Kind(Protocol):
         ...
 
 
-class Rejected(Exception):  # noqa: N818 - it is an outcome, not an error of ours
+class Rejected(Exception):
     """A handler refuses a record: it becomes a reject, its neighbours go on."""
 
     def __init__(self, reason: str, detail: str) -> None:

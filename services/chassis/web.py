@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 PROBLEM = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 - it is an answer
+class Problem(Exception):
     """An error answer. `errors` lists every fault, with its place."""
 
     def __init__(

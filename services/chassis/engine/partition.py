@@ -16,7 +16,7 @@ from services.chassis.store import Log
 Take = Callable[[Slice, SliceUnit, bool], Awaitable[None]]
 
 
-class Gap(Exception):  # noqa: N818 - a finding about the log
+class Gap(Exception):
     """The slice begins above what we want next."""
 
     def __init__(self, next_offset: int, first: int) -> None:
@@ -24,7 +24,7 @@ class Gap(Exception):  # noqa: N818 - a finding about the log
         self.next_offset, self.first = next_offset, first
 
 
-class Rewound(Exception):  # noqa: N818 - a finding about the log
+class Rewound(Exception):
     """The slice begins below what we want next: a redelivery, unless the log is another one."""
 
     def __init__(self, next_offset: int) -> None:

@@ -34,7 +34,7 @@ def routes(*pairs: tuple[type[Payload], Handler]) -> dict[type[Payload], Handler
     return table
 
 
-class Careful(Exception):  # noqa: N818 - a change of gear, not an error
+class Careful(Exception):
     """A handler refused a record: the slice is done again, each handler under a savepoint."""
 
 

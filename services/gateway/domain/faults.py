@@ -61,7 +61,7 @@ def status_of(faults: Sequence[Fault]) -> int:
     return found.pop() if len(found) == 1 else 422
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class Refused(Exception):
     """A request is refused whole, with every fault that was found."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:

@@ -1,0 +1,1 @@
+"""Monitoring: turns trouble into alerts for the assigned reseller, watches the clock, escalates. It calls nobody."""

@@ -1,0 +1,101 @@
+"""Opening and moving alerts: the one place where an alert changes."""
+
+from decimal import Decimal
+from uuid import NAMESPACE_OID, uuid5
+
+from schemas.alerts import (
+    AlertAcknowledged,
+    AlertEscalated,
+    AlertKind,
+    AlertOpened,
+    AlertResolved,
+    AlertState,
+)
+from schemas.signals import Severity
+from services.chassis.jobs import JobKind
+from services.chassis.unit import Args, Unit
+from services.monitoring import metrics
+from services.monitoring.domain.alerts import Move, after, fingerprint
+from services.monitoring.domain.calendar import Calendar
+from services.monitoring.domain.sla import deadlines
+from services.monitoring.store import sql
+
+NOBODY = "operator"
+OPERATOR_PROVINCIA = "MI"
+"""The calendar of the provider's own desk, for tenants that have no reseller."""
+
+
+class Escalate(Args):
+    """An alert that should have been acknowledged by now."""
+
+    alert_id: str
+
+
+escalate = JobKind("escalate", Escalate, attempts=None)
+
+
+class Trouble(Args):
+    """What was noticed. `cause` names the fact that told us: the same fact opens one alert."""
+
+    cause: str
+    kind: AlertKind
+    severity: Severity
+    tenant_id: str
+    service_id: str
+    sku: str
+    summary: str
+
+
+async def open_alert(trouble: Trouble, unit: Unit) -> None:
+    """Open an alert for the tenant's reseller, unless one is open for the same trouble; without a reseller, escalate."""
+    responsible = await sql.responsible(unit.db, tenant_id=trouble.tenant_id)
+    reseller_id = responsible["reseller_id"] if responsible else None
+    provincia = (responsible["provincia"] if responsible else None) or OPERATOR_PROVINCIA
+    distance = responsible["distance_km"] if responsible else Decimal(0)
+    due = deadlines(trouble.severity, unit.now, Calendar(provincia), distance)
+    alert_id = str(uuid5(NAMESPACE_OID, f"vicino|alert|{trouble.cause}"))
+    added = await sql.open_alert(
+        unit.db, id=alert_id, fingerprint=fingerprint(trouble.tenant_id, trouble.service_id, trouble.kind),
+        tenant_id=trouble.tenant_id, service_id=trouble.service_id, sku=trouble.sku, kind=trouble.kind,
+        severity=trouble.severity, reseller_id=reseller_id, summary=trouble.summary, opened_at=unit.now,
+        acknowledge_by=due.acknowledge_by,
+    )  # fmt: skip
+    if added is None:
+        return
+    metrics.ALERTS.labels(trouble.kind, "opened").inc()
+    unit.publish(
+        AlertOpened(
+            alert_id=alert_id, kind=trouble.kind, severity=trouble.severity, service_id=trouble.service_id, sku=trouble.sku,
+            reseller_id=reseller_id or NOBODY, summary=trouble.summary, opened_at=unit.now,
+            acknowledge_by=due.acknowledge_by, resolve_by=due.resolve_by, visit=due.visit,
+        ),
+        subject=trouble.tenant_id,
+    )  # fmt: skip
+    at = due.acknowledge_by if reseller_id else unit.now
+    unit.enqueue(escalate, Escalate(alert_id=alert_id), at=at, key=alert_id)
+
+
+async def move(alert_id: str, step: Move, by: str, unit: Unit) -> AlertState | None:
+    """Move an alert and say so; None when it does not change. Raises `LookupError` for an alert nobody knows."""
+    alert = await sql.lock_alert(unit.db, id=alert_id)
+    if alert is None:
+        raise LookupError(alert_id)
+    state = after(AlertState(alert["state"]), step)
+    if state is None:
+        return None
+    await sql.set_state(unit.db, id=alert_id, state=state)
+    metrics.ALERTS.labels(alert["kind"], state).inc()
+    reseller = alert["reseller_id"] or NOBODY
+    if state is AlertState.ESCALATED:
+        said: AlertAcknowledged | AlertEscalated | AlertResolved = AlertEscalated(
+            alert_id=alert_id, reseller_id=reseller, service_id=alert["service_id"], sku=alert["sku"],
+            summary=alert["summary"], acknowledge_by=alert["acknowledge_by"], escalated_at=unit.now,
+        )  # fmt: skip
+    elif state is AlertState.ACKNOWLEDGED:
+        said = AlertAcknowledged(alert_id=alert_id, reseller_id=reseller, by=by, acknowledged_at=unit.now)
+    else:
+        said = AlertResolved(alert_id=alert_id, reseller_id=reseller, by=by, resolved_at=unit.now)
+    unit.publish(said, subject=alert["tenant_id"])
+    if state is not AlertState.ESCALATED:
+        unit.cancel(escalate, alert_id)
+    return state

@@ -1,0 +1,1 @@
+"""The rules of trouble and time. No database, no network, no clock."""

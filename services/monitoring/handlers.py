@@ -1,0 +1,123 @@
+"""Events in: signs of life, trouble, answers; and who serves whom."""
+
+from schemas.alerts import AlertKind
+from schemas.catalogue import CataloguePublished, ResellerRegistered
+from schemas.deliveries import DeliverySucceeded
+from schemas.envelope import Event, Payload
+from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven, Severity
+from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
+from services.chassis.engine.records import on, routes
+from services.chassis.unit import Rejected, Unit
+from services.monitoring.alerting import Trouble, move, open_alert
+from services.monitoring.domain.alerts import Move, fingerprint
+from services.monitoring.domain.heartbeats import silent_from
+from services.monitoring.jobs import Report, Silence, report, silence
+from services.monitoring.store import sql
+
+OPERATOR = "operator"
+
+
+async def heartbeat_received(event: Event[HeartbeatReceived], unit: Unit) -> None:
+    """Wind up the dead man's switch; a beat after silence ends the alert."""
+    service_id = event.data.service_id
+    service = await sql.service(unit.db, id=service_id)
+    if service is None or service["tenant_id"] != event.subject:
+        raise Rejected("service_unknown", "no such service of this tenant is known here")
+    beat_at = max(event.time, service["last_beat_at"] or event.time)
+    await sql.beat(unit.db, id=service_id, at=beat_at)
+    if service["heartbeat_seconds"]:
+        due = silent_from(beat_at, service["heartbeat_seconds"])
+        unit.enqueue(silence, Silence(service_id=service_id, beat_at=beat_at), at=due, key=service_id)
+    trouble = fingerprint(event.subject, service_id, AlertKind.HEARTBEAT_MISSING)
+    if alert_id := await sql.open_alert_of(unit.db, fingerprint=trouble):
+        await move(alert_id, Move.RESOLVE, "heartbeat", unit)
+
+
+async def incident_reported(event: Event[IncidentReported], unit: Unit) -> None:
+    """Somebody reports trouble."""
+    data = event.data
+    unit.enqueue(
+        report,
+        Report(
+            event_id=f"{event.source}|{event.id}", service_id=data.service_id, tenant_id=event.subject,
+            severity=data.severity, summary=data.summary,
+        ),
+    )  # fmt: skip
+
+
+async def provisioning_failed(event: Event[ProvisioningFailed], unit: Unit) -> None:
+    """A service could not be made: the reseller must know."""
+    data = event.data
+    await sql.add_service(unit.db, id=data.service_id, tenant_id=event.subject, sku=data.sku)
+    await open_alert(
+        Trouble(
+            cause=f"provisioning|{data.service_id}", kind=AlertKind.PROVISIONING_FAILED, severity=Severity.P3,
+            tenant_id=event.subject, service_id=data.service_id, sku=data.sku,
+            summary=f"{data.sku} could not be provisioned: its {data.step} back-end refused {data.attempts} times",
+        ),
+        unit,
+    )  # fmt: skip
+
+
+async def acknowledgement_given(event: Event[AcknowledgementGiven], unit: Unit) -> None:
+    """The reseller has it in hand."""
+    await _answer(event, event.data.alert_id, Move.ACKNOWLEDGE, event.data.by, unit)
+
+
+async def resolution_given(event: Event[ResolutionGiven], unit: Unit) -> None:
+    """The reseller has solved it."""
+    await _answer(event, event.data.alert_id, Move.RESOLVE, event.data.by, unit)
+
+
+async def _answer(event: Event[Payload], alert_id: str, step: Move, by: str, unit: Unit) -> None:
+    """Only the alert's reseller, or the operator, may answer; an answer that changes nothing is no error."""
+    alert = await sql.lock_alert(unit.db, id=alert_id)
+    if alert is None or alert["tenant_id"] != event.subject:
+        raise Rejected("alert_unknown", "no such alert of this tenant")
+    if event.principal not in (alert["reseller_id"], OPERATOR):
+        raise Rejected("not_yours", "this alert is another reseller's")
+    await move(alert_id, step, by, unit)
+
+
+async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> None:
+    """When the recipient had an alert."""
+    if event.data.alert_id is not None:
+        await sql.note_notified(unit.db, id=event.data.alert_id, at=event.data.delivered_at)
+
+
+async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
+    """Who is told from now on."""
+    data = event.data
+    await sql.set_reseller(unit.db, id=event.subject, reseller_id=data.reseller_id, distance_km=data.distance_km)
+
+
+async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
+    """A service that may get into trouble."""
+    await sql.add_service(unit.db, id=event.data.service_id, tenant_id=event.subject, sku=event.data.sku)
+
+
+async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
+    """How often services report themselves."""
+    for plan in event.data.plans:
+        await sql.put_plan(
+            unit.db, sku=plan.sku, revision=event.data.revision, heartbeat_seconds=plan.heartbeat_seconds
+        )
+
+
+async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:
+    """Whose calendar counts."""
+    await sql.put_reseller(unit.db, id=event.data.reseller_id, provincia=event.data.place.provincia)
+
+
+ROUTES = routes(
+    on(HeartbeatReceived, heartbeat_received),
+    on(IncidentReported, incident_reported),
+    on(AcknowledgementGiven, acknowledgement_given),
+    on(ResolutionGiven, resolution_given),
+    on(ProvisioningFailed, provisioning_failed),
+    on(DeliverySucceeded, delivery_succeeded),
+    on(TenantAssigned, tenant_assigned),
+    on(ServiceActivated, service_activated),
+    on(CataloguePublished, catalogue_published),
+    on(ResellerRegistered, reseller_registered),
+)

@@ -1,0 +1,59 @@
+-- name: put_plan(sku, revision, heartbeat_seconds)!
+-- How often a live service of a plan reports itself.
+insert into plan (sku, revision, heartbeat_seconds) values (:sku, :revision, :heartbeat_seconds)
+on conflict (sku) do update set revision = excluded.revision, heartbeat_seconds = excluded.heartbeat_seconds
+where plan.revision < excluded.revision;
+
+-- name: put_reseller(id, provincia)!
+-- Where a reseller's calendar is.
+insert into reseller (id, provincia) values (:id, :provincia)
+on conflict (id) do update set provincia = excluded.provincia;
+
+-- name: set_reseller(id, reseller_id, distance_km)!
+-- Who serves a tenant, and from how far.
+insert into tenant (id, reseller_id, distance_km) values (:id, :reseller_id, :distance_km)
+on conflict (id) do update set reseller_id = excluded.reseller_id, distance_km = excluded.distance_km;
+
+-- name: responsible(tenant_id)^
+-- Who serves a tenant, from how far, and in whose calendar.
+select tenant.reseller_id, tenant.distance_km, reseller.provincia
+from tenant left join reseller on reseller.id = tenant.reseller_id where tenant.id = :tenant_id;
+
+-- name: add_service(id, tenant_id, sku)!
+-- A service instance that lives, or was to live.
+insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on conflict do nothing;
+
+-- name: service(id)^
+-- A service instance, and how often it reports itself.
+select service.id, service.tenant_id, service.sku, service.last_beat_at, plan.heartbeat_seconds
+from service left join plan on plan.sku = service.sku where service.id = :id for update of service;
+
+-- name: beat(id, at)!
+-- The last sign of life; an older one that comes late changes nothing.
+update service set last_beat_at = greatest(last_beat_at, :at) where id = :id;
+
+-- name: open_alert(id, fingerprint, tenant_id, service_id, sku, kind, severity, reseller_id, summary, opened_at, acknowledge_by)$
+-- An alert, unless one is open for the same trouble.
+insert into alert (id, fingerprint, tenant_id, service_id, sku, kind, severity, reseller_id, summary, state, opened_at, acknowledge_by)
+values (:id, :fingerprint, :tenant_id, :service_id, :sku, :kind, :severity, :reseller_id, :summary, 'open', :opened_at, :acknowledge_by)
+on conflict do nothing returning id;
+
+-- name: lock_alert(id)^
+-- An alert, held: of an answer and an escalation at the same moment, one comes first.
+select id, tenant_id, service_id, sku, kind, reseller_id, summary, state, acknowledge_by from alert where id = :id for update;
+
+-- name: open_alert_of(fingerprint)$
+-- The open alert of some trouble.
+select id from alert where fingerprint = :fingerprint and state <> 'resolved';
+
+-- name: set_state(id, state)!
+-- Where an alert stands.
+update alert set state = :state where id = :id;
+
+-- name: note_notified(id, at)!
+-- When its recipient had it.
+update alert set notified_at = least(notified_at, :at) where id = :id;
+
+-- name: counts()
+-- Alerts by state.
+select state, count(*) as n from alert group by state;
