@@ -9,28 +9,22 @@ from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Rejected, Unit
 from services.monitoring.alerting import Trouble, move, open_alert
-from services.monitoring.domain.alerts import Move, fingerprint
-from services.monitoring.domain.heartbeats import silent_from
-from services.monitoring.jobs import Report, Silence, report, silence
+from services.monitoring.domain.alerts import Move
+from services.monitoring.jobs import LateBeat, Report, late_beat, report, wind_up
 from services.monitoring.store import sql
 
 OPERATOR = "operator"
 
 
 async def heartbeat_received(event: Event[HeartbeatReceived], unit: Unit) -> None:
-    """Wind up the dead man's switch; a beat after silence ends the alert."""
+    """A sign of life; of a service not known here yet, it waits."""
     service_id = event.data.service_id
     service = await sql.service(unit.db, id=service_id)
-    if service is None or service["tenant_id"] != event.subject:
-        raise Rejected("service_unknown", "no such service of this tenant is known here")
-    beat_at = max(event.time, service["last_beat_at"] or event.time)
-    await sql.beat(unit.db, id=service_id, at=beat_at)
-    if service["heartbeat_seconds"]:
-        due = silent_from(beat_at, service["heartbeat_seconds"])
-        unit.enqueue(silence, Silence(service_id=service_id, beat_at=beat_at), at=due, key=service_id)
-    trouble = fingerprint(event.subject, service_id, AlertKind.HEARTBEAT_MISSING)
-    if alert_id := await sql.open_alert_of(unit.db, fingerprint=trouble):
-        await move(alert_id, Move.RESOLVE, "heartbeat", unit)
+    if service is not None and service["tenant_id"] == event.subject:
+        await wind_up(service, event.time, unit)
+    else:
+        beat = LateBeat(service_id=service_id, tenant_id=event.subject, beat_at=event.time)
+        unit.enqueue(late_beat, beat, key=f"{event.subject}|{service_id}")
 
 
 async def incident_reported(event: Event[IncidentReported], unit: Unit) -> None:

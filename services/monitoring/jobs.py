@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
+import asyncpg
+
 from schemas.alerts import AlertKind
 from schemas.signals import Severity
 from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
-from services.chassis.unit import Args
+from services.chassis.unit import Args, Unit
 from services.monitoring.alerting import Escalate, Trouble, escalate, move, open_alert
-from services.monitoring.domain.alerts import Move
+from services.monitoring.domain.alerts import Move, fingerprint
+from services.monitoring.domain.heartbeats import silent_from
 from services.monitoring.store import sql
 
 SERVICE_WAIT_SECONDS = 0.5
@@ -18,6 +21,14 @@ class Silence(Args):
     """A service whose next beat is overdue, unless one has come since `beat_at`."""
 
     service_id: str
+    beat_at: datetime
+
+
+class LateBeat(Args):
+    """A beat of a service that is perhaps not known yet."""
+
+    service_id: str
+    tenant_id: str
     beat_at: datetime
 
 
@@ -32,7 +43,29 @@ class Report(Args):
 
 
 silence = JobKind("silence", Silence, attempts=None)
+late_beat = JobKind("late_beat", LateBeat, attempts=SERVICE_WAIT_ATTEMPTS)
 report = JobKind("report", Report, attempts=SERVICE_WAIT_ATTEMPTS)
+
+
+async def wind_up(service: asyncpg.Record, beat_at: datetime, unit: Unit) -> None:
+    """Wind up the dead man's switch; a beat after silence ends the alert. An older beat that comes late changes nothing."""
+    beat_at = max(beat_at, service["last_beat_at"] or beat_at)
+    await sql.beat(unit.db, id=service["id"], at=beat_at)
+    if service["heartbeat_seconds"]:
+        due = silent_from(beat_at, service["heartbeat_seconds"])
+        unit.enqueue(silence, Silence(service_id=service["id"], beat_at=beat_at), at=due, key=service["id"])
+    trouble = fingerprint(service["tenant_id"], service["id"], AlertKind.HEARTBEAT_MISSING)
+    if alert_id := await sql.open_alert_of(unit.db, fingerprint=trouble):
+        await move(alert_id, Move.RESOLVE, "heartbeat", unit)
+
+
+async def run_late_beat(job: Job[LateBeat]) -> None:
+    """Take a beat in, as soon as its service is known here."""
+    async with job.finish() as unit:
+        service = await sql.service(unit.db, id=job.args.service_id)
+        if service is None or service["tenant_id"] != job.args.tenant_id:
+            raise RetryLater(SERVICE_WAIT_SECONDS, "the service is not known here yet")
+        await wind_up(service, job.args.beat_at, unit)
 
 
 async def run_silence(job: Job[Silence]) -> None:

@@ -1,0 +1,115 @@
+-- name: describe_tenant(id, external_id, name, details)!
+-- A tenant's names.
+insert into tenant (id, external_id, name, details) values (:id, :external_id, :name, :details)
+on conflict (id) do update set external_id = excluded.external_id, name = excluded.name, details = excluded.details;
+
+-- name: assign_tenant(id, reseller_id, distance_km, score, assigned_by, ranking)!
+-- Who serves a tenant, and why.
+insert into tenant (id, reseller_id, distance_km, score, assigned_by, ranking)
+values (:id, :reseller_id, :distance_km, :score, :assigned_by, :ranking)
+on conflict (id) do update
+set reseller_id = excluded.reseller_id, distance_km = excluded.distance_km, score = excluded.score,
+    assigned_by = excluded.assigned_by, ranking = excluded.ranking,
+    state = case when tenant.state = 'waiting' then 'onboarding' else tenant.state end;
+
+-- name: tenant_waits(id, ranking)!
+-- A tenant that no rule could place.
+insert into tenant (id, state, ranking) values (:id, 'waiting', :ranking)
+on conflict (id) do update set state = 'waiting', ranking = excluded.ranking where tenant.reseller_id is null;
+
+-- name: tenant_active(id)!
+-- A tenant that is served.
+insert into tenant (id, state) values (:id, 'active') on conflict (id) do update set state = 'active';
+
+-- name: put_order(id, tenant_id, reference, state, rank, accepted_at, ended_at, reason, explanation)!
+-- Where an order stands; a later stage is never overwritten by an earlier one that comes late.
+insert into service_order (id, tenant_id, reference, state, rank, accepted_at, ended_at, reason, explanation)
+values (:id, :tenant_id, :reference, :state, :rank, :accepted_at, :ended_at, :reason, :explanation)
+on conflict (id) do update
+set state = excluded.state, rank = excluded.rank, reference = excluded.reference,
+    accepted_at = coalesce(excluded.accepted_at, service_order.accepted_at), ended_at = excluded.ended_at,
+    reason = excluded.reason, explanation = excluded.explanation
+where service_order.rank <= excluded.rank;
+
+-- name: put_service(id, tenant_id, sku, state, quantities, effective_at, explanation)!
+-- A service instance.
+insert into service (id, tenant_id, sku, state, quantities, effective_at, explanation)
+values (:id, :tenant_id, :sku, :state, :quantities, :effective_at, :explanation)
+on conflict (id) do update
+set sku = excluded.sku, state = excluded.state, quantities = excluded.quantities,
+    effective_at = coalesce(service.effective_at, excluded.effective_at), explanation = excluded.explanation;
+
+-- name: put_reseller(id, revision, profile)!
+-- A reseller.
+insert into reseller (id, revision, profile) values (:id, :revision, :profile)
+on conflict (id) do update set revision = excluded.revision, profile = excluded.profile
+where reseller.revision < excluded.revision;
+
+-- name: put_invoice(id, tenant_id, number, issued_on, total, document)!
+-- An issued document.
+insert into invoice (id, tenant_id, number, issued_on, total, document)
+values (:id, :tenant_id, :number, :issued_on, :total, :document) on conflict do nothing;
+
+-- name: open_alert(id, tenant_id, document)!
+-- An alert.
+insert into alert (id, tenant_id, document) values (:id, :tenant_id, :document)
+on conflict (id) do update set tenant_id = excluded.tenant_id, document = excluded.document;
+
+-- name: stamp_alert(id, notified_at, acknowledged_at, escalated_at, resolved_at)!
+-- What happened to an alert, and when; the first time counts.
+insert into alert (id, notified_at, acknowledged_at, escalated_at, resolved_at)
+values (:id, :notified_at, :acknowledged_at, :escalated_at, :resolved_at)
+on conflict (id) do update
+set notified_at = coalesce(alert.notified_at, excluded.notified_at),
+    acknowledged_at = coalesce(alert.acknowledged_at, excluded.acknowledged_at),
+    escalated_at = coalesce(alert.escalated_at, excluded.escalated_at),
+    resolved_at = coalesce(alert.resolved_at, excluded.resolved_at);
+
+-- name: put_delivery(id, tenant_id, alert_id, recipient, channel, about, state, attempts, at, explanation)!
+-- What became of a notification.
+insert into delivery (id, tenant_id, alert_id, recipient, channel, about, state, attempts, at, explanation)
+values (:id, :tenant_id, :alert_id, :recipient, :channel, :about, :state, :attempts, :at, :explanation)
+on conflict (id) do update
+set state = excluded.state, attempts = excluded.attempts, at = excluded.at, explanation = excluded.explanation;
+
+-- name: tenants(id)
+-- Tenants with their services: all, or one.
+select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, score, assigned_by, ranking,
+       coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
+                                                     'effective_at', s.effective_at, 'explanation', s.explanation)
+                                  order by s.effective_at, s.sku, s.id)
+                 from service as s where s.tenant_id = tenant.id), '[]') as services
+from tenant where (:id::text is null or tenant.id = :id) order by external_id, tenant.id;
+
+-- name: orders(tenant_id)
+-- Orders, newest first: of all, or of one tenant.
+select service_order.id as order_id, tenant_id, tenant.external_id, tenant.name, reference, service_order.state,
+       accepted_at, ended_at as completed_at, reason, explanation
+from service_order left join tenant on tenant.id = tenant_id
+where (:tenant_id::text is null or tenant_id = :tenant_id)
+order by accepted_at desc nulls last, reference;
+
+-- name: resellers()
+-- Resellers, with the tenants placed here.
+select reseller.id as reseller_id, profile, count(tenant.id) as assigned
+from reseller left join tenant on tenant.reseller_id = reseller.id
+group by reseller.id, profile order by reseller.id;
+
+-- name: invoices(tenant_id, id)
+-- Invoices, newest first: of all, of one tenant, or one.
+select invoice.id as invoice_id, tenant_id, external_id, name, details, number, issued_on as date, total, document
+from invoice left join tenant on tenant.id = tenant_id
+where (:tenant_id::text is null or tenant_id = :tenant_id) and (:id::text is null or invoice.id = :id)
+order by issued_on desc, number desc;
+
+-- name: alerts(tenant_id)
+-- Alerts, newest first: of all, or of one tenant.
+select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at
+from alert left join tenant on tenant.id = alert.tenant_id
+where document is not null and (:tenant_id::text is null or alert.tenant_id = :tenant_id)
+order by document ->> 'opened_at' desc, alert.id;
+
+-- name: deliveries(limit)
+-- Notifications, newest first.
+select delivery.id as notification_id, delivery.tenant_id, external_id, alert_id, recipient, channel, about, delivery.state, attempts, at, explanation
+from delivery left join tenant on tenant.id = delivery.tenant_id order by at desc, delivery.id limit :limit;
