@@ -2,7 +2,7 @@
 
 -- The revision orders everything that the operator registers.
 create table registry (
-    only boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     revision bigint not null default 0
 );
 insert into registry default values;

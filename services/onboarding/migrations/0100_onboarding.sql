@@ -2,7 +2,7 @@
 
 -- How much of the catalogue stream is known here; an order judged by a later revision waits for it.
 create table known_revision (
-    only boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     revision bigint not null default 0
 );
 insert into known_revision default values;

@@ -1,0 +1,51 @@
+"""What operators do with what was set aside: look at rejects and failed jobs, and send them again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+from services.chassis import store
+from services.chassis.database import Connection, connect
+from services.chassis.unit import Fact
+
+
+@asynccontextmanager
+async def _opened(url: str, service: str) -> AsyncIterator[Connection]:
+    connection = await connect(url, service, f"vicino-{service}-operator")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def listed(url: str, service: str, reason: str | None, limit: int) -> list[tuple[Any, ...]]:
+    """Rejects, newest first, without their content."""
+    async with _opened(url, service) as db:
+        found = await store.list_rejects(db, reason, limit)
+    fields = ("id", "topic", "part", "position", "reason", "detail", "first_seen", "replayed_at")
+    return [tuple(row[field] for field in fields) for row in found]
+
+
+async def replay(url: str, service: str, ids: list[int], reason: str | None) -> int:
+    """Send rejects again to their topic, once, through the outbox; returns how many."""
+    async with _opened(url, service) as db, db.transaction():
+        found = await store.lock_rejects(db, ids, reason)
+        facts = [Fact(uuid4(), row["topic"], "", "replay", row["key"] or b"", row["raw"]) for row in found]
+        if facts:
+            await store.add_facts(db, facts)
+            await store.mark_replayed(db, [row["id"] for row in found])
+    return len(facts)
+
+
+async def jobs_in(url: str, service: str, state: str, limit: int) -> list[tuple[Any, ...]]:
+    """Jobs in a state, the oldest first."""
+    async with _opened(url, service) as db:
+        found = await store.list_jobs(db, state, limit)
+    return [tuple(row[field] for field in ("id", "kind", "key", "run_at", "attempt", "last_error")) for row in found]
+
+
+async def retry(url: str, service: str, ids: list[str]) -> None:
+    """Give failed jobs all their attempts again."""
+    async with _opened(url, service) as db:
+        await store.retry_failed(db, [UUID(job_id) for job_id in ids])

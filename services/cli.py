@@ -1,0 +1,232 @@
+"""`vicino`: one command for everything an operator does."""
+
+import asyncio
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Coroutine
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.local.home import HomeBusy, default_home
+from services.local.jars import JarsMissing
+from services.local.roles import SERVICES
+
+app = typer.Typer(
+    name="vicino", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Vicino: onboards small firms, meters and bills their services, and brings trouble to their local reseller.",
+)  # fmt: skip
+topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics, as schemas/topics.py lists them.")
+rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could not act on: look, repair, send again.")
+jobs_app = typer.Typer(no_args_is_help=True, help="Jobs whose attempts are used up.")
+app.add_typer(topics_app, name="topics")
+app.add_typer(rejects_app, name="rejects")
+app.add_typer(jobs_app, name="jobs")
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
+ServiceArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
+console = Console()
+
+
+def _play(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine; SIGTERM ends it as Ctrl-C does, cleanly. Expected failures are told, not traced."""
+
+    async def guarded() -> Any:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(guarded())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        console.print("stopped.")
+        raise typer.Exit(130) from None
+    except (HomeBusy, JarsMissing, RuntimeError, TimeoutError) as error:
+        Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+
+
+def _service(name: str) -> str:
+    if name not in SERVICES:
+        raise typer.BadParameter(f"no service is called {name}: one of {', '.join(SERVICES)}")
+    return name
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    services: Annotated[str, typer.Option(help="Comma-separated; all if not said.")] = ",".join(SERVICES),
+) -> None:
+    """Start everything on this machine and stay; data live in the state folder."""
+    from services.local.stack import Stack
+
+    async def stay() -> None:
+        names = [_service(name) for name in services.split(",")]
+        with console.status("starting ...") as status:
+            async with Stack(home or default_home(), status.update, services=names) as stack:
+                status.stop()
+                _print_addresses(stack)
+                await asyncio.Event().wait()
+
+    _play(stay())
+
+
+def _print_addresses(stack: Any) -> None:
+    table = Table(title=f"Vicino is up, after {stack.started_in_seconds:.1f} s", title_justify="left")
+    table.add_column("what")
+    table.add_column("where", overflow="fold")
+    for name in stack.ports:
+        table.add_row(name, stack.address(name))
+    table.add_row("Kafka", stack.bootstrap)
+    table.add_row("operator token", stack.operator_token)
+    table.add_row("data and logs", str(stack.home.path))
+    console.print(table)
+    console.print("Look in at the console's address with the operator token. Ctrl-C stops everything.")
+
+
+@app.command()
+def demo(home: HomeOption = None) -> None:
+    """Play the main job on a fresh stack and check every expectation; writes .vicino/demo.json."""
+    from services.local.demo.story import run
+
+    if not _play(run(home or default_home(), console)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(name: ServiceArgument) -> None:
+    """Run one service in the foreground, with its settings from the environment (VICINO_…)."""
+    importlib.import_module(f"services.{_service(name)}.app").main()
+
+
+@app.command()
+def migrate(name: ServiceArgument) -> None:
+    """Bring a service's schema up to date (VICINO_POSTGRES_URL); services do it themselves when they start."""
+    import os
+
+    from services.chassis.migrate import migrate as apply
+
+    module = importlib.import_module(f"services.{_service(name)}.app")
+    _play(apply(os.environ["VICINO_POSTGRES_URL"], name, module.MIGRATIONS))
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version."""
+    try:
+        console.print(version("vicino"))
+    except PackageNotFoundError:
+        console.print("0.1.0 (from a checkout)")
+
+
+@app.command()
+def credentials(service_id: str) -> None:
+    """Print how a service instance's users reach its database (needs VICINO_MASTER_KEY)."""
+    import os
+    from base64 import b64decode
+
+    from services.onboarding.domain.credentials import derive
+
+    found = derive(b64decode(os.environ["VICINO_MASTER_KEY"]), service_id)
+    console.print_json(json.dumps({"database": found.database, "user": found.role, "password": found.password}))
+
+
+@topics_app.command("list")
+def topics_list() -> None:
+    """Every topic: key, partitions, retention, who writes, who reads."""
+    from schemas.topics import TOPICS
+
+    table = Table("topic", "key", "partitions", "days", "writers", "readers")
+    for topic in TOPICS:
+        table.add_row(
+            topic.name, topic.key, str(topic.partitions), str(topic.retention_days), ", ".join(topic.writers),
+            ", ".join(topic.readers),
+        )  # fmt: skip
+    console.print(table)
+
+
+@topics_app.command("apply")
+def topics_apply(
+    bootstrap: Annotated[str, typer.Option(envvar="VICINO_KAFKA_BOOTSTRAP", help="Brokers.")],
+    prefix: Annotated[str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every name.")] = "",
+    replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+) -> None:
+    """Make the topics that are not there yet."""
+    from schemas.topics import TOPICS
+    from services.chassis.admin import ensure_topics
+
+    made = _play(ensure_topics(bootstrap, TOPICS, prefix=prefix, replicas=replicas))
+    console.print(f"{len(made)} topics made; the others were there.")
+
+
+PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
+
+
+@rejects_app.command("list")
+def rejects_list(
+    name: ServiceArgument,
+    postgres_url: PostgresOption,
+    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, newest first.")] = 50,
+) -> None:
+    """What a service could not act on: where it came from, and why."""
+    from services.chassis.rejects import listed
+
+    table = Table("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
+    for row in _play(listed(postgres_url, _service(name), reason, limit)):
+        table.add_row(*(str(value) for value in row))
+    console.print(table)
+
+
+@rejects_app.command("replay")
+def rejects_replay(
+    name: ServiceArgument,
+    postgres_url: PostgresOption,
+    reason: Annotated[str | None, typer.Option(help="All of this reason.")] = None,
+    reject_id: Annotated[list[int] | None, typer.Option("--id", help="This one; may be repeated.")] = None,
+) -> None:
+    """Send rejects again, through the outbox, to the topic they came from."""
+    from services.chassis.rejects import replay
+
+    if reason is None and not reject_id:
+        raise typer.BadParameter("say which: --reason or --id")
+    n = _play(replay(postgres_url, _service(name), reject_id or [], reason))
+    console.print(f"{n} records will be sent again.")
+
+
+@jobs_app.command("list")
+def jobs_list(name: ServiceArgument, postgres_url: PostgresOption, state: str = "failed", limit: int = 50) -> None:
+    """Jobs in a state: failed (attempts used up) or waiting."""
+    from services.chassis.rejects import jobs_in
+
+    table = Table("id", "kind", "key", "run at", "attempt", "last error")
+    for row in _play(jobs_in(postgres_url, _service(name), state, limit)):
+        table.add_row(*(str(value) for value in row))
+    console.print(table)
+
+
+@jobs_app.command("retry")
+def jobs_retry(name: ServiceArgument, postgres_url: PostgresOption, job_id: list[str]) -> None:
+    """Give failed jobs all their attempts again."""
+    from services.chassis.rejects import retry
+
+    _play(retry(postgres_url, _service(name), job_id))
+    console.print("they will be tried again.")
+
+
+def main() -> int:
+    """The entry point."""
+    app()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""The whole of Vicino on one machine: PostgreSQL, Kafka, every service; one home, no process left behind."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from schemas.topics import TOPICS
+from services.chassis.admin import ensure_topics
+from services.chassis.backoff import Backoff
+from services.local.home import CHECKOUT, Home
+from services.local.kafka import Kafka
+from services.local.ports import keep_or_find
+from services.local.postgres import Postgres
+from services.local.process import Child, tail
+from services.local.roles import PROVISIONER, SERVICES, ensure_database, ensure_provisioner, ensure_service, role_of
+
+DATABASE = "vicino"
+READY_TIMEOUT_SECONDS = 60.0
+RESTART = Backoff(first_seconds=0.5, max_seconds=15)
+STEADY_SECONDS = 30.0
+"""A service that ran this long has recovered: its next crash is a first one again."""
+
+Report = Callable[[str], None]
+
+
+class ServiceDidNotStart(RuntimeError):
+    """A service is not ready."""
+
+
+class Stack:
+    """A stack in a home. Use as an async context manager; `environment` is added to every service's own."""
+
+    def __init__(
+        self, home: Path, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.home = Home(home)
+        self._report, self._names, self._extra = report, services, dict(environment or {})
+        self.postgres: Postgres | None = None
+        self.kafka: Kafka | None = None
+        self.bootstrap = ""
+        self.ports: dict[str, int] = {}
+        self.services: dict[str, Child] = {}
+        self._watchers: list[asyncio.Task[None]] = []
+        self._superuser_url = ""
+        self.started_in_seconds = 0.0
+
+    async def __aenter__(self) -> "Stack":
+        began = time.monotonic()
+        self.home.__enter__()
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.started_in_seconds = time.monotonic() - began
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    async def _start(self) -> None:
+        kept = self.home.recall("ports")
+        await asyncio.gather(self._start_postgres(kept), self._start_kafka(kept))
+        for name in self._names:
+            self.ports[name] = keep_or_find(kept.get(name))
+        self._keep_ports()
+        self._report("making roles, schemas and topics")
+        await asyncio.gather(self._ensure_roles(), ensure_topics(self.bootstrap, TOPICS))
+        self._report("starting the services")
+        await asyncio.gather(*(self._start_service(name) for name in self._names))
+        await asyncio.gather(*(self._wait_ready(name) for name in self._names))
+        self._watchers = [asyncio.create_task(self._keep_alive(name)) for name in self._names]
+
+    async def _start_postgres(self, kept: Mapping[str, int]) -> None:
+        if given := os.environ.get("VICINO_POSTGRES_URL"):
+            self._superuser_url = given
+            return
+        self._report("starting PostgreSQL")
+        self.postgres = await Postgres.start(
+            self.home.path / "postgres", log=self.home.log("postgres"), port=keep_or_find(kept.get("postgres")),
+            password=self.home.password("postgres"), report=self._report,
+        )  # fmt: skip
+        self._superuser_url = self.postgres.superuser_url
+
+    async def _start_kafka(self, kept: Mapping[str, int]) -> None:
+        if given := os.environ.get("VICINO_KAFKA_BOOTSTRAP"):
+            self.bootstrap = given
+            return
+        self.kafka = await Kafka.start(self.home.path / "kafka", ports=kept, report=self._report)
+        self.bootstrap = self.kafka.bootstrap
+
+    def _keep_ports(self) -> None:
+        embedded = self.kafka.ports if self.kafka else {}
+        postgres = {"postgres": self.postgres.port} if self.postgres else {}
+        self.home.remember("ports", {**embedded, **postgres, **self.ports})
+
+    def _url(self, database: str, user: str | None = None) -> str:
+        """A DSN on the stack's server: the superuser's, or a role's."""
+        parts = urlsplit(self._superuser_url)
+        host = parts.netloc.rsplit("@", 1)[-1]
+        who = f"{user}:{self.home.password(user)}" if user else parts.netloc.rsplit("@", 1)[0]
+        return f"postgresql://{who}@{host}/{database}"
+
+    def url_of(self, service: str) -> str:
+        """The DSN of a service's own role."""
+        return self._url(DATABASE, role_of(service))
+
+    @property
+    def superuser_url(self) -> str:
+        """The superuser's DSN, for looking at what nobody else may see."""
+        return self._url("postgres")
+
+    @property
+    def provisioning_url(self) -> str:
+        """The DSN of the role that makes tenants' databases."""
+        return self._url("postgres", PROVISIONER)
+
+    async def _ensure_roles(self) -> None:
+        await ensure_database(self._url("postgres"), DATABASE)
+        for name in self._names:
+            await ensure_service(self._url(DATABASE), DATABASE, name, self.home.password(role_of(name)))
+        await ensure_provisioner(self._url("postgres"), self.home.password(PROVISIONER))
+
+    @property
+    def operator_token(self) -> str:
+        """The operator's token of this home."""
+        return self.home.password("operator-token")
+
+    @property
+    def master_key(self) -> str:
+        """The master key of this home, in base64."""
+        return self.home.secret("master-key")
+
+    def address(self, service: str) -> str:
+        """Where a service's HTTP is."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a service's process finds in its environment."""
+        own = {
+            "VICINO_POSTGRES_URL": self.url_of(name),
+            "VICINO_KAFKA_BOOTSTRAP": self.bootstrap,
+            "VICINO_HTTP_PORT": str(self.ports[name]),
+            "VICINO_MASTER_KEY": self.master_key,
+            "VICINO_OPERATOR_TOKEN": self.operator_token,
+            "VICINO_INSTANCE": "0",
+            "VICINO_WEBHOOK_ALLOW_PRIVATE": "true",
+            "PYTHONUNBUFFERED": "1",
+        }
+        if name == "onboarding":
+            own["VICINO_PROVISIONING_URL"] = self.provisioning_url
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("VICINO_")}
+        return inherited | own | self._extra
+
+    async def _start_service(self, name: str) -> None:
+        command = [sys.executable, "-m", "services.cli", "serve", name]
+        self.services[name] = await Child.start(
+            name, command, log=self.home.log(name), env=self.environment(name), cwd=CHECKOUT
+        )
+
+    async def _wait_ready(self, name: str) -> None:
+        """Wait for `/readyz`. Raises `ServiceDidNotStart` with the end of its log."""
+        url, last = f"{self.address(name)}/readyz", "no answer"
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_SECONDS), aiohttp.ClientSession() as session:
+                while self.services[name].running:
+                    try:
+                        async with session.get(url) as answer:
+                            if answer.status == 200:
+                                return
+                            last = await answer.text()
+                    except aiohttp.ClientError:
+                        pass  # it is not listening yet
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass
+        log = self.home.log(name)
+        raise ServiceDidNotStart(f"{name} is not ready ({last}); the end of {log}:\n{tail(log)}")
+
+    async def _keep_alive(self, name: str) -> None:
+        """Start a service again when it ends by itself."""
+        failures = 0
+        while True:
+            began = time.monotonic()
+            code = await self.services[name].wait()
+            failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
+            self._report(f"{name} ended with {code}; starting it again (its log: {self.home.log(name)})")
+            await asyncio.sleep(RESTART.seconds(failures))
+            await self._start_service(name)
+
+    async def stop(self) -> None:
+        """Stop everything, the services first."""
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        await asyncio.gather(*(child.stop() for child in self.services.values()))
+        stops = [part.stop() for part in (self.postgres, self.kafka) if part is not None]
+        await asyncio.gather(*stops)
+        self.home.__exit__()
