@@ -5,6 +5,7 @@ not yet seen that revision waits instead of misjudging.
 """
 
 from enum import StrEnum
+from itertools import pairwise
 
 from pydantic import Field, model_validator
 
@@ -91,11 +92,7 @@ def _rising(tiers: tuple[Tier, ...]) -> bool:
     """Whether the bounds rise strictly and only the last tier is open."""
     bounds = [tier.up_to for tier in tiers[:-1]]
     known = [bound for bound in bounds if bound is not None]
-    return (
-        tiers[-1].up_to is None
-        and len(known) == len(bounds)
-        and all(a < b for a, b in zip(known, known[1:], strict=False))
-    )
+    return tiers[-1].up_to is None and len(known) == len(bounds) and all(a < b for a, b in pairwise(known))
 
 
 class RecurringPrice(Price):

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from schemas.billing import InvoiceIssued
-from schemas.catalogue import Meter, Plan, UsagePrice
+from schemas.catalogue import Aggregation, Meter, Plan, UsagePrice
 from services.billing import metrics, store
-from services.billing.domain.aggregation import Aggregation, aggregate
+from services.billing.domain.aggregation import aggregate
 from services.billing.domain.charges import Charge
 from services.billing.domain.invoice import SERIES, due_date, lines, number, totals
 from services.billing.domain.periods import Days, civil_day, midnight, month_of

@@ -123,7 +123,7 @@ async def take(
     known = await _knowledge(db, first)
     countable, parked = [], []
     for arrival in first:
-        verdict = judge(arrival.event, known.get(arrival.event.data.service_id), now, _window(now))
+        verdict = judge(arrival.event, known.get(arrival.event.data.service_id), _window(now))
         if verdict is None:
             countable.append(arrival)
         elif verdict == "unknown":

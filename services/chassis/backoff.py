@@ -26,4 +26,4 @@ class Backoff:
         else:
             # Beyond 2^64 the bound has long been reached; the exponent is kept small so that the power stays a float.
             wait = min(self.max_seconds, self.first_seconds * self.factor ** min(failures - 1, 64))
-        return wait * (1 + self.jitter * (source or random).random())  # noqa: S311 - spreads retries, guards nothing
+        return wait * (1 + self.jitter * (source or random).random())

@@ -25,7 +25,7 @@ class _Jsonb:
     """Python objects to `jsonb` and back, without the standard library's NaN and Infinity."""
 
     encode = staticmethod(lambda value: msgspec.json.encode(value).decode())
-    decode = staticmethod(msgspec.json.decode)
+    decode = staticmethod(lambda text: msgspec.json.decode(text))
 
 
 async def _prepare(connection: Connection) -> None:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -44,7 +44,7 @@ class JobKind(Generic[ArgsT]):
     name: str
     args: type[ArgsT]
     attempts: int | None = 10
-    backoff: Backoff = Backoff()
+    backoff: Backoff = field(default_factory=Backoff)
     lease_seconds: float = 60.0
     concurrency: int = 4
 

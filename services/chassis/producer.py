@@ -50,8 +50,10 @@ class Producer:
         """Put a message in line; the future is done when Kafka has it. Messages of one key keep their order."""
         if self._producer is None:
             raise ConnectionError("the producer is not started")
-        sending = await self._producer.send(self._prefix + topic, value=value, key=key, headers=list(headers))
-        return sending  # type: ignore[no-any-return]
+        sending: asyncio.Future[object] = await self._producer.send(
+            self._prefix + topic, value=value, key=key, headers=list(headers)
+        )
+        return sending
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), timeout_seconds: float = 10.0

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from services.chassis import store
 from services.chassis.database import Connection, connect
-from services.chassis.unit import Fact
+from services.chassis.rows import Fact
 
 
 @asynccontextmanager

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from services.chassis.database import Connection, load_queries
-
-if TYPE_CHECKING:
-    from services.chassis.unit import Cancelled, Fact, JobRow
+from services.chassis.rows import Cancelled, Fact, JobRow
 
 _sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -88,7 +86,7 @@ async def keep_reject(
     )  # fmt: skip
 
 
-async def add_facts(db: Connection, facts: Sequence["Fact"]) -> None:
+async def add_facts(db: Connection, facts: Sequence[Fact]) -> None:
     """Put facts into the outbox and wake the relay at commit."""
     await _sql.add_facts(
         db,
@@ -103,9 +101,9 @@ async def add_facts(db: Connection, facts: Sequence["Fact"]) -> None:
     await notify(db, "outbox")
 
 
-async def put_job(db: Connection, job: "JobRow | Cancelled") -> None:
+async def put_job(db: Connection, job: JobRow | Cancelled) -> None:
     """Write a job, or take a keyed one away."""
-    if not hasattr(job, "run_at"):
+    if isinstance(job, Cancelled):
         await _sql.cancel_job(db, kind=job.kind, key=job.key)
         return
     await _sql.add_job(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +18,7 @@ from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
+from services.chassis.rows import Cancelled, Fact, JobRow
 
 _FACT = UUID("5d2f2f0a-2a55-4a0c-8c3c-7f1b5f6f9d01")
 FACT_BYTES_MAX = 900_000
@@ -51,40 +52,6 @@ class Rejected(Exception):
 
 class FactTooLarge(ValueError):
     """A fact is larger than Kafka would take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A row of the outbox."""
-
-    id: UUID
-    topic: str
-    subject: str
-    type: str
-    key: bytes | None
-    payload: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job to be written, or taken away."""
-
-    id: UUID
-    kind: str
-    key: str | None
-    args: dict[str, Any]
-    run_at: datetime
-    correlation_id: str | None
-    causation_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """A keyed job to be taken away."""
-
-    kind: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from services.chassis.service import Runtime
+from services.chassis.store import rows
 from services.chassis.web import Problem, application, bearer, operator_only
 from services.gateway import metrics
 from services.gateway.domain.admission import Kind, Principal
@@ -18,7 +19,6 @@ from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
 from services.gateway.registry import BackendSpec, CatalogueSpec, Decision, Registry, ResellerSpec
 from services.gateway.store import sql
-from services.chassis.store import rows
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 TITLES = {

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from schemas.deliveries import Channel, DeliveryFailed, DeliverySucceeded
-from schemas.scalars import rfc3339, read_instant
+from schemas.scalars import read_instant, rfc3339
 from services.chassis.backoff import Backoff
 from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, RetryLater, handle
 from services.chassis.unit import Args, Unit

@@ -103,7 +103,8 @@ def _fetch_all(missing: list[Jar], libs: Path, report: Callable[[str], None]) ->
             except Exception as error:
                 pool.shutdown(cancel_futures=True)
                 raise JarsMissing(
-                    f"cannot fetch Kafka's jars ({type(error).__name__}: {error}).\nEither name a broker that runs already: "
-                    "VICINO_KAFKA_BOOTSTRAP=host:port, or the libs folder of an unpacked Kafka 4.4: VICINO_KAFKA_LIBS=/path/to/kafka/libs"
+                    f"cannot fetch Kafka's jars ({type(error).__name__}: {error}).\n"
+                    "Either name a broker that runs already: VICINO_KAFKA_BOOTSTRAP=host:port, "
+                    "or the libs folder of an unpacked Kafka 4.4: VICINO_KAFKA_LIBS=/path/to/kafka/libs"
                 ) from error
             report(f"fetching Apache Kafka: {n} of {len(missing)} jars")

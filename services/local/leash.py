@@ -62,7 +62,7 @@ def _start(user: str, command: "list[str]") -> int:
             _check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execvp(command[0], command)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - between fork and exec nothing may escape
         sys.stderr.write(f"cannot start {command[0]}: {error}\n")
         os._exit(127)
 

@@ -27,7 +27,7 @@ class Window:
     latest: datetime
 
 
-def judge(event: Event[UsageRecorded], service: Service | None, now: datetime, window: Window) -> str | None:
+def judge(event: Event[UsageRecorded], service: Service | None, window: Window) -> str | None:
     """None when the event counts; `unknown` when its service is not known yet; else the reason of the reject."""
     if service is None:
         return "unknown"

@@ -11,17 +11,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from schemas.topics import Topic
-from services.chassis import metrics, store
+from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
+from services.chassis.engine.slices import Record
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.store import Log
@@ -36,8 +37,6 @@ WATCH_EVERY_SECONDS = 5.0
 RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
 
 log = logger(__name__)
-
-RawRecord = ConsumerRecord[bytes | None, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +139,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     # -- records ---------------------------------------------------------------------------------------------------
 
-    async def _take_batch(self, records: tuple[RawRecord, ...]) -> None:
+    async def _take_batch(self, records: tuple[Record, ...]) -> None:
         reach("engine.fetched")
-        slices: dict[TopicPartition, list[RawRecord]] = defaultdict(list)
+        slices: dict[TopicPartition, list[Record]] = defaultdict(list)
         for record in records:
             slices[TopicPartition(record.topic, record.partition)].append(record)
         await asyncio.gather(*(self._take(tp, piece) for tp, piece in slices.items()))
 
-    async def _take(self, tp: TopicPartition, records: list[RawRecord]) -> None:
+    async def _take(self, tp: TopicPartition, records: list[Record]) -> None:
         """Carry one slice until it is committed, is found not to be ours, or the service stops."""
         failures = 0
         while self._owns(tp) and tp not in self._halted:
@@ -272,11 +271,11 @@ def _subscribe(
     reading: Reading,
     topics: list[str],
     listener: ConsumerRebalanceListener,
-    handler: Callable[[tuple[RawRecord, ...]], Awaitable[None]],
+    handler: Callable[[tuple[Record, ...]], Awaitable[None]],
 ) -> Any:
     """A batch subscriber that hands the raw records on: one bad header would otherwise lose its good neighbours."""
 
-    async def parser(records: tuple[RawRecord, ...]) -> KafkaAckableMessage:
+    async def parser(records: tuple[Record, ...]) -> KafkaAckableMessage:
         return KafkaAckableMessage(
             body=b"", headers={}, raw_message=records, consumer=subscriber.consumer,
             message_id="batch", correlation_id="batch", reply_to="",

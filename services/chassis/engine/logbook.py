@@ -3,6 +3,8 @@ only Kafka's topic id tells it from a redelivery, and aiokafka does not show it:
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -38,9 +40,9 @@ class Logbook:
         return {name: self._id(name, future) for name, future in asked.items()}
 
     @staticmethod
-    def _id(name: str, future: "asyncio.Future[object]") -> str:
+    def _id(name: str, future: "Future[Any]") -> str:
         try:
-            return str(future.result(timeout=REQUEST_TIMEOUT_SECONDS).topic_id)  # type: ignore[call-arg, attr-defined]
+            return str(future.result(timeout=REQUEST_TIMEOUT_SECONDS).topic_id)
         except KafkaException as error:
             if error.args and "UNKNOWN_TOPIC" in str(error.args[0].name()):
                 raise TopicMissing(f"{name} does not exist: run `vicino topics apply`") from None

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 
 from schemas.topics import Topic
 from services.chassis import metrics, store
 from services.chassis.clock import Clock
-from services.chassis.database import Pool
+from services.chassis.database import Connection, Pool
 from services.chassis.engine.fence import Verdict, judge
 from services.chassis.engine.records import Careful, Routes, take_records
 from services.chassis.engine.slices import Record, Slice, SliceHandler, SliceUnit
@@ -69,7 +70,7 @@ class Partition:
             await store.move_fence(db, log, first)
             metrics.GAPS.labels(log.topic, "hole").inc(first - next_offset)
 
-    async def carry(self, topic: Topic, log: Log, records: Sequence[Record[bytes | None, bytes | None]]) -> int:
+    async def carry(self, topic: Topic, log: Log, records: Sequence[Record]) -> int:
         """Act on a slice and return the next offset wanted. Raises `Gap`, `Rewound`, and what the database raises."""
         piece = Slice(topic, log, records)
         with metrics.SLICE_SECONDS.labels(topic.name).time():
@@ -79,7 +80,7 @@ class Partition:
                 unit = await self._transact(piece, careful=True)
         reach("engine.after_commit")
         _count(piece, unit)
-        return records[-1].offset + 1
+        return int(records[-1].offset) + 1
 
     async def _transact(self, piece: Slice, *, careful: bool) -> SliceUnit:
         first, last = piece.records[0].offset, piece.records[-1].offset
@@ -101,12 +102,12 @@ class Partition:
         return unit
 
     @staticmethod
-    async def _note_holes(db: store.Connection, piece: Slice) -> None:
+    async def _note_holes(db: Connection, piece: Slice) -> None:
         """Holes inside a fetched slice are real (they were read in one go): record them."""
         offsets = [record.offset for record in piece.records]
         if offsets[-1] - offsets[0] + 1 == len(offsets):
             return
-        for before, after in zip(offsets, offsets[1:], strict=False):
+        for before, after in pairwise(offsets):
             if after > before + 1:
                 await store.record_gap(db, piece.log, before + 1, after - 1, "hole")
                 metrics.GAPS.labels(piece.log.topic, "hole").inc(after - before - 1)

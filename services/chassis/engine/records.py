@@ -42,7 +42,7 @@ class Careful(Exception):
 class Arrival:
     """A record that was read: its event, and what the inbox knows it by."""
 
-    record: Record[bytes | None, bytes | None]
+    record: Record
     event: Event[Payload]
     key: UUID
     content_hash: int
@@ -53,7 +53,7 @@ class Reading:
     """What reading a slice gave."""
 
     arrivals: list[Arrival] = field(default_factory=list)
-    malformed: list[tuple[Record[bytes | None, bytes | None], Malformed]] = field(default_factory=list)
+    malformed: list[tuple[Record, Malformed]] = field(default_factory=list)
 
 
 def read(piece: Slice, table: Routes) -> Reading:
@@ -72,7 +72,7 @@ def read(piece: Slice, table: Routes) -> Reading:
     return reading
 
 
-def _arrival(record: Record[bytes | None, bytes | None], wire: Wire) -> Arrival:
+def _arrival(record: Record, wire: Wire) -> Arrival:
     event = typed(wire)
     name = "\x1f".join((wire.subject, wire.source, wire.id)).encode()
     content = blake2b(wire.type.encode() + b"\x1f" + bytes(wire.data), digest_size=8).digest()

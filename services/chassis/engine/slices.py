@@ -4,12 +4,14 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from aiokafka import ConsumerRecord
 
 from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.database import Connection
+from services.chassis.rows import Fact
 from services.chassis.store import Log
 from services.chassis.unit import Cause, Parcel, Unit, dead_letter
 
@@ -18,7 +20,7 @@ MIRROR_BYTES_MAX = 500_000
 
 DETAIL_LENGTH_MAX = 500
 
-Record = ConsumerRecord
+Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 """`offset`, `key: bytes | None`, `value: bytes | None`, `headers: Sequence[tuple[str, bytes]]`, `timestamp` (ms)."""
 
 
@@ -28,7 +30,7 @@ class Slice:
 
     topic: Topic
     log: Log
-    records: Sequence["ConsumerRecord[bytes | None, bytes | None]"]
+    records: Sequence[Record]
 
 
 class SliceUnit(Unit):
@@ -44,7 +46,7 @@ class SliceUnit(Unit):
 
     async def reject(
         self,
-        record: "ConsumerRecord[bytes | None, bytes | None]",
+        record: Record,
         reason: str,
         detail: str,
         tenant_id: str | None = None,
@@ -59,7 +61,7 @@ class SliceUnit(Unit):
         self.rejected.append((reason, record.offset))
 
 
-def _headers(record: "ConsumerRecord[bytes | None, bytes | None]") -> list[tuple[str, bytes | None]]:
+def _headers(record: Record) -> list[tuple[str, bytes | None]]:
     return [(_storable(name), value) for name, value in record.headers]
 
 
@@ -68,9 +70,7 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")[:DETAIL_LENGTH_MAX]
 
 
-def _mirror(
-    piece: Slice, service: str, record: "ConsumerRecord[bytes | None, bytes | None]", reason: str, detail: str
-) -> "object":
+def _mirror(piece: Slice, service: str, record: Record, reason: str, detail: str) -> Fact:
     value = record.value
     cut = value is not None and len(value) > MIRROR_BYTES_MAX
     told = {

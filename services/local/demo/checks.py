@@ -44,7 +44,7 @@ def assignments(expect: Expectations, tenants: dict[str, dict[str, Any]]) -> Non
         expect.equal(
             f"{name} is served by {reseller or 'nobody yet'}", (found["reseller_id"], distance), (reseller, km)
         )
-    milan = next((row for row in tenants["SME-05"]["ranking"] if row["reseller_id"] == "VAR-MI-01"), {})
+    milan: dict[str, Any] = next((row for row in tenants["SME-05"]["ranking"] if row["reseller_id"] == "VAR-MI-01"), {})
     expect.equal("SME-05's ranking says that Milan is full", milan.get("excluded"), ["capacity"])
     expect.equal(
         "every ranking names all nine resellers", {len(t["ranking"]) for n, t in tenants.items() if n != "SME-10"}, {9}

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+ROME = ZoneInfo("Europe/Rome")
 HORIZON_DAYS = 366
 """Beyond this, a calendar that is never open is a mistake."""
 
@@ -32,7 +33,7 @@ class Calendar:
     opens: time = time(9)
     closes: time = time(18)
     weekdays: frozenset[int] = frozenset(range(5))
-    zone: ZoneInfo = ZoneInfo("Europe/Rome")
+    zone: ZoneInfo = ROME
 
     def is_working_day(self, day: date) -> bool:
         """Whether the calendar opens on a day."""

