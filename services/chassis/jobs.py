@@ -61,6 +61,10 @@ class RetryLater(Exception):
         self.seconds = seconds
 
 
+class NotYet(RetryLater):
+    """A job could not even begin: it waits, and the wait counts as no attempt."""
+
+
 class GiveUp(Exception):
     """A job knows that trying again is of no use."""
 
@@ -216,6 +220,9 @@ class Worker:
         return "done"
 
     async def _failed(self, handler: JobHandler, job: Job[Any], error: Exception) -> str:
+        if isinstance(error, NotYet):
+            await self._settle(store.postpone_job, job, job.now + timedelta(seconds=error.seconds))
+            return "postponed"
         why = f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX].replace("\x00", "")
         log.warning("job failed", kind=job.kind.name, attempt=job.attempt, error=why)
         if job.finished:

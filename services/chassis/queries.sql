@@ -141,6 +141,11 @@ delete from job where id = :id and lease_token = :lease_token returning id;
 update job set lease_token = null, leased_until = null, run_at = :run_at, last_error = :last_error
 where id = :id and lease_token = :lease_token;
 
+-- name: postpone_job(id, lease_token, run_at)!
+-- Gives a job back untried until `run_at`.
+update job set lease_token = null, leased_until = null, attempt = attempt - 1, run_at = :run_at
+where id = :id and lease_token = :lease_token;
+
 -- name: release_job(id, lease_token)!
 -- Gives a job back untried: the process stops.
 update job set lease_token = null, leased_until = null, attempt = attempt - 1

@@ -172,6 +172,11 @@ async def retry_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime,
     await _sql.retry_job(db, id=job_id, lease_token=token, run_at=run_at, last_error=error)
 
 
+async def postpone_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime) -> None:
+    """Give a job back untried until `run_at`."""
+    await _sql.postpone_job(db, id=job_id, lease_token=token, run_at=run_at)
+
+
 async def release_job(db: Connection, job_id: UUID, token: UUID) -> None:
     """Give a job back untried."""
     await _sql.release_job(db, id=job_id, lease_token=token)
