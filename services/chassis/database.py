@@ -15,6 +15,8 @@ COMMAND_TIMEOUT_SECONDS = 30.0
 """A statement that takes longer hangs; it is cut and tried again."""
 
 CONNECT_TIMEOUT_SECONDS = 5.0
+IDLE_IN_TRANSACTION_MS = 20_000
+"""A process that is paused in a transaction holds its locks no longer than this."""
 
 _RECORD_FAULT_CLASSES = ("22", "23", "P0")
 """SQLSTATE classes that one record's data cause: data exception, constraint violation, raised by a function.
@@ -41,7 +43,12 @@ async def open_pool(url: str, schema: str, size_max: int, application: str) -> P
         init=_prepare,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=COMMAND_TIMEOUT_SECONDS,
-        server_settings={"search_path": schema, "application_name": application, "timezone": "UTC"},
+        server_settings={
+            "search_path": schema,
+            "application_name": application,
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        },
     )
 
 

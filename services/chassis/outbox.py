@@ -21,9 +21,6 @@ from services.chassis.wakeups import Wakeups
 ROUND_FACTS_MAX = 1000
 POLL_SECONDS = 1.0
 SEND_TIMEOUT_SECONDS = 15.0
-IDLE_IN_TRANSACTION_MS = 20_000
-"""A relay that is paused with the lock in hand loses it after this time; longer than a round may take."""
-
 RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
 
 log = logger(__name__)
@@ -54,7 +51,6 @@ class Relay:
     async def round(self) -> int:
         """Send the oldest facts, if no other relay is at it. Returns how many Kafka took."""
         async with self._pool.acquire() as db, db.transaction():
-            await db.execute(f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}")
             if not await store.try_relay_lock(db):
                 return 0
             facts = await store.oldest_facts(db, ROUND_FACTS_MAX)

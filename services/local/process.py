@@ -34,7 +34,17 @@ class Child:
                 stdout=output, stderr=output, env=env, cwd=cwd, start_new_session=True,
             )  # fmt: skip
         os.close(read_end)
-        return cls(name, leash, write_end)
+        child = cls(name, leash, write_end)
+        while child.running and child.program() is None:
+            await asyncio.sleep(0.005)  # the leash forks within milliseconds
+        return child
+
+    def program(self) -> int | None:
+        """The program's process id, if it runs."""
+        try:
+            return next((int(found.pid) for found in psutil.Process(self._leash.pid).children()), None)
+        except psutil.NoSuchProcess:
+            return None
 
     @property
     def running(self) -> bool:
@@ -44,10 +54,10 @@ class Child:
     @property
     def pid(self) -> int:
         """The program's process id. Raises `ProcessLookupError` when it is gone."""
-        try:
-            return int(psutil.Process(self._leash.pid).children()[0].pid)
-        except (psutil.NoSuchProcess, IndexError):
-            raise ProcessLookupError(self.name) from None
+        found = self.program()
+        if found is None:
+            raise ProcessLookupError(self.name)
+        return found
 
     async def wait(self) -> int:
         """Wait for its end; returns the exit code."""

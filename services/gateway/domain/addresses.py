@@ -1,5 +1,6 @@
 """Where a webhook may go: public addresses, by https. Everything that could reach inside is refused."""
 
+import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -12,6 +13,9 @@ _CLOSED: tuple[IPv4Network | IPv6Network, ...] = (
     IPv4Network("192.0.0.0/24"),
 )
 """What `is_global` lets through although it embeds, or is, something inside: NAT64, 6to4, site-local, IETF protocol."""
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+"""A host name in ASCII (Punycode for others), or an IP address: nothing that two parsers could read differently."""
 
 
 class AddressRefused(ValueError):
@@ -29,16 +33,32 @@ def is_public(address: str) -> bool:
 
 def check_url(url: str, allow_private: bool) -> tuple[str, int]:
     """Host and port of a webhook address. Raises `AddressRefused`; names are resolved and checked when it is used."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise AddressRefused("a webhook address is an https URL") from None
+    if parts.scheme not in ("https", "http") or not host or not _HOST.fullmatch(host) or not url.isprintable():
         raise AddressRefused("a webhook address is an https URL")
-    if parts.username or parts.password or parts.fragment:
-        raise AddressRefused("a webhook address has no user, password or fragment")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if allow_private:
-        return parts.hostname, port
-    if parts.scheme != "https":
+    if "@" in parts.netloc or parts.fragment or "\\" in url or " " in url:
+        raise AddressRefused("a webhook address has no user, password, fragment, blank or backslash")
+    if not allow_private:
+        _check_public(parts.scheme, host, port)
+    return host, port
+
+
+def _check_public(scheme: str, host: str, port: int) -> None:
+    if scheme != "https":
         raise AddressRefused("a webhook address is an https URL")
     if port not in PORTS:
         raise AddressRefused(f"a webhook address uses port {' or '.join(map(str, PORTS))}")
-    return parts.hostname, port
+    if _is_literal(host) and not is_public(host):
+        raise AddressRefused("the address is not in the public internet")
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

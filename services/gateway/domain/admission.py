@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 from stdnum.exceptions import ValidationError as BadNumber
 from stdnum.it import iva
@@ -13,12 +15,16 @@ from stdnum.it import iva
 from schemas import identity
 from schemas.catalogue import Plan
 from schemas.envelope import Event, Payload
-from schemas.orders import ItemAction, OrderPlaced, TenantDetails
+from schemas.orders import ItemAction, OrderItem, OrderPlaced, TenantDetails
 from schemas.scalars import read_instant
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
 from schemas.usage import UsageRecorded
 from services.gateway.domain.cloudevents import Incoming
-from services.gateway.domain.faults import Fault, Reason
+from services.gateway.domain.faults import Fault, Reason, pointer
+
+DATA_FAULTS_MAX = 20
+BASE = "base"
+"""The component that every service instance has exactly once."""
 
 EARLY_MAX = timedelta(minutes=5)
 LATE_MAX = timedelta(days=35)
@@ -78,9 +84,10 @@ class Service:
 
 @dataclass(slots=True)
 class Known:
-    """What is known of everything a request is about."""
+    """What is known of everything a request is about. Plans no longer on sale still meter what they were sold for."""
 
     plans: Mapping[str, Plan]
+    on_sale: frozenset[str]
     revision: int
     tenants: dict[str, Tenant] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
@@ -139,13 +146,7 @@ def _time_faults(incoming: Incoming, now: datetime) -> Iterator[Fault]:
 def _data_faults(index: int, error: ValidationError) -> list[Fault]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        Fault(
-            index,
-            "/data/" + "/".join(map(str, fault["loc"])) if fault["loc"] else "/data",
-            Reason.BAD_DATA,
-            fault["msg"],
-        )
-        for fault in found[:20]
+        Fault(index, pointer("data", *fault["loc"]), Reason.BAD_DATA, fault["msg"]) for fault in found[:DATA_FAULTS_MAX]
     ]
 
 
@@ -197,41 +198,53 @@ def claims(typed: Typed, principal: Principal, known: Known) -> list[Fault]:
 
 
 def _tenant_fault(typed: Typed, principal: Principal, known: Known) -> Fault | None:
+    """Nobody learns whether another's tenant exists: both cases sound the same."""
     index, tenant = typed.incoming.index, known.tenants.get(typed.subject)
     if principal.kind is Kind.BACKEND and not isinstance(typed.data, OF_SERVICES):
         return Fault(index, "/type", Reason.NOT_ALLOWED, "a back-end sends usage, heartbeats and incidents")
+    if _may_speak(typed, principal, tenant):
+        return None
+    return Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
+
+
+def _may_speak(typed: Typed, principal: Principal, tenant: Tenant | None) -> bool:
+    """An order with a firm's details may come from anyone, until the firm has its reseller."""
+    has_details = isinstance(typed.data, OrderPlaced) and typed.data.tenant is not None
     if tenant is None:
-        first = isinstance(typed.data, OrderPlaced) and typed.data.tenant is not None
-        return None if first else Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
-    if principal.kind is Kind.RESELLER and tenant.reseller_id not in (None, principal.id):
-        return Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
-    return None
+        return has_details
+    if principal.kind is Kind.RESELLER:
+        return tenant.reseller_id == principal.id or (has_details and tenant.reseller_id is None)
+    return True
 
 
 def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fault]:
+    index = typed.incoming.index
     for n, item in enumerate(order.items):
-        at = f"/data/items/{n}"
-        sku = item.sku
+        sku = item.sku or ""
         if item.action is ItemAction.CHANGE:
             service = known.services.get(item.service_id or "")
             if service is None or service.tenant_id != typed.subject:
-                yield Fault(
-                    typed.incoming.index, f"{at}/service_id", Reason.UNKNOWN_SERVICE, "no such service of this tenant"
-                )
+                at = pointer("data", "items", n, "service_id")
+                yield Fault(index, at, Reason.UNKNOWN_SERVICE, "no such service of this tenant")
                 continue
             sku = service.sku
-        plan = known.plans.get(sku or "")
-        if plan is None:
-            yield Fault(typed.incoming.index, f"{at}/sku", Reason.UNKNOWN_SKU, "not in the catalogue")
+        plan = known.plans.get(sku)
+        if plan is None or (item.action is ItemAction.ADD and sku not in known.on_sale):
+            yield Fault(index, pointer("data", "items", n, "sku"), Reason.UNKNOWN_SKU, "not on sale")
             continue
-        sold = {price.meter for price in plan.recurring}
-        for meter, quantity in item.quantities.items():
-            if meter not in sold:
-                yield Fault(
-                    typed.incoming.index, f"{at}/quantities/{meter}", Reason.UNKNOWN_METER, "not sold by this plan"
-                )
-            elif quantity != quantity.to_integral_value():
-                yield Fault(typed.incoming.index, f"{at}/quantities/{meter}", Reason.BAD_DATA, "ordered in whole units")
+        yield from _quantity_faults(index, n, item, plan)
+
+
+def _quantity_faults(index: int, n: int, item: OrderItem, plan: Plan) -> Iterator[Fault]:
+    sold = {price.meter for price in plan.recurring}
+    for meter, quantity in item.quantities.items():
+        at = pointer("data", "items", n, "quantities", meter)
+        if meter not in sold:
+            yield Fault(index, at, Reason.UNKNOWN_METER, "not sold by this plan")
+        elif quantity != quantity.to_integral_value():
+            yield Fault(index, at, Reason.BAD_DATA, "ordered in whole units")
+        elif meter == BASE and quantity != 1:
+            yield Fault(index, at, Reason.BAD_DATA, "a service has exactly one base")
 
 
 def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterator[Fault]:
@@ -268,3 +281,9 @@ def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:
     )
     is_order = isinstance(typed.data, OrderPlaced)
     return Admitted(event, identity.order_id(typed.subject, event.source, event.id) if is_order else None)
+
+
+def content_of(event: Event[Payload]) -> bytes:
+    """What makes two orders of one id the same: type, tenant and data. The time and how it was written do not count."""
+    content = msgspec.json.encode([event.type, event.subject, event.data.model_dump(mode="json")], order="sorted")
+    return blake2b(content, digest_size=16).digest()

@@ -1,19 +1,21 @@
 """CloudEvents 1.0 over HTTP, in all three content modes: structured, batched, binary.
 
 Duplicate keys of a JSON object: the last one wins, as everywhere. Extension attributes are allowed if they are named
-as the specification asks (lower-case letters and digits, at most 20); ours (`correlationid`, `traceparent`) are used.
+as the specification asks (lower-case letters and digits, at most 20); ours (`correlationid`, `traceparent`) are used,
+others end at the door. An attribute that is `null` is absent.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
 from schemas.scalars import holds_forbidden_text
-from services.gateway.domain.faults import Fault, Reason, Refused
+from services.gateway.domain.faults import Fault, Reason, Refused, pointer
 
 STRUCTURED, BATCHED, BINARY = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
 BODY_BYTES_MAX = 1024 * 1024
@@ -28,15 +30,16 @@ RESERVED = ("principal", "revision", "causationid")
 """Attributes that only the gateway sets."""
 
 _NAME = re.compile(r"[a-z0-9]{1,20}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An event as it came: its attributes, and its data as Python values and as JSON."""
+    """An event as it came: its attributes, and its data as JSON."""
 
     index: int
     attributes: Mapping[str, str]
-    data: Any
     raw: bytes
 
 
@@ -50,26 +53,38 @@ def body_limit(content_type: str) -> int:
     return BATCH_BYTES_MAX if media_type(content_type) == BATCHED else BODY_BYTES_MAX
 
 
-def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> list[Incoming]:
-    """Read a request. Raises `Refused`."""
+def parse(headers: Iterable[tuple[str, str]], body: bytes) -> list[Incoming]:
+    """Read a request; header names are in lower case. Raises `Refused`."""
+    pairs = list(headers)
+    named = dict(pairs)
+    content_type = named.get("content-type", "")
+    _check_encoding(content_type, named.get("content-encoding", "identity"))
     kind = media_type(content_type)
     if kind == STRUCTURED:
-        return [_structured(0, _json(body, 0))]
+        return [_structured(0, _json(body))]
     if kind == BATCHED:
-        return _batch(_json(body, 0))
-    if kind == BINARY and "ce-specversion" in headers:
-        return [_binary(headers, body)]
+        return _batch(_json(body))
+    if kind == BINARY and "ce-specversion" in named:
+        return [_binary(pairs, body)]
     wanted = f"{STRUCTURED}, {BATCHED}, or {BINARY} with ce- headers"
     raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, f"the content type must be {wanted}")])
 
 
-def _json(body: bytes, index: int) -> Any:
+def _check_encoding(content_type: str, encoding: str) -> None:
+    """JSON travels in UTF-8, and is not unpacked here: a small body could unpack to a huge one."""
+    message = Message()
+    message["content-type"] = _CONTROL.sub("", content_type)
+    if message.get_content_charset("utf-8") != "utf-8" or encoding.strip().lower() != "identity":
+        raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, "a body is plain UTF-8, not compressed")])
+
+
+def _json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except RecursionError:
-        raise Refused([Fault(index, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")]) from None
+        raise Refused([Fault(0, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Refused([Fault(index, "", Reason.NOT_JSON, "the body is not JSON in UTF-8")]) from None
+        raise Refused([Fault(0, "", Reason.NOT_JSON, "the body is not JSON in UTF-8")]) from None
 
 
 def _batch(value: Any) -> list[Incoming]:
@@ -98,42 +113,68 @@ def _structured(index: int, value: Any) -> Incoming:
     return _checked(index, attributes, value["data"])
 
 
-def _binary(headers: Mapping[str, str], body: bytes) -> Incoming:
-    attributes = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
-    data = _json(body, 0)
+def _binary(headers: Iterable[tuple[str, str]], body: bytes) -> Incoming:
+    pairs = [(name[3:], value) for name, value in headers if name.startswith("ce-")]
+    attributes = {name: _header_text(name, value) for name, value in pairs}
+    if len(attributes) < len(pairs) or "datacontenttype" in attributes:
+        raise Refused(
+            [Fault(0, "", Reason.BAD_ENVELOPE, "each attribute has one header; the type of data has its own")]
+        )
+    data = _json(body)
     _check_tree(0, data)
     _check_tree(0, attributes)
     return _checked(0, attributes, data)
 
 
+def _header_text(name: str, value: str) -> str:
+    """The text of an attribute's header: perhaps quoted, percent-encoded where it is not plain ASCII."""
+    quoted = _QUOTED.fullmatch(value)
+    plain = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
+    try:
+        return unquote(plain.encode("ascii").decode(), errors="strict")
+    except UnicodeError:
+        fault = Fault(0, pointer(name), Reason.BAD_TEXT, "a header is ASCII; other text is percent-encoded UTF-8")
+        raise Refused([fault]) from None
+
+
 def _checked(index: int, attributes: Mapping[str, Any], data: Any) -> Incoming:
-    faults = list(_attribute_faults(index, attributes))
+    present = {name: value for name, value in attributes.items() if value is not None}
+    faults = list(_attribute_faults(index, present))
     raw = msgspec.json.encode(data)
     if len(raw) > EVENT_BYTES_MAX:
         faults.append(Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes"))
     if faults:
         raise Refused(faults)
-    return Incoming(index, attributes, data, raw)
+    return Incoming(index, {name: value for name, value in present.items() if isinstance(value, str)}, raw)
 
 
 def _attribute_faults(index: int, attributes: Mapping[str, Any]) -> Iterator[Fault]:
-    def fault(name: str, detail: str) -> Fault:
-        return Fault(index, f"/{name}", Reason.BAD_ENVELOPE, detail)
-
     for name in REQUIRED:
         if name not in attributes:
-            yield fault(name, "this attribute must be there")
+            yield Fault(index, pointer(name), Reason.BAD_ENVELOPE, "this attribute must be there")
     for name, value in attributes.items():
-        if name in RESERVED:
-            yield fault(name, "only the gateway sets this attribute")
-        elif not _NAME.fullmatch(name):
-            yield fault("", "attribute names are 1 to 20 lower-case letters and digits")
-        elif not isinstance(value, str) or not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
-            yield fault(name, f"must be a text of 1 to {ATTRIBUTE_LENGTH_MAX} characters")
+        reason, detail = _attribute_fault(name, value)
+        if detail:
+            yield Fault(index, pointer(name), reason, detail)
     if attributes.get("specversion", "1.0") != "1.0":
-        yield fault("specversion", "must be 1.0")
+        yield Fault(index, "/specversion", Reason.BAD_ENVELOPE, "must be 1.0")
     if media_type(str(attributes.get("datacontenttype", BINARY))) != BINARY:
-        yield fault("datacontenttype", "data must be application/json")
+        yield Fault(index, "/datacontenttype", Reason.BAD_ENVELOPE, "data must be application/json")
+
+
+def _attribute_fault(name: str, value: Any) -> tuple[Reason, str]:
+    """What is wrong with one attribute; an empty sentence when nothing is."""
+    if name in RESERVED:
+        return Reason.BAD_ENVELOPE, "only the gateway sets this attribute"
+    if not _NAME.fullmatch(name):
+        return Reason.BAD_ENVELOPE, "attribute names are 1 to 20 lower-case letters and digits"
+    if isinstance(value, bool | int) and name not in REQUIRED + OPTIONAL:
+        return Reason.BAD_ENVELOPE, ""
+    if not isinstance(value, str) or not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
+        return Reason.BAD_ENVELOPE, f"must be a text of 1 to {ATTRIBUTE_LENGTH_MAX} characters"
+    if _CONTROL.search(value):
+        return Reason.BAD_TEXT, "text of an attribute holds no control characters"
+    return Reason.BAD_ENVELOPE, ""
 
 
 def _check_tree(index: int, value: Any) -> None:

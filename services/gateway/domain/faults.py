@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
+
+MIXED_STATUS = 422
+"""The status of a refusal whose faults lead to different ones."""
+
+POINTER_PART_LENGTH_MAX = 60
 
 
 class Reason(StrEnum):
@@ -31,18 +37,37 @@ class Reason(StrEnum):
     ID_REUSE = "id_reuse"
 
 
-STATUS = {
-    Reason.NOT_JSON: 400,
-    Reason.BAD_ENVELOPE: 400,
-    Reason.TOO_LARGE: 413,
-    Reason.TOO_MANY: 413,
-    Reason.TOO_DEEP: 400,
-    Reason.BAD_CONTENT_TYPE: 415,
-    Reason.WRONG_TENANT: 403,
-    Reason.NOT_ALLOWED: 403,
-    Reason.ID_REUSE: 409,
+class Meaning(NamedTuple):
+    """What a reason code says."""
+
+    status: int
+    sentence: str
+
+
+MEANINGS = {
+    Reason.NOT_JSON: Meaning(400, "The body is not one JSON document in UTF-8."),
+    Reason.TOO_LARGE: Meaning(413, "The body, or the data of one event, has more bytes than a door takes."),
+    Reason.TOO_DEEP: Meaning(400, "The JSON is nested deeper than a door follows."),
+    Reason.TOO_MANY: Meaning(413, "The batch has more events than a door takes at once."),
+    Reason.BAD_CONTENT_TYPE: Meaning(415, "The content type, charset or encoding is none of CloudEvents over HTTP."),
+    Reason.BAD_ENVELOPE: Meaning(400, "An attribute of the CloudEvent is missing, misnamed, reserved or too long."),
+    Reason.BAD_TEXT: Meaning(422, "Text holds NUL, a Unicode non-character, or a control character in an attribute."),
+    Reason.UNKNOWN_TYPE: Meaning(422, "No event of this type and version may come from outside."),
+    Reason.BAD_TIME: Meaning(422, "A time is not RFC 3339 with a zone, or an order would take effect too far off."),
+    Reason.TIME_IN_FUTURE: Meaning(422, "The event's time is more than five minutes ahead of the door's clock."),
+    Reason.TIME_TOO_OLD: Meaning(422, "The event's time lies more than thirty-five days back."),
+    Reason.BAD_DATA: Meaning(422, "The data do not fit the schema of the event's type, or hold an unknown field."),
+    Reason.BAD_PARTITA_IVA: Meaning(422, "The VAT number is none that an Italian firm can have."),
+    Reason.SUBJECT_MISSING: Meaning(422, "The event does not name its tenant as subject."),
+    Reason.SUBJECT_MISMATCH: Meaning(422, "The subject is not the tenant of the VAT number in the order."),
+    Reason.WRONG_TENANT: Meaning(403, "The sender serves no such tenant."),
+    Reason.UNKNOWN_SKU: Meaning(422, "The SKU is not on sale."),
+    Reason.UNKNOWN_SERVICE: Meaning(422, "The tenant has no such service instance."),
+    Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),
+    Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
+    Reason.ID_REUSE: Meaning(409, "An order with this source and id came before, with other content."),
 }
-"""Everything else is 422: understood, and wrong."""
+"""Every reason code: the status it leads to, and what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +80,19 @@ class Fault:
     detail: str
 
 
+def pointer(*parts: str | int) -> str:
+    """A JSON pointer (RFC 6901). Parts may be the sender's own words, so each is cut to a sane length."""
+    return "".join(f"/{_escaped(str(part))}" for part in parts)
+
+
+def _escaped(part: str) -> str:
+    return part[:POINTER_PART_LENGTH_MAX].replace("~", "~0").replace("/", "~1")
+
+
 def status_of(faults: Sequence[Fault]) -> int:
-    """The status of a refusal: that of its faults when they agree, else 422."""
-    found = {STATUS.get(fault.reason, 422) for fault in faults}
-    return found.pop() if len(found) == 1 else 422
+    """The status of a refusal: that of its faults when they agree."""
+    found = {MEANINGS[fault.reason].status for fault in faults}
+    return found.pop() if len(found) == 1 else MIXED_STATUS
 
 
 class Refused(Exception):

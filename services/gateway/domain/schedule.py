@@ -1,6 +1,8 @@
 """When a webhook is tried again: the schedule of Standard Webhooks, and what an answer means."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 RETRY_AFTER_SECONDS = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
@@ -27,12 +29,29 @@ class Verdict:
     wait_seconds: float | None = None
 
 
-def judge(status: int, retry_after: str | None) -> Verdict:
+def judge(status: int, retry_after: str | None, now: datetime) -> Verdict:
     """2xx is delivered; 410 ends it; everything else, also 3xx, is tried again, after the wait asked for."""
     if 200 <= status < 300:
         return Verdict(Outcome.DELIVERED)
     if status == GONE:
         return Verdict(Outcome.GONE)
-    if status in THROTTLED and retry_after is not None and retry_after.isascii() and retry_after.isdigit():
-        return Verdict(Outcome.RETRY, min(float(retry_after), RETRY_AFTER_MAX_SECONDS))
+    if status in THROTTLED and retry_after is not None:
+        return Verdict(Outcome.RETRY, _asked_wait(retry_after.strip(), now))
     return Verdict(Outcome.RETRY)
+
+
+def _asked_wait(retry_after: str, now: datetime) -> float | None:
+    """Seconds to wait, from a number or an HTTP date; None when it is neither."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after[:10]), RETRY_AFTER_MAX_SECONDS)
+    try:
+        asked = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    wait = (asked if asked.tzinfo else asked.replace(tzinfo=UTC)) - now
+    return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_MAX_SECONDS)
+
+
+def next_wait_seconds(scheduled: float, verdict: Verdict) -> float:
+    """How long to wait: never shorter than the schedule, never shorter than the receiver asked."""
+    return max(scheduled, verdict.wait_seconds or 0.0)
