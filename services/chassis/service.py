@@ -34,6 +34,9 @@ from services.chassis.wakeups import Wakeups
 GRACEFUL_SECONDS = 8.0
 """For slices in work at a stop; with jobs and the producer after them, a stop stays within 15 s."""
 
+METADATA_MAX_AGE_MS = 5_000
+"""How soon a consumer notices that a topic is there again, or has more partitions; five minutes by default."""
+
 HTTP_GRACE_SECONDS = 3
 INBOX_DAYS = 90
 """How long ids of events acted on are kept: beyond any retention of a topic that record handlers read again."""
@@ -173,6 +176,7 @@ def _broker(service: Service) -> KafkaBroker:
         consumer_only=True,
         allow_auto_create_topics=False,
         graceful_timeout=GRACEFUL_SECONDS,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         logger=None,
     )
 

@@ -4,28 +4,24 @@ A request is atomic. An order is written, sent and committed, in this order: if 
 gets no answer and sends again, with the same id, and onboarding's inbox lets it act once.
 """
 
+import asyncio
 from collections.abc import Sequence
-from hashlib import blake2b
-from typing import Any
-
-import msgspec
-from aiokafka.errors import KafkaError
 
 from schemas.orders import OrderPlaced
 from services.chassis.database import Connection
 from services.chassis.producer import Producer
 from services.chassis.service import Runtime
-from services.chassis.web import Problem
 from services.gateway import metrics, store
-from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, read
+from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Reason, Refused
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
-from services.gateway.store import sql
+from services.gateway.store import Accepted, Answer, sql
 
-RETRY_AFTER_SECONDS = "2"
 SEND_TIMEOUT_SECONDS = 10.0
+ORDER_REQUESTS_AT_ONCE = 4
+"""Each holds a connection while Kafka has not answered: a Kafka that is away must not take the whole pool."""
 
 
 class Intake:
@@ -33,31 +29,27 @@ class Intake:
 
     def __init__(self, runtime: Runtime, knowledge: Knowledge, people: People) -> None:
         self._runtime, self._knowledge, self._people = runtime, knowledge, people
+        self._order_requests = asyncio.Semaphore(ORDER_REQUESTS_AT_ONCE)
 
-    async def take(self, principal: Principal, events: Sequence[Incoming]) -> list[dict[str, str]]:
+    async def take(self, principal: Principal, events: Sequence[Incoming]) -> list[Answer]:
         """Let events in, all or none; returns an answer for each.
 
-        Raises `Refused` with every fault, `Problem` 503 while Kafka or the database is away.
+        Raises `Refused` with every fault, and whatever the database or Kafka raises while it is away.
         """
-        admitted = await self._check(principal, events)
-        orders = [item for item in admitted if item.order_id is not None]
-        try:
-            if orders:
-                answers = await self._take_orders(principal, admitted)
-            else:
-                await _send(self._runtime.producer, admitted)
-                answers = [_answer(item) for item in admitted]
-        except (KafkaError, TimeoutError, ConnectionError) as error:
-            metrics.UNAVAILABLE.inc()
-            raise Problem(
-                503, "Service Unavailable", "not accepted: send it again, with the same id",
-                headers={"Retry-After": RETRY_AFTER_SECONDS},
-            ) from error  # fmt: skip
+        typed, faults = self._read(events)
+        answers = await self._answers_before(principal, typed, faults)
+        fresh = [item for item in typed if item.incoming.index not in answers]
+        admitted = await self._admit(principal, fresh, faults)
+        if any(item.order_id for item in admitted):
+            answers |= await self._take_orders(principal, admitted)
+        else:
+            await _send(self._runtime.producer, admitted)
         for item in admitted:
             metrics.ACCEPTED.labels(item.event.type).inc()
-        return answers
+        answers |= {item.index: _answer(item) for item in admitted if item.index not in answers}
+        return [answers[event.index] for event in events]
 
-    async def _check(self, principal: Principal, events: Sequence[Incoming]) -> list[Admitted]:
+    def _read(self, events: Sequence[Incoming]) -> tuple[list[Typed], list[Fault]]:
         now = self._runtime.clock.now()
         typed: list[Typed] = []
         faults: list[Fault] = []
@@ -67,68 +59,92 @@ class Intake:
                 typed.append(found)
             else:
                 faults += found
-        known = await self._knowledge.of(typed)
-        for item in typed:
-            faults += claims(item, principal, known)
-        if faults:
-            raise Refused(sorted(faults, key=lambda fault: fault.index))
-        return [admit(item, principal, known.revision) for item in typed]
+        return typed, faults
 
-    async def _take_orders(self, principal: Principal, admitted: Sequence[Admitted]) -> list[dict[str, str]]:
-        answers: list[dict[str, str]] = []
-        fresh: list[Admitted] = []
-        async with self._runtime.pool.acquire() as db, db.transaction():
-            for index, item in enumerate(admitted):
-                known = await self._known_answer(db, principal, item, index) if item.order_id else None
-                answers.append(known or _answer(item))
-                if known is None:
-                    fresh.append(item)
-                    await self._keep_contact(db, item)
-            await _send(self._runtime.producer, fresh)
+    async def _answers_before(
+        self, principal: Principal, typed: Sequence[Typed], faults: list[Fault]
+    ) -> dict[int, Answer]:
+        """Answers to orders that this sender had let in before, whoever serves the tenant by now."""
+        orders = [item for item in typed if isinstance(item.data, OrderPlaced)]
+        if not orders:
+            return {}
+        async with self._runtime.pool.acquire() as db:
+            known = await store.accepted_orders(db, principal.id, [item.name for item in orders])
+        answers = {}
+        for item in orders:
+            if (before := known.get(item.name)) is None:
+                continue
+            if before.content_hash == content_of(item):
+                answers[item.incoming.index] = before.answer
+            else:
+                faults.append(_id_reuse(item.incoming.index))
         return answers
 
-    async def _known_answer(
-        self, db: Connection, principal: Principal, item: Admitted, index: int
-    ) -> dict[str, str] | None:
-        """The answer this order got before; None when it is new. Raises `Refused` (`id_reuse`)."""
+    async def _admit(self, principal: Principal, typed: Sequence[Typed], faults: list[Fault]) -> list[Admitted]:
+        """Check what the events claim; before anything is refused, against the database itself. Raises `Refused`."""
+        for anew in (False, True):
+            known = await self._knowledge.of(typed, anew=anew)
+            found = [fault for item in typed for fault in claims(item, principal, known)]
+            if not found:
+                break
+        if found or faults:
+            raise Refused(sorted(faults + found, key=lambda fault: fault.index))
+        return [admit(item, principal, known.revision) for item in typed]
+
+    async def _take_orders(self, principal: Principal, admitted: Sequence[Admitted]) -> dict[int, Answer]:
+        """Take a request that holds orders; returns answers to those that came before, by a request at the same time."""
+        answers: dict[int, Answer] = {}
+        orders = [item for item in admitted if item.order_id]
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            await self._order_requests.acquire()
+        try:
+            async with self._runtime.pool.acquire() as db, db.transaction():
+                # In one order everywhere, so that two batches with the same orders cannot lock each other out.
+                for item in sorted(orders, key=lambda order: (order.event.source, order.event.id)):
+                    if (before := await self._accept(db, principal, item)) is not None:
+                        answers[item.index] = before.answer
+                await _send(self._runtime.producer, [item for item in admitted if item.index not in answers])
+        finally:
+            self._order_requests.release()
+        return answers
+
+    async def _accept(self, db: Connection, principal: Principal, item: Admitted) -> Accepted | None:
+        """Write an order and its person; returns what is there if it came before. Raises `Refused` (`id_reuse`)."""
         event = item.event
-        content = blake2b(event.data.model_dump_json().encode(), digest_size=16).digest()
         new = await sql.accept_order(
-            db, principal=principal.id, source=event.source, id=event.id, content_hash=content, answer=_answer(item)
-        )
-        if new is not None:
-            return None
-        before = await sql.accepted_order(db, principal=principal.id, source=event.source, id=event.id)
-        if before["content_hash"] != content:
-            raise Refused([Fault(index, "/id", Reason.ID_REUSE, "this id came before with other content")])
-        answer: dict[str, str] = before["answer"]
-        return answer
+            db, principal=principal.id, source=event.source, id=event.id, content_hash=item.content,
+            answer=_answer(item),
+        )  # fmt: skip
+        if new is None:
+            known = await store.accepted_orders(db, principal.id, [(event.source, event.id)])
+            before = known[event.source, event.id]
+            if before.content_hash != item.content:
+                raise Refused([_id_reuse(item.index)])
+            return before
+        if isinstance(event.data, OrderPlaced) and event.data.tenant is not None:
+            person = self._people.seal(event.data.tenant.contact.model_dump())
+            await sql.keep_contact(db, id=event.subject, contact=person)
+        return None
 
-    async def _keep_contact(self, db: Connection, item: Admitted) -> None:
-        data = item.event.data
-        if isinstance(data, OrderPlaced) and data.tenant is not None:
-            sealed = self._people.seal(data.tenant.contact.model_dump())
-            await sql.keep_contact(db, id=item.event.subject, contact=sealed)
-
-    async def refuse(self, principal: str, refused: Refused, events: Sequence[Incoming]) -> None:
+    async def refuse(self, principal: Principal, refused: Refused, events: Sequence[Incoming]) -> None:
         """Keep what was refused, so that the operator can see it."""
         for fault in refused.faults:
             metrics.REFUSED.labels(fault.reason).inc()
-        async with self._runtime.pool.acquire() as db:
-            await store.add_refusals(db, self._runtime.clock.now(), principal, refused.faults, events)
+        async with self._runtime.pool.acquire() as db, db.transaction():
+            await store.add_refusals(db, self._runtime.clock.now(), principal.id, refused.faults, events)
+
+
+def _id_reuse(index: int) -> Fault:
+    return Fault(index, "/id", Reason.ID_REUSE, "this id came before with other content")
 
 
 async def _send(producer: Producer, admitted: Sequence[Admitted]) -> None:
+    """Send, and wait for all in-sync replicas."""
     messages = [(item.event.data.topic.name, item.event.subject.encode(), item.event.encode()) for item in admitted]
     await producer.send_all(messages, SEND_TIMEOUT_SECONDS)
 
 
-def _answer(item: Admitted) -> dict[str, str]:
+def _answer(item: Admitted) -> Answer:
     event = item.event
     answer = {"source": event.source, "id": event.id, "type": event.type, "tenant_id": event.subject}
     return answer | ({"order_id": item.order_id} if item.order_id else {})
-
-
-def canonical(value: Any) -> bytes:
-    """JSON bytes of a value."""
-    return msgspec.json.encode(value)

@@ -1,92 +1,107 @@
-"""What the doors know, kept in memory for a few seconds; what is not known is looked up before anything is refused."""
+"""What the doors know, kept in memory for a few seconds; the database is the truth, and has the last word in a refusal."""
 
 import time
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, TypeVar
 
-from schemas.catalogue import Plan
 from schemas.orders import OrderPlaced
-from services.chassis.database import Pool
+from services.chassis.database import Connection, Pool
 from services.gateway import store
 from services.gateway.domain.admission import Kind, Known, Principal, Service, Tenant, Typed
 from services.gateway.domain.keys import matches, split
-from services.gateway.store import sql
+from services.gateway.store import Plans, sql
 
 FRESH_SECONDS = 3.0
-"""How long a revoked key or a changed reseller may still be believed."""
+"""How long a revoked key or a reseller that lost a tenant may still be believed."""
 
 ENTRIES_MAX = 200_000
 
 T = TypeVar("T")
 
 
-class _Fresh(dict[str, tuple[float, T]]):
-    """A mapping whose entries are believed for a while."""
+class _Fresh(Generic[T]):
+    """Entries that are believed for a while."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[float, T]] = {}
 
     def take(self, key: str) -> T | None:
         """A fresh entry, or None."""
-        found = self.get(key)
+        found = self._entries.get(key)
         return found[1] if found is not None and time.monotonic() - found[0] < FRESH_SECONDS else None
 
     def keep(self, key: str, value: T) -> None:
         """Keep an entry; when there are too many, begin anew."""
-        if len(self) >= ENTRIES_MAX:
-            self.clear()
-        self[key] = (time.monotonic(), value)
+        if len(self._entries) >= ENTRIES_MAX:
+            self._entries.clear()
+        self._entries[key] = (time.monotonic(), value)
+
+    def clear(self) -> None:
+        """Believe nothing."""
+        self._entries.clear()
 
 
 class Knowledge:
     """Keys, tenants, services and plans."""
 
-    def __init__(self, pool: Pool, operator_token: str) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._operator_token = operator_token
         self._keys: _Fresh[tuple[Principal, bytes]] = _Fresh()
         self._tenants: _Fresh[Tenant] = _Fresh()
         self._services: _Fresh[Service] = _Fresh()
-        self._plans: _Fresh[tuple[dict[str, Plan], int]] = _Fresh()
+        self._plans: _Fresh[Plans] = _Fresh()
 
     async def principal(self, key: str) -> Principal | None:
         """Who holds a key; None when nobody does."""
-        key_id, secret = split(key)
-        found = self._keys.take(key_id)
-        if found is None:
-            async with self._pool.acquire() as db:
-                row = await sql.key(db, key_id=key_id)
-            if row is None:
-                return None
-            found = Principal(Kind(row["kind"]), row["principal"], frozenset(row["skus"])), row["secret_hash"]
-            self._keys.keep(key_id, found)
-        return found[0] if matches(secret, found[1]) else None
+        parts = split(key)
+        if parts is None:
+            return None
+        key_id, secret = parts
+        found = self._keys.take(key_id) or await self._look_up_key(key_id)
+        return found[0] if found is not None and matches(secret, found[1]) else None
 
-    async def of(self, events: Iterable[Typed]) -> Known:
-        """Everything that these events are about."""
+    async def _look_up_key(self, key_id: str) -> tuple[Principal, bytes] | None:
+        async with self._pool.acquire() as db:
+            row = await sql.key(db, key_id=key_id)
+        if row is None:
+            return None
+        found = Principal(Kind(row["kind"]), row["principal"], frozenset(row["skus"])), row["secret_hash"]
+        self._keys.keep(key_id, found)
+        return found
+
+    async def of(self, events: Iterable[Typed], *, anew: bool = False) -> Known:
+        """Everything that these events are about. `anew` asks the database for all of it."""
         subjects, service_ids = set(), set()
         for typed in events:
             subjects.add(typed.subject)
             service_ids |= _services_of(typed)
-        plans, revision = await self.plans()
-        known = Known(plans, revision)
-        known.tenants = await self._look_up(self._tenants, subjects, store.tenants)
-        known.services = await self._look_up(self._services, service_ids, store.services)
+        plans = await self._look_up_plans(anew)
+        known = Known(plans.known, plans.on_sale, plans.revision)
+        known.tenants = await self._look_up(self._tenants, subjects, store.tenants, anew)
+        known.services = await self._look_up(self._services, service_ids, store.services, anew)
         return known
 
-    async def _look_up(self, cache: "_Fresh[T]", ids: set[str], query: object) -> dict[str, T]:
-        found = {key: value for key in ids if (value := cache.take(key)) is not None}
+    async def _look_up(
+        self,
+        cache: _Fresh[T],
+        ids: set[str],
+        query: Callable[[Connection, Sequence[str]], Awaitable[dict[str, T]]],
+        anew: bool,
+    ) -> dict[str, T]:
+        found = {} if anew else {key: value for key in ids if (value := cache.take(key)) is not None}
         if missing := sorted(ids - found.keys()):
             async with self._pool.acquire() as db:
-                looked_up: dict[str, T] = await query(db, missing)  # type: ignore[operator]
+                looked_up = await query(db, missing)
             for key, value in looked_up.items():
                 cache.keep(key, value)
             found |= looked_up
         return found
 
-    async def plans(self) -> tuple[dict[str, Plan], int]:
-        """The plans in force, and the revision that stands."""
-        found = self._plans.take("")
+    async def _look_up_plans(self, anew: bool) -> Plans:
+        found = None if anew else self._plans.take("")
         if found is None:
-            async with self._pool.acquire() as db, db.transaction(isolation="repeatable_read"):
-                found = await store.plans(db), int(await sql.revision(db))
+            async with self._pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+                found = await store.plans(db)
             self._plans.keep("", found)
         return found
 

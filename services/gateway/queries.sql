@@ -7,17 +7,17 @@ update registry set revision = revision + 1 returning revision;
 select revision from registry;
 
 -- name: put_plan(sku, revision, plan)!
--- A plan in force.
+-- A plan on sale.
 insert into plan (sku, revision, plan) values (:sku, :revision, :plan)
-on conflict (sku) do update set revision = excluded.revision, plan = excluded.plan;
+on conflict (sku) do update set revision = excluded.revision, plan = excluded.plan, on_sale = true;
 
 -- name: withdraw_plans(revision)!
--- Plans that the newest catalogue no longer has.
-delete from plan where revision < :revision;
+-- Plans that the newest catalogue no longer has are sold no more.
+update plan set on_sale = false where revision < :revision;
 
 -- name: plans()
--- The plans in force.
-select plan from plan;
+-- Every plan that was ever sold, and whether it still is.
+select plan, on_sale from plan;
 
 -- name: put_reseller(id, name, webhook_url, webhook_secret, contact)$
 -- A reseller; its signing secret stays what it was. Returns whether it is new.
@@ -29,7 +29,18 @@ returning (xmax = 0);
 
 -- name: reseller(id)^
 -- A reseller.
-select id, name, webhook_url, webhook_secret, webhook_open, contact from reseller where id = :id;
+select id, name, webhook_url, webhook_secret, webhook_secret_before, webhook_secret_changed_at, webhook_open, contact
+from reseller where id = :id;
+
+-- name: lock_reseller(id)$
+-- Whether there is such a reseller; holds it until the transaction ends, so that its keys are counted one at a time.
+select id from reseller where id = :id for update;
+
+-- name: rotate_webhook_secret(id, webhook_secret, changed_at)$
+-- A new signing secret; the one before signs along for a while.
+update reseller
+set webhook_secret_before = webhook_secret, webhook_secret = :webhook_secret, webhook_secret_changed_at = :changed_at
+where id = :id returning id;
 
 -- name: close_webhook(id)!
 -- The receiver said never again.
@@ -41,9 +52,9 @@ insert into backend (id, name, skus) values (:id, :name, :skus)
 on conflict (id) do update set name = excluded.name, skus = excluded.skus
 returning (xmax = 0);
 
--- name: backend(id)^
--- A back-end.
-select id, name, skus from backend where id = :id;
+-- name: kind_of(id)$
+-- What kind of principal has this name, if any: names are unique over kinds, because events carry only the name.
+select 'reseller' from reseller where id = :id union all select 'backend' from backend where id = :id;
 
 -- name: add_key(key_id, kind, principal, secret_hash)!
 -- A key.
@@ -73,6 +84,10 @@ on conflict (id) do update set external_id = excluded.external_id, name = exclud
 insert into tenant (id, contact) values (:id, :contact)
 on conflict (id) do update set contact = coalesce(tenant.contact, excluded.contact);
 
+-- name: erase_contact(id)$
+-- Forgets the person at a tenant.
+update tenant set contact = null where id = :id returning id;
+
 -- name: set_reseller(id, reseller_id)!
 -- Who serves a tenant.
 insert into tenant (id, reseller_id) values (:id, :reseller_id)
@@ -100,14 +115,20 @@ insert into accepted_order (principal, source, id, content_hash, answer)
 values (:principal, :source, :id, :content_hash, :answer)
 on conflict do nothing returning id;
 
--- name: accepted_order(principal, source, id)^
--- An order that was let in.
-select content_hash, answer from accepted_order where principal = :principal and source = :source and id = :id;
+-- name: accepted_orders(principal, sources, ids)
+-- Those orders of a request that were let in before.
+select source, id, content_hash, answer from accepted_order
+where principal = :principal and (source, id) in (select * from unnest(:sources::text[], :ids::text[]));
 
 -- name: add_refusals(at, principal, sources, ids, indexes, pointers, reasons, details)!
 -- What was refused.
 insert into refusal (at, principal, source, id, index, pointer, reason, detail)
 select :at, :principal, * from unnest(:sources::text[], :ids::text[], :indexes::int[], :pointers::text[], :reasons::text[], :details::text[]);
+
+-- name: count_refusals(reasons, numbers)!
+-- Adds to the totals, in the order of the arrays.
+insert into refusal_total (reason, n) select * from unnest(:reasons::text[], :numbers::bigint[])
+on conflict (reason) do update set n = refusal_total.n + excluded.n;
 
 -- name: refusals(reason, limit)
 -- The newest refusals.
@@ -115,8 +136,24 @@ select at, principal, source, id, index, pointer, reason, detail from refusal
 where (:reason::text is null or reason = :reason) order by n desc limit :limit;
 
 -- name: refusal_counts()
--- Refusals by reason.
-select reason, count(*) as n from refusal group by reason order by reason;
+-- Faults by reason, ever.
+select reason, n from refusal_total order by reason;
+
+-- name: prune_refusals(kept)$
+-- Drops all but the newest refusals; returns how many.
+with gone as (delete from refusal where n <= (select max(n) from refusal) - :kept returning 1) select count(*) from gone;
+
+-- name: prune_orders(days)$
+-- Drops answers to orders that are too old to come again; returns how many.
+with gone as (
+    delete from accepted_order where accepted_at < now() - make_interval(days => :days) returning 1
+) select count(*) from gone;
+
+-- name: prune_notifications(before)$
+-- Drops old lines of the delivery log; returns how many.
+with gone as (
+    delete from notification where created_at < :before and state <> 'waiting' returning 1
+) select count(*) from gone;
 
 -- name: add_notification(id, recipient, channel, about, tenant_id, alert_id, event, created_at)$
 -- Something to be told, once.
@@ -128,13 +165,14 @@ on conflict do nothing returning id;
 -- Something to be told.
 select id, recipient, channel, about, tenant_id, alert_id, event, state, attempts from notification where id = :id;
 
--- name: note_attempt(id, answer)!
--- An attempt that did not work.
-update notification set attempts = attempts + 1, last_answer = :answer where id = :id;
+-- name: note_attempt(id, answer)$
+-- An attempt, and what came of it; returns how many there were.
+update notification set attempts = attempts + 1, last_answer = :answer where id = :id returning attempts;
 
--- name: settle_notification(id, state, answer, at)!
+-- name: settle_notification(id, state, answer, at)^
 -- What became of it.
-update notification set state = :state, attempts = attempts + 1, last_answer = :answer, settled_at = :at where id = :id;
+update notification set state = :state, last_answer = :answer, settled_at = :at where id = :id
+returning id, recipient, channel, about, tenant_id, alert_id, attempts;
 
 -- name: reopen_notification(id)$
 -- To be sent again, on demand.

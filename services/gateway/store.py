@@ -1,8 +1,10 @@
-"""The gateway's statements (`queries.sql`), typed."""
+"""The gateway's statements (`queries.sql`), typed where their rows become something."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from schemas.catalogue import Plan
 from services.chassis.database import Connection, load_queries
@@ -13,11 +15,29 @@ from services.gateway.domain.faults import Fault
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
+Answer = dict[str, str]
 
-async def plans(db: Connection) -> dict[str, Plan]:
-    """The plans in force, by SKU."""
-    found = [Plan.model_validate(row["plan"]) for row in await rows(sql.plans(db))]
-    return {plan.sku: plan for plan in found}
+
+class Plans(NamedTuple):
+    """All plans by SKU, which of them are on sale, and the revision that stands."""
+
+    known: dict[str, Plan]
+    on_sale: frozenset[str]
+    revision: int
+
+
+class Accepted(NamedTuple):
+    """An order that was let in: what it said, and what was answered."""
+
+    content_hash: bytes
+    answer: Answer
+
+
+async def plans(db: Connection) -> Plans:
+    """The catalogue as it stands; read it in one snapshot."""
+    found = [(Plan.model_validate(row["plan"]), row["on_sale"]) for row in await rows(sql.plans(db))]
+    on_sale = frozenset(plan.sku for plan, is_sold in found if is_sold)
+    return Plans({plan.sku: plan for plan, _ in found}, on_sale, int(await sql.revision(db)))
 
 
 async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, Tenant]:
@@ -31,10 +51,19 @@ async def services(db: Connection, ids: Sequence[str]) -> dict[str, Service]:
     return {row["id"]: Service(row["tenant_id"], row["sku"]) for row in found}
 
 
+async def accepted_orders(
+    db: Connection, principal: str, names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Accepted]:
+    """Those of the orders named by (source, id) that this principal had let in before."""
+    sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
+    found = await rows(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
+    return {(row["source"], row["id"]): Accepted(row["content_hash"], row["answer"]) for row in found}
+
+
 async def add_refusals(
     db: Connection, at: datetime, principal: str, faults: Sequence[Fault], events: Sequence[Incoming]
 ) -> None:
-    """Keep what was refused, with the id the sender gave, where it could be read."""
+    """Keep what was refused, with the id the sender gave, where it could be read; count it for ever."""
     named = {event.index: event.attributes for event in events}
     await sql.add_refusals(
         db, at=at, principal=principal, sources=[named.get(fault.index, {}).get("source") for fault in faults],
@@ -42,3 +71,6 @@ async def add_refusals(
         pointers=[fault.pointer for fault in faults], reasons=[fault.reason for fault in faults],
         details=[fault.detail for fault in faults],
     )  # fmt: skip
+    # Sorted, so that two requests at once take the rows in the same order.
+    totals = sorted(Counter(fault.reason.value for fault in faults).items())
+    await sql.count_refusals(db, reasons=[reason for reason, _ in totals], numbers=[n for _, n in totals])

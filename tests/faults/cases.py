@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.topics import SIGNALS, USAGE
 from services.chassis.failpoints import POINTS
-from tests.faults.poison import POISON
+from tests.faults.poison import POISON, refused
 from tests.faults.worker import NAME
 from tests.faults.world import Count, Servers, World, world
 
@@ -164,15 +164,11 @@ async def _taken(case: World) -> None:
 async def poison(on: Servers, seed: int) -> Count:
     """Every class of bad record, at every position of a batch: good neighbours act, the bad one is kept."""
     async with world(on, seed) as case:
-        for position in range(4):
-            for make in POISON:
-                for topic in (SIGNALS, USAGE):
-                    batch = [
-                        (name, key, value, [])
-                        for name, key, value in (
-                            case._signal() if topic is SIGNALS else case._usage() for _ in range(3)
-                        )
-                    ]
+        for topic, makers in ((SIGNALS, (*POISON, refused)), (USAGE, POISON)):
+            for position in range(4):
+                for make in makers:
+                    good = [case.signal() if topic is SIGNALS else case.usage_event() for _ in range(3)]
+                    batch = [(name, key, value, []) for name, key, value in good]
                     batch.insert(position, (topic.name, *make(case.dice)))
                     await case.send_raw(batch)
                     case.bad += 1

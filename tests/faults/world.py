@@ -123,13 +123,15 @@ class World:
         self.workers.append(worker)
         return worker
 
-    def _signal(self) -> tuple[str, bytes, bytes]:
+    def signal(self) -> tuple[str, bytes, bytes]:
+        """One more signal."""
         event_id = f"s{len(self.signals)}"
         self.signals.append(event_id)
         data = AcknowledgementGiven(alert_id=str(UUID(int=self.dice.getrandbits(128))), by="desk")
         return self._encoded(SIGNALS, event_id, data)
 
-    def _usage(self) -> tuple[str, bytes, bytes]:
+    def usage_event(self) -> tuple[str, bytes, bytes]:
+        """One more usage event."""
         event_id = f"u{len(self.usage)}"
         self.usage.append(event_id)
         data = UsageRecorded.model_validate({"service_id": str(UUID(int=7)), "meter": "m", "quantity": "1"})
@@ -144,7 +146,7 @@ class World:
         """Send `n` signals and `n` usage events, each accepted exactly once by Kafka, whatever happens to it."""
         async with self.producer() as producer:
             for _ in range(n):
-                for message in (self._signal(), self._usage()):
+                for message in (self.signal(), self.usage_event()):
                     await self.send_one(producer, message)
                 await asyncio.sleep(pace_seconds)
 
@@ -162,8 +164,11 @@ class World:
     async def send_raw(self, records: Sequence[tuple[str, bytes | None, bytes | None, list[tuple[str, Any]]]]) -> None:
         """Send records as they are, in order, to partition 0."""
         async with self.producer() as producer:
-            for topic, key, value, headers in records:
-                await producer.send_and_wait(self.prefix + topic, key=key, value=value, headers=headers, partition=0)
+            sending = [
+                await producer.send(self.prefix + topic, key=key, value=value, headers=headers, partition=0)
+                for topic, key, value, headers in records
+            ]
+            await asyncio.gather(*sending)
 
     @asynccontextmanager
     async def producer(self) -> AsyncIterator[AIOKafkaProducer]:

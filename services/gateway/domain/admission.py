@@ -97,8 +97,11 @@ class Known:
 class Admitted:
     """An event that may come in, as it goes to its inner topic."""
 
+    index: int
     event: Event[Payload]
-    order_id: str | None
+    order_id: str | None = None
+    content: bytes = b""
+    """What an order says, digested; empty for what is no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,11 @@ class Typed:
     time: datetime
     data: Payload
     subject: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Source and id: what the sender knows it by."""
+        return self.incoming.attributes["source"], self.incoming.attributes["id"]
 
 
 def read(incoming: Incoming, now: datetime) -> Typed | list[Fault]:
@@ -279,11 +287,14 @@ def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:
         principal=principal.id,
         revision=revision,
     )
-    is_order = isinstance(typed.data, OrderPlaced)
-    return Admitted(event, identity.order_id(typed.subject, event.source, event.id) if is_order else None)
+    index = typed.incoming.index
+    if not isinstance(typed.data, OrderPlaced):
+        return Admitted(index, event)
+    order_id = identity.order_id(typed.subject, event.source, event.id)
+    return Admitted(index, event, order_id, content_of(typed))
 
 
-def content_of(event: Event[Payload]) -> bytes:
-    """What makes two orders of one id the same: type, tenant and data. The time and how it was written do not count."""
-    content = msgspec.json.encode([event.type, event.subject, event.data.model_dump(mode="json")], order="sorted")
+def content_of(order: Typed) -> bytes:
+    """What makes two orders of one id the same: tenant and data. The time and how it was written do not count."""
+    content = msgspec.json.encode([order.subject, order.data.model_dump(mode="json")], order="sorted")
     return blake2b(content, digest_size=16).digest()
