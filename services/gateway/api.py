@@ -1,55 +1,73 @@
 """HTTP in: the resellers' door, and the operator's."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
 
+from schemas.scalars import Key, Uuid
 from services.chassis.service import Runtime
 from services.chassis.store import rows
-from services.chassis.web import Problem, application, bearer, operator_only
-from services.gateway import metrics
+from services.chassis.unit import FactTooLarge
+from services.chassis.web import Problem, application, bearer
+from services.gateway import contract, metrics
+from services.gateway.away import answer_when_away
 from services.gateway.domain.admission import Kind, Principal
 from services.gateway.domain.cloudevents import Incoming, body_limit, parse
 from services.gateway.domain.faults import Fault, Reason, Refused, status_of
+from services.gateway.domain.keys import same
+from services.gateway.domain.schedule import DeliveryState
 from services.gateway.intake import Intake
+from services.gateway.jobs import OPERATOR
 from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
-from services.gateway.registry import BackendSpec, CatalogueSpec, Decision, Registry, ResellerSpec
+from services.gateway.registry import Registry
+from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec
 from services.gateway.store import sql
 
+BODY_TIMEOUT_SECONDS = 20.0
+"""How long a body may take to arrive: a slow sender must not hold a door open for ever."""
+
 Limit = Annotated[int, Query(ge=1, le=1000)]
-TITLES = {
-    400: "Bad Request", 403: "Forbidden", 409: "Conflict", 413: "Content Too Large", 415: "Unsupported Media Type",
-    422: "Unprocessable Content",
-}  # fmt: skip
+KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{18}$")]
+
+
+def problem(status: int, detail: str, **more: Any) -> Problem:
+    """A problem with its usual title."""
+    return Problem(status, contract.TITLES[status], detail, **more)
 
 
 def refusal(refused: Refused) -> Problem:
     """A refusal as problem+json: nothing was accepted, and every fault is listed."""
-    status = status_of(refused.faults)
     errors = [
         {"index": fault.index, "pointer": fault.pointer, "reason": fault.reason, "detail": fault.detail}
         for fault in refused.faults
     ]
-    return Problem(status, TITLES[status], "nothing was accepted; every fault is listed", errors)
+    return problem(status_of(refused.faults), "nothing was accepted; every fault is listed", errors=errors)
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The body, read no further than its limit. Raises `Refused` (`too_large`)."""
+    """The body, read no further than its limit, and no longer. Raises `Refused` (`too_large`), `Problem` 408."""
     too_large = Refused([Fault(0, "", Reason.TOO_LARGE, f"a body may have {limit} bytes")])
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise too_large
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise too_large
-        chunks.append(chunk)
-    return b"".join(chunks)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except (TimeoutError, ClientDisconnect):
+        raise problem(408, f"the body did not arrive within {BODY_TIMEOUT_SECONDS:.0f} s") from None
+    return bytes(body)
 
 
 class Doors:
@@ -60,37 +78,42 @@ class Doors:
 
     async def principal(self, request: Request) -> Principal:
         """Who speaks. Raises `Problem` 401, 429."""
-        key = bearer(request)
-        found = (
-            Principal(Kind.OPERATOR, "operator")
-            if key == self.runtime.settings.token()
-            else await self.knowledge.principal(key)
-        )
+        found = await self._holder(bearer(request))
         if found is None:
-            raise Problem(401, "Unauthorized", "no such key", headers={"WWW-Authenticate": "Bearer"})
+            raise problem(401, "no such key", headers={"WWW-Authenticate": "Bearer"})
         wait = self.limiter.wait_seconds(found.id, time.monotonic())
         if wait > 0:
-            raise Problem(429, "Too Many Requests", "slow down", headers={"Retry-After": str(int(wait) + 1)})
+            raise problem(429, "slow down", headers={"Retry-After": str(int(wait) + 1)})
         return found
+
+    async def _holder(self, key: str) -> Principal | None:
+        if same(key, self.runtime.settings.token()):
+            return Principal(Kind.OPERATOR, OPERATOR)
+        return await self.knowledge.principal(key)
 
     async def events(self, request: Request) -> JSONResponse:
         """Let events in."""
         with metrics.REQUEST_SECONDS.time():
             principal = await self.principal(request)
-            content_type = request.headers.get("content-type", "")
             incoming: list[Incoming] = []
             try:
-                body = await _body(request, body_limit(content_type))
-                incoming = parse(content_type, request.headers, body)
+                body = await _body(request, body_limit(request.headers.get("content-type", "")))
+                incoming = parse(request.headers.items(), body)
                 answers = await self.intake.take(principal, incoming)
             except Refused as refused:
-                await self.intake.refuse(principal.id, refused, incoming)
+                await self.intake.refuse(principal, refused, incoming)
                 raise refusal(refused) from None
             return JSONResponse({"accepted": answers}, 202)
 
+    async def deliveries(self, recipient: str | None, state: DeliveryState | None, limit: int) -> list[dict[str, Any]]:
+        """The delivery log, newest first: one recipient's, or all of it."""
+        async with self.runtime.pool.acquire() as db:
+            found = await rows(sql.deliveries(db, recipient=recipient, state=state, limit=limit))
+        return [dict(row) for row in found]
+
 
 def _resellers_doors(app: FastAPI, doors: Doors) -> None:
-    @app.post("/v1/events", status_code=202)
+    @app.post("/v1/events", status_code=202, responses=contract.RESPONSES, openapi_extra=contract.REQUEST_BODY)
     async def post_events(request: Request) -> JSONResponse:
         """Send CloudEvents: structured, batched or binary. 202 once Kafka has them from all in-sync replicas."""
         return await doors.events(request)
@@ -102,73 +125,92 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
         return {"kind": principal.kind, "id": principal.id}
 
     @app.get("/v1/deliveries")
-    async def my_deliveries(request: Request, state: str | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
+    async def my_deliveries(
+        request: Request, state: DeliveryState | None = None, limit: Limit = 100
+    ) -> list[dict[str, Any]]:
         """What was told to the holder of this key, newest first."""
         principal = await doors.principal(request)
-        async with doors.runtime.pool.acquire() as db:
-            found = await rows(sql.deliveries(db, recipient=principal.id, state=state, limit=limit))
-        return [dict(row) for row in found]
+        return await doors.deliveries(principal.id, state, limit)
 
 
-def _operators_doors(app: FastAPI, doors: Doors, registry: Registry, guard: Callable[[Request], None]) -> None:
-    operator = [Depends(guard)]
-
+def _registry_doors(app: FastAPI, registry: Registry, operator: list[Any]) -> None:
     @app.put("/operator/v1/catalogue", dependencies=operator)
     async def put_catalogue(spec: CatalogueSpec) -> dict[str, int]:
         """Put a catalogue into force."""
         return {"revision": await registry.publish_catalogue(spec)}
 
     @app.put("/operator/v1/resellers/{reseller_id}", dependencies=operator)
-    async def put_reseller(reseller_id: str, spec: ResellerSpec) -> JSONResponse:
-        """Register a reseller, or change what is known of it. Keys are shown once."""
+    async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
+        """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
         answer, is_new = await registry.put_reseller(reseller_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
     @app.post("/operator/v1/resellers/{reseller_id}/keys", status_code=201, dependencies=operator)
-    async def add_key(reseller_id: str) -> dict[str, str]:
+    async def add_key(reseller_id: Key) -> dict[str, str]:
         """A second key, for rotation."""
-        return {"api_key": await registry.add_key(Kind.RESELLER, reseller_id)}
+        return {"api_key": await registry.add_key(reseller_id)}
+
+    @app.post("/operator/v1/resellers/{reseller_id}/webhook-secret", status_code=201, dependencies=operator)
+    async def rotate_secret(reseller_id: Key) -> dict[str, str]:
+        """A new signing secret. The one before signs along for a day."""
+        return {"webhook_secret": await registry.rotate_secret(reseller_id)}
 
     @app.delete("/operator/v1/keys/{key_id}", status_code=204, dependencies=operator)
-    async def revoke(key_id: str) -> None:
+    async def revoke(key_id: KeyId) -> None:
         """End a key."""
         await registry.revoke_key(key_id)
 
     @app.put("/operator/v1/backends/{backend_id}", dependencies=operator)
-    async def put_backend(backend_id: str, spec: BackendSpec) -> JSONResponse:
-        """Register a back-end of services."""
+    async def put_backend(backend_id: Key, spec: BackendSpec) -> JSONResponse:
+        """Register a back-end of services (201, with its key, shown once)."""
         answer, is_new = await registry.put_backend(backend_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
     @app.put("/operator/v1/tenants/{tenant_id}/assignment", status_code=202, dependencies=operator)
-    async def decide(tenant_id: str, decision: Decision) -> dict[str, str]:
+    async def decide(tenant_id: Uuid, decision: Decision) -> dict[str, str]:
         """Choose the reseller of a tenant that waits for a person."""
         return {"event_id": await registry.decide(tenant_id, decision)}
 
+    @app.delete("/operator/v1/tenants/{tenant_id}/contact", status_code=204, dependencies=operator)
+    async def erase_contact(tenant_id: Uuid) -> None:
+        """Forget the person to call at a tenant."""
+        await registry.erase_contact(tenant_id)
+
+
+def _operators_doors(app: FastAPI, doors: Doors, registry: Registry, operator: list[Any]) -> None:
     @app.get("/operator/v1/refusals", dependencies=operator)
-    async def refusals(reason: str | None = None, limit: Limit = 100) -> dict[str, Any]:
-        """What was refused at the door, by reason, and the newest."""
+    async def refusals(reason: Reason | None = None, limit: Limit = 100) -> dict[str, Any]:
+        """Faults by reason since the beginning, and the newest of them."""
         async with doors.runtime.pool.acquire() as db:
             counts = await rows(sql.refusal_counts(db))
             found = await rows(sql.refusals(db, reason=reason, limit=limit))
         return {"total": {row["reason"]: row["n"] for row in counts}, "refusals": [dict(row) for row in found]}
 
     @app.get("/operator/v1/deliveries", dependencies=operator)
-    async def deliveries(state: str | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
+    async def deliveries(state: DeliveryState | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
         """The delivery log, newest first."""
-        async with doors.runtime.pool.acquire() as db:
-            return [dict(row) for row in await rows(sql.deliveries(db, recipient=None, state=state, limit=limit))]
+        return await doors.deliveries(None, state, limit)
 
     @app.post("/operator/v1/deliveries/{notification_id}/redeliver", status_code=202, dependencies=operator)
-    async def redeliver(notification_id: str) -> dict[str, str]:
+    async def redeliver(notification_id: Uuid) -> dict[str, str]:
         """Tell it again, under the same id."""
         await registry.redeliver(notification_id)
         return {"notification_id": notification_id}
 
 
-def build_api(doors: Doors, registry: Registry, token: str) -> FastAPI:
-    """The doors."""
-    app = application("Vicino doors", version="1.0.0", description=str(__doc__))
+async def _fact_too_large(_: Request, error: Exception) -> JSONResponse:
+    return problem(413, str(error)).response()
+
+
+def build_api(doors: Doors, registry: Registry, guard: Callable[[Request], None]) -> FastAPI:
+    """The doors. `guard` lets only the operator through."""
+    described = [Depends(HTTPBearer(auto_error=False, description="`key_id.secret`, or the operator's token"))]
+    app = application("Vicino doors", version="1.0.0", description=str(__doc__), dependencies=described)
+    app.openapi = partial(contract.describe, app)  # type: ignore[method-assign]
+    app.add_exception_handler(FactTooLarge, _fact_too_large)
+    answer_when_away(app)
+    operator = [Depends(guard)]
     _resellers_doors(app, doors)
-    _operators_doors(app, doors, registry, operator_only(token))
+    _registry_doors(app, registry, operator)
+    _operators_doors(app, doors, registry, operator)
     return app

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from services.chassis.health import AsgiApp
+from services.chassis.logs import logger
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
+from services.chassis.web import operator_only
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import Doors, build_api
 from services.gateway.handlers import ROUTES
+from services.gateway.housekeeping import keep_house
 from services.gateway.intake import Intake
 from services.gateway.jobs import Messengers, jobs
 from services.gateway.knowledge import Knowledge
@@ -16,6 +19,7 @@ from services.gateway.limits import Limiter
 from services.gateway.people import People
 from services.gateway.registry import Registry
 
+log = logger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -31,18 +35,22 @@ class GatewaySettings(ServiceSettings):
 
 def build(settings: GatewaySettings) -> Service:
     """The composition root."""
+    if settings.webhook_allow_private:
+        log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
     people = People(settings.key())
     webhooks = WebhookSender(settings.key(), settings.webhook_allow_private)
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
     def api(runtime: Runtime) -> AsgiApp:
-        knowledge = Knowledge(runtime.pool, settings.token())
+        knowledge = Knowledge(runtime.pool)
         doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people), Limiter())
-        return build_api(doors, Registry(runtime, knowledge, people, webhooks), settings.token())
+        registry = Registry(runtime, knowledge, people, webhooks)
+        return build_api(doors, registry, operator_only(settings.token()))
 
     return Service(
-        "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api
-    )
+        "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api,
+        background=(keep_house,),
+    )  # fmt: skip
 
 
 def main() -> None:

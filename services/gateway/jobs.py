@@ -1,6 +1,7 @@
 """Telling: signed webhooks to resellers, mails to the operator. At least once, always under the same id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,18 +11,32 @@ import msgspec
 from schemas.deliveries import Channel, DeliveryFailed, DeliverySucceeded
 from schemas.scalars import read_instant, rfc3339
 from services.chassis.backoff import Backoff
-from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.database import Connection
+from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, NotYet, RetryLater, handle
 from services.chassis.unit import Args, Unit
 from services.gateway import metrics
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import Receiver, WebhookSender
-from services.gateway.domain.schedule import ATTEMPTS, RETRY_AFTER_SECONDS, Outcome
+from services.gateway.domain.schedule import (
+    ATTEMPTS,
+    RETRY_AFTER_SECONDS,
+    DeliveryState,
+    Outcome,
+    Verdict,
+    next_wait_seconds,
+)
+from services.gateway.lanes import Lanes
 from services.gateway.people import People
 from services.gateway.store import sql
 
 OPERATOR = "operator"
 TENANT_WAIT_SECONDS = 0.5
 MAIL_ATTEMPTS = 12
+WEBHOOKS_AT_ONCE = 128
+SECRET_OVERLAP = timedelta(hours=24)
+"""How long the secret before a rotation signs along."""
+
+EXPLANATION_LENGTH_MAX = 500
 
 
 class Notify(Args):
@@ -30,16 +45,12 @@ class Notify(Args):
     notification_id: str
 
 
-class NotDelivered(RuntimeError):
-    """The recipient did not say that it has the notification."""
-
-
 deliver_webhook = JobKind(
     "deliver_webhook",
     Notify,
     attempts=ATTEMPTS,
     backoff=Backoff.schedule(RETRY_AFTER_SECONDS, jitter=0.1),
-    concurrency=16,
+    concurrency=WEBHOOKS_AT_ONCE,
 )
 send_email = JobKind("send_email", Notify, attempts=MAIL_ATTEMPTS, backoff=Backoff(2, max_seconds=3600), concurrency=2)
 
@@ -56,14 +67,17 @@ class Messengers:
     webhooks: WebhookSender
     mailer: Mailer
     people: People
+    lanes: Lanes = field(default_factory=Lanes)
 
 
-async def _compose(db: Any, row: asyncpg.Record, people: People) -> dict[str, Any]:
+async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[str, Any]:
     """The event as its recipient gets it, with the names of the people to call. Waits while the tenant is not known."""
     tenant = await sql.tenant(db, id=row["tenant_id"])
     if tenant is None or tenant["external_id"] is None:
-        raise RetryLater(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
+        raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
     event, data = row["event"], dict(row["event"]["data"])
+    # How the others stood is between them and the operator.
+    data.pop("ranking", None)
     data["tenant"] = {"tenant_id": tenant["id"], "external_id": tenant["external_id"], "name": tenant["name"]}
     if row["alert_id"] is not None:
         data["tenant"]["contact"] = people.open(tenant["contact"])
@@ -76,6 +90,14 @@ async def _compose(db: Any, row: asyncpg.Record, people: People) -> dict[str, An
     }  # fmt: skip
 
 
+def _receiver(reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime) -> Receiver:
+    """Where it goes; for a while after a rotation it is signed with two secrets."""
+    sealed = [reseller["webhook_secret"]]
+    if reseller["webhook_secret_before"] and now < reseller["webhook_secret_changed_at"] + SECRET_OVERLAP:
+        sealed.append(reseller["webhook_secret_before"])
+    return Receiver(reseller["webhook_url"], tuple(webhooks.open_secret(secret) for secret in sealed))
+
+
 async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
     """POST a signed notification; 2xx is delivered, 410 closes the address, anything else is tried again."""
     async with job.read() as db:
@@ -84,20 +106,24 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
         if reseller is None or not reseller["webhook_open"]:
             raise GiveUp("this recipient takes no webhooks")
         body = msgspec.json.encode(await _compose(db, row, messengers.people))
-    receiver = Receiver(reseller["webhook_url"], messengers.webhooks.open_secret(reseller["webhook_secret"]))
-    verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
-    metrics.DELIVERIES.labels("webhook", verdict.outcome).inc()
+    receiver = _receiver(reseller, messengers.webhooks, job.now)
+    async with messengers.lanes.enter(row["recipient"]) as lane:
+        verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
+        lane.is_failing = verdict.outcome is not Outcome.DELIVERED
+    metrics.DELIVERIES.labels(Channel.WEBHOOK, verdict.outcome).inc()
     if verdict.outcome is Outcome.DELIVERED:
-        await _delivered(job, row, answer)
-        return
+        await _delivered(job, answer)
+    else:
+        await _not_delivered(job, row["recipient"], verdict, answer)
+
+
+async def _not_delivered(job: Job[Notify], recipient: str, verdict: Verdict, answer: str) -> None:
     async with job.read() as db:
-        await sql.note_attempt(db, id=row["id"], answer=answer)
+        await sql.note_attempt(db, id=job.args.notification_id, answer=answer)
         if verdict.outcome is Outcome.GONE:
-            await sql.close_webhook(db, id=row["recipient"])
+            await sql.close_webhook(db, id=recipient)
             raise GiveUp("the receiver answered 410")
-    if verdict.wait_seconds is not None and not job.is_last:
-        raise RetryLater(verdict.wait_seconds, answer)
-    raise NotDelivered(answer)
+    raise RetryLater(next_wait_seconds(job.kind.backoff.seconds(job.attempt), verdict), answer)
 
 
 async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
@@ -105,18 +131,26 @@ async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
     async with job.read() as db:
         row = await sql.notification(db, id=job.args.notification_id)
         event = await _compose(db, row, messengers.people)
-    await messengers.mailer.send(row["id"], event)
-    metrics.DELIVERIES.labels("email", Outcome.DELIVERED).inc()
-    await _delivered(job, row, "sent")
+    try:
+        await messengers.mailer.send(row["id"], event)
+    except Exception as error:
+        metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.RETRY).inc()
+        async with job.read() as db:
+            await sql.note_attempt(db, id=row["id"], answer=type(error).__name__)
+        raise
+    metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.DELIVERED).inc()
+    await _delivered(job, "sent")
 
 
-async def _delivered(job: Job[Notify], row: asyncpg.Record, answer: str) -> None:
+async def _delivered(job: Job[Notify], answer: str) -> None:
     async with job.finish() as unit:
-        await sql.settle_notification(unit.db, id=row["id"], state="delivered", answer=answer, at=unit.now)
+        notification_id = job.args.notification_id
+        await sql.note_attempt(unit.db, id=notification_id, answer=answer)
+        row = await _settle(unit, notification_id, DeliveryState.DELIVERED, answer)
         unit.publish(
             DeliverySucceeded(
                 notification_id=row["id"], about=row["about"], alert_id=row["alert_id"], recipient=row["recipient"],
-                channel=row["channel"], attempts=row["attempts"] + 1, delivered_at=unit.now,
+                channel=row["channel"], attempts=row["attempts"], delivered_at=unit.now,
             ),
             subject=row["tenant_id"],
         )  # fmt: skip
@@ -124,15 +158,21 @@ async def _delivered(job: Job[Notify], row: asyncpg.Record, answer: str) -> None
 
 async def gave_up(args: Notify, unit: Unit, why: str) -> None:
     """The attempts are used up: the log says so, and so does a fact. It can be sent again on demand."""
-    row = await sql.notification(unit.db, id=args.notification_id)
-    await sql.settle_notification(unit.db, id=row["id"], state="failed", answer=why, at=unit.now)
+    row = await _settle(unit, args.notification_id, DeliveryState.FAILED, why)
     unit.publish(
         DeliveryFailed(
             notification_id=row["id"], about=row["about"], alert_id=row["alert_id"], recipient=row["recipient"],
-            channel=row["channel"], attempts=row["attempts"] + 1, explanation=why[:500],
+            channel=row["channel"], attempts=max(row["attempts"], 1), explanation=why[:EXPLANATION_LENGTH_MAX],
         ),
         subject=row["tenant_id"],
     )  # fmt: skip
+
+
+async def _settle(unit: Unit, notification_id: str, state: DeliveryState, answer: str) -> asyncpg.Record:
+    found: asyncpg.Record = await sql.settle_notification(
+        unit.db, id=notification_id, state=state, answer=answer, at=unit.now
+    )
+    return found
 
 
 def jobs(messengers: Messengers) -> tuple[JobHandler, ...]:

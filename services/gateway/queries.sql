@@ -2,6 +2,10 @@
 -- The next revision; holds the registry until the transaction ends, so that revisions leave in order.
 update registry set revision = revision + 1 returning revision;
 
+-- name: lock_registry()!
+-- Holds the registry until the transaction ends: names are checked one at a time.
+select 1 from registry for update;
+
 -- name: revision()$
 -- The revision that stands.
 select revision from registry;

@@ -6,76 +6,23 @@ Everything on `catalogue.v1` gets the next revision, in the transaction that say
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
-
-from schemas.catalogue import CataloguePublished, Meter, Place, Plan, ResellerRegistered, ResellerTier
+from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import Channel
 from schemas.orders import AssignmentDecided
-from schemas.scalars import Currency, Instant, Key, ShortText, Text
+from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
-from services.gateway.domain.keys import new_key, new_webhook_secret
-from services.gateway.jobs import Notify, kind_of
+from services.gateway.domain.keys import LIVE_KEYS_MAX, new_key, new_webhook_secret
+from services.gateway.jobs import OPERATOR, Notify, kind_of
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
+from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec
 from services.gateway.store import sql
 
 CATALOGUE_SUBJECT = "catalogue"
-LIVE_KEYS_MAX = 2
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CatalogueSpec(_Spec):
-    """A catalogue to be put into force."""
-
-    valid_from: Instant
-    currency: Currency
-    meters: tuple[Meter, ...]
-    plans: tuple[Plan, ...]
-
-
-class Technician(_Spec):
-    """The face: who comes, calls and writes."""
-
-    name: ShortText
-    phone: ShortText
-    email: ShortText
-    photo_url: Text = ""
-
-
-class ResellerSpec(_Spec):
-    """A reseller to be registered."""
-
-    name: ShortText
-    place: Place
-    languages: tuple[Key, ...]
-    verticals: tuple[ShortText, ...] = ()
-    certifications: tuple[Key, ...] = ()
-    capacity: int
-    active: int
-    tier: ResellerTier = ResellerTier.SILVER
-    contact: Technician
-    webhook_url: Text
-
-
-class BackendSpec(_Spec):
-    """A back-end of services to be registered."""
-
-    name: ShortText
-    skus: tuple[Key, ...]
-
-
-class Decision(_Spec):
-    """Who shall serve a tenant."""
-
-    reseller_id: Key
-    reason: Text = ""
 
 
 class Registry:
@@ -85,10 +32,7 @@ class Registry:
         self._runtime, self._knowledge, self._people, self._webhooks = runtime, knowledge, people, webhooks
 
     async def publish_catalogue(self, spec: CatalogueSpec) -> int:
-        """Put a catalogue into force; returns its revision. Raises `Problem` 422 for a meter that nobody declares."""
-        declared = {meter.key for meter in spec.meters}
-        if missing := {price.meter for plan in spec.plans for price in plan.usage} - declared:
-            raise Problem(422, "Unprocessable Content", f"these meters are not declared: {', '.join(sorted(missing))}")
+        """Put a catalogue into force; returns its revision."""
         async with self._runtime.unit(f"catalogue|{uuid4()}") as unit:
             revision = int(await sql.next_revision(unit.db))
             for plan in spec.plans:
@@ -99,14 +43,15 @@ class Registry:
         return revision
 
     async def put_reseller(self, reseller_id: str, spec: ResellerSpec) -> tuple[dict[str, Any], bool]:
-        """Register a reseller; the first time, its key and signing secret are in the answer, and never again."""
-        try:
-            self._webhooks.check(spec.webhook_url)
-        except AddressRefused as error:
-            raise Problem(422, "Unprocessable Content", str(error)) from None
+        """Register a reseller; the first time, its key and signing secret are in the answer, and never again.
+
+        Raises `Problem` 409 for a name that is taken, 422 for an address where no webhook may go.
+        """
+        self._check_address(spec.webhook_url)
         secret = new_webhook_secret()
         async with self._runtime.unit(f"reseller|{uuid4()}") as unit:
             revision = int(await sql.next_revision(unit.db))
+            await _check_name(unit.db, Kind.RESELLER, reseller_id)
             is_new = await sql.put_reseller(
                 unit.db, id=reseller_id, name=spec.name, webhook_url=spec.webhook_url,
                 webhook_secret=self._webhooks.seal_secret(secret), contact=self._people.seal(spec.contact.model_dump()),
@@ -121,22 +66,30 @@ class Registry:
         self._knowledge.forget()
         return answer, bool(is_new)
 
+    def _check_address(self, url: str) -> None:
+        try:
+            self._webhooks.check(url)
+        except AddressRefused as error:
+            raise Problem(422, "Unprocessable Content", str(error)) from None
+
     async def put_backend(self, backend_id: str, spec: BackendSpec) -> tuple[dict[str, Any], bool]:
-        """Register a back-end; the first time, its key is in the answer."""
-        async with self._runtime.pool.acquire() as db, db.transaction():
-            is_new = await sql.put_backend(db, id=backend_id, name=spec.name, skus=list(spec.skus))
-            answer = {"api_key": await _add_key(db, Kind.BACKEND, backend_id)} if is_new else {}
+        """Register a back-end; the first time, its key is in the answer. Raises `Problem` 409 for a name taken."""
+        async with self._runtime.unit(f"backend|{uuid4()}") as unit:
+            await sql.lock_registry(unit.db)
+            await _check_name(unit.db, Kind.BACKEND, backend_id)
+            is_new = await sql.put_backend(unit.db, id=backend_id, name=spec.name, skus=list(spec.skus))
+            answer = {"api_key": await _add_key(unit.db, Kind.BACKEND, backend_id)} if is_new else {}
         self._knowledge.forget()
         return answer, bool(is_new)
 
-    async def add_key(self, kind: Kind, principal: str) -> str:
+    async def add_key(self, reseller_id: str) -> str:
         """A further key of a reseller, at most two live. Raises `Problem` 404, 409."""
-        async with self._runtime.pool.acquire() as db, db.transaction():
-            if await sql.reseller(db, id=principal) is None:
+        async with self._runtime.unit(f"key|{uuid4()}") as unit:
+            if await sql.lock_reseller(unit.db, id=reseller_id) is None:
                 raise Problem(404, "Not Found", "no such reseller")
-            if await sql.live_keys(db, principal=principal) >= LIVE_KEYS_MAX:
+            if await sql.live_keys(unit.db, principal=reseller_id) >= LIVE_KEYS_MAX:
                 raise Problem(409, "Conflict", f"{LIVE_KEYS_MAX} keys are live: revoke one first")
-            return await _add_key(db, kind, principal)
+            return await _add_key(unit.db, Kind.RESELLER, reseller_id)
 
     async def revoke_key(self, key_id: str) -> None:
         """End a key. Raises `Problem` 404."""
@@ -145,18 +98,33 @@ class Registry:
                 raise Problem(404, "Not Found", "no such live key")
         self._knowledge.forget()
 
+    async def rotate_secret(self, reseller_id: str) -> str:
+        """A new signing secret; the one before signs along for a while. Raises `Problem` 404."""
+        secret = new_webhook_secret()
+        async with self._runtime.unit(f"secret|{uuid4()}") as unit:
+            sealed = self._webhooks.seal_secret(secret)
+            found = await sql.rotate_webhook_secret(unit.db, id=reseller_id, webhook_secret=sealed, changed_at=unit.now)
+        if found is None:
+            raise Problem(404, "Not Found", "no such reseller")
+        return secret
+
     async def decide(self, tenant_id: str, decision: Decision) -> str:
         """Say who shall serve a tenant; returns the event's id. Raises `Problem` 404."""
         async with self._runtime.unit(f"decision|{uuid4()}") as unit:
-            if (
-                await sql.tenant(unit.db, id=tenant_id) is None
-                or await sql.reseller(unit.db, id=decision.reseller_id) is None
-            ):
+            tenant = await sql.tenant(unit.db, id=tenant_id)
+            reseller = await sql.reseller(unit.db, id=decision.reseller_id)
+            if tenant is None or reseller is None:
                 raise Problem(404, "Not Found", "no such tenant or reseller")
             return unit.publish(AssignmentDecided(**decision.model_dump()), subject=tenant_id).id
 
+    async def erase_contact(self, tenant_id: str) -> None:
+        """Forget the person at a tenant. Raises `Problem` 404."""
+        async with self._runtime.pool.acquire() as db:
+            if await sql.erase_contact(db, id=tenant_id) is None:
+                raise Problem(404, "Not Found", "no such tenant")
+
     async def redeliver(self, notification_id: str) -> None:
-        """Send a notification again. Raises `Problem` 404."""
+        """Send a notification again, with all its attempts. Raises `Problem` 404."""
         async with self._runtime.unit(f"redeliver|{uuid4()}") as unit:
             channel = await sql.reopen_notification(unit.db, id=notification_id)
             if channel is None:
@@ -164,7 +132,13 @@ class Registry:
             unit.enqueue(kind_of(Channel(channel)), Notify(notification_id=notification_id), key=notification_id)
 
 
-async def _add_key(db: Any, kind: Kind, principal: str) -> str:
+async def _check_name(db: Connection, kind: Kind, name: str) -> None:
+    """Names are unique over kinds, because an event carries only the name of who spoke."""
+    if name == OPERATOR or await sql.kind_of(db, id=name) not in (None, kind):
+        raise Problem(409, "Conflict", "this name is somebody else's")
+
+
+async def _add_key(db: Connection, kind: Kind, principal: str) -> str:
     key = new_key()
     await sql.add_key(db, key_id=key.key_id, kind=kind, principal=principal, secret_hash=key.secret_hash)
     return key.text

@@ -16,6 +16,8 @@ from services.gateway.domain.faults import Fault
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
 Answer = dict[str, str]
+ANSWER_FIELDS = ("source", "id", "type", "tenant_id", "order_id")
+"""In this order: `jsonb` keeps none, and the same answer again means the same bytes."""
 
 
 class Plans(NamedTuple):
@@ -57,7 +59,11 @@ async def accepted_orders(
     """Those of the orders named by (source, id) that this principal had let in before."""
     sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
     found = await rows(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
-    return {(row["source"], row["id"]): Accepted(row["content_hash"], row["answer"]) for row in found}
+    return {(row["source"], row["id"]): Accepted(row["content_hash"], _in_order(row["answer"])) for row in found}
+
+
+def _in_order(answer: Answer) -> Answer:
+    return {name: answer[name] for name in ANSWER_FIELDS}
 
 
 async def add_refusals(

@@ -35,7 +35,7 @@ def _body(event: dict[str, Any]) -> str:
 
 
 class Mailer:
-    """Sends mails. `url` is `smtp://host:port`."""
+    """Sends mails. `url` is `smtp://[user:password@]host:port`, or `smtps://` where TLS comes first."""
 
     def __init__(self, url: str | None, operator: str | None, sender: str = "vicino@localhost") -> None:
         self._url, self._operator, self._sender = url, operator, sender
@@ -52,4 +52,7 @@ class Mailer:
         )
         mail["Message-ID"] = f"<{message_id}@vicino>"
         mail.set_content(_body(event))
-        await aiosmtplib.send(mail, hostname=parts.hostname, port=parts.port or 25, timeout=TIMEOUT_SECONDS)
+        await aiosmtplib.send(
+            mail, hostname=parts.hostname, port=parts.port, username=parts.username, password=parts.password,
+            use_tls=parts.scheme == "smtps", timeout=TIMEOUT_SECONDS,
+        )  # fmt: skip

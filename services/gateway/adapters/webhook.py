@@ -10,21 +10,23 @@ from ipaddress import ip_address
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
+from yarl import URL
 
 from services.chassis.sealing import Sealer
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.schedule import Outcome, Verdict, judge
 
+USER_AGENT = "Vicino"
 TIMEOUT_SECONDS = 15.0
 RESPONSE_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where a webhook goes, and the secret it is signed with."""
+    """Where a webhook goes, and the secrets it is signed with: two of them while one follows the other."""
 
     url: str
-    secret: str
+    secrets: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"Receiver(url={self.url!r})"
@@ -77,20 +79,28 @@ class WebhookSender:
     async def _post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[Verdict, str]:
         # Signatures are checked against the receiver's own clock: they carry the machine's time, not the injected one.
         signed_at = datetime.now(UTC)
+        text = body.decode()
         headers = {
             "content-type": "application/cloudevents+json",
+            "user-agent": USER_AGENT,
             "webhook-id": message_id,
             "webhook-timestamp": str(int(signed_at.timestamp())),
-            "webhook-signature": Webhook(receiver.secret).sign(message_id, signed_at, body.decode()),
+            "webhook-signature": " ".join(
+                Webhook(secret).sign(message_id, signed_at, text) for secret in receiver.secrets
+            ),
         }
         host, port = check_url(receiver.url, self._allow_private)
+        url = URL(receiver.url)
+        if (url.raw_host, url.port) != (host, port):
+            raise AddressRefused("the address can be read in two ways")
         connector = aiohttp.TCPConnector(resolver=_Pinned(await self._addresses(host, port)), force_close=True)
         async with (
             aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
-            session.post(receiver.url, data=body, headers=headers, allow_redirects=False) as answer,
+            session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
         ):
             await answer.content.read(RESPONSE_BYTES_MAX)
-            return judge(answer.status, answer.headers.get("retry-after")), f"answered {answer.status}"
+            verdict = judge(answer.status, answer.headers.get("retry-after"), datetime.now(UTC))
+            return verdict, f"answered {answer.status}"
 
     async def _addresses(self, host: str, port: int) -> list[ResolveResult]:
         """Resolve once and refuse what is not public. A literal address is checked the same way."""

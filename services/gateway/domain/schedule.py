@@ -21,6 +21,14 @@ class Outcome(StrEnum):
     GONE = "gone"
 
 
+class DeliveryState(StrEnum):
+    """Where a notification stands."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What to do next; `wait_seconds` only where the receiver asked for a wait."""

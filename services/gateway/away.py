@@ -1,0 +1,30 @@
+"""When Kafka or the database is away, a door says 503 and when to come back; it never says 500 for that."""
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from services.chassis.database import is_infrastructure
+from services.chassis.web import Problem
+from services.gateway import metrics
+
+RETRY_AFTER_SECONDS = 2
+MAY_BE_AWAY = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+async def unavailable(_: Request, error: Exception) -> JSONResponse:
+    """503, when trying again may help; any other error is ours."""
+    if not isinstance(error, KafkaError) and not is_infrastructure(error):
+        raise error
+    metrics.UNAVAILABLE.inc()
+    return Problem(
+        503, "Service Unavailable", "nothing was accepted: send it again, with the same id",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    ).response()  # fmt: skip
+
+
+def answer_when_away(app: FastAPI) -> None:
+    """Make an app answer 503 while what it needs is away."""
+    for kind in MAY_BE_AWAY:
+        app.add_exception_handler(kind, unavailable)

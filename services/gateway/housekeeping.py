@@ -1,0 +1,38 @@
+"""What the gateway does not keep for ever: rows of refusals, old answers to orders, old lines of the delivery log."""
+
+import asyncio
+from datetime import timedelta
+
+from services.chassis.database import is_infrastructure
+from services.chassis.logs import logger
+from services.chassis.service import Runtime
+from services.gateway.store import sql
+
+EVERY_SECONDS = 600.0
+REFUSALS_KEPT = 100_000
+ORDER_ANSWER_DAYS = 90
+"""Longer than an order can come again: its time would then be too old (`LATE_MAX`)."""
+
+DELIVERY_LOG = timedelta(days=400)
+
+log = logger(__name__)
+
+
+async def keep_house(runtime: Runtime) -> None:
+    """Tidy up now and then, until the service stops."""
+    while not runtime.stopping.is_set():
+        try:
+            await tidy(runtime)
+        except Exception as error:
+            if not is_infrastructure(error):
+                raise
+            log.warning("cannot tidy up", error=repr(error))
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def tidy(runtime: Runtime) -> None:
+    """Drop what is beyond its time."""
+    async with runtime.pool.acquire() as db:
+        await sql.prune_refusals(db, kept=REFUSALS_KEPT)
+        await sql.prune_orders(db, days=ORDER_ANSWER_DAYS)
+        await sql.prune_notifications(db, before=runtime.clock.now() - DELIVERY_LOG)
