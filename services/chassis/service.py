@@ -1,6 +1,7 @@
 """A service: what it consists of, and how it starts, runs and stops."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -105,7 +106,13 @@ class Process:
         if path is not None and path not in self._paths and self._api is not None:
             await self._api(scope, receive, send)
         else:
-            await self._app(scope, receive, send)  # type: ignore[arg-type]
+            try:
+                await self._app(scope, receive, send)  # type: ignore[arg-type]
+            except Exception:
+                # FastStream starts its consumers after the server has begun to answer: a failure there must end the process.
+                log.critical("the service cannot live", exc_info=True)
+                signal.raise_signal(signal.SIGTERM)
+                raise
 
     def _stop_taking(self) -> None:
         self.runtime.stopping.set()
@@ -170,7 +177,7 @@ class Process:
 
 def _broker(service: Service) -> KafkaBroker:
     return KafkaBroker(
-        service.settings.kafka_bootstrap,
+        service.settings.kafka_bootstrap.split(","),
         client_id=f"vicino-{service.name}",
         apply_types=False,
         consumer_only=True,

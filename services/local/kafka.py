@@ -118,7 +118,9 @@ class Kafka:
             return
         cluster_file = self._folder / "cluster-id"
         if not cluster_file.exists():
-            cluster_file.write_text(urlsafe_b64encode(os.urandom(16)).decode().rstrip("="), encoding="ascii")
+            # An id that began with `-` would be taken for an option: the first byte is kept below 64.
+            identifier = bytes([os.urandom(1)[0] % 64]) + os.urandom(15)
+            cluster_file.write_text(urlsafe_b64encode(identifier).decode().rstrip("="), encoding="ascii")
         self._report("formatting Kafka's storage")
         command = self._java(
             "kafka.tools.StorageTool",
