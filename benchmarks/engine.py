@@ -23,6 +23,9 @@ from tests.faults.world import Servers
 from tests.support.running import running, settings_for
 
 EVENTS = 120_000
+BATCH = 8_000
+"""Records of one fetch, the same for everybody; all are timed from their first batch on."""
+
 RUNS = 3
 NAME = "probe"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -75,7 +78,7 @@ async def bare(bootstrap: str, topic: str, partitions: int) -> float:
     await consumer.seek_to_beginning()
     began, seen = 0.0, 0
     while seen < EVENTS:
-        seen += sum(len(records) for records in (await consumer.getmany(timeout_ms=200)).values())
+        seen += sum(len(records) for records in (await consumer.getmany(timeout_ms=200, max_records=BATCH)).values())
         began = began or time.perf_counter()
     elapsed = time.perf_counter() - began
     await consumer.stop()
@@ -105,7 +108,13 @@ async def run(on_servers: Servers, database: str) -> list[Row]:
     for topic, kind, goal in ((SIGNALS, "no-op record handler", "-"), (USAGE, "no-op slice handler", "-")):
         prefix = f"b{uuid4().hex[:6]}."
         settings = await settings_for(
-            ServiceSettings, NAME, database, on_servers.kafka.bootstrap, prefix, slice_records_max=4000
+            ServiceSettings,
+            NAME,
+            database,
+            on_servers.kafka.bootstrap,
+            prefix,
+            slice_records_max=BATCH,
+            volume_slice_records_max=BATCH,
         )
         await fill(on_servers.kafka.bootstrap, prefix + topic.name, topic)
         ours, other = [], []
