@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.events import PAYLOADS
+from schemas import events  # noqa: F401 - loads every payload into the registry
+from schemas.envelope import PAYLOADS
 
 FOLDER = Path(__file__).parent / "snapshots"
 

@@ -118,6 +118,19 @@ def migrate(name: ServiceArgument) -> None:
     _play(apply(os.environ["VICINO_POSTGRES_URL"], name, module.MIGRATIONS))
 
 
+@app.command()
+def prepare(
+    superuser_url: Annotated[str, typer.Option(envvar="VICINO_SUPERUSER_URL", help="DSN of a PostgreSQL superuser.")],
+    bootstrap: Annotated[str, typer.Option(envvar="VICINO_KAFKA_BOOTSTRAP", help="Brokers.")],
+    replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+) -> None:
+    """Make the database, a role and schema per service, and the topics. Passwords come as VICINO_<SERVICE>_PASSWORD."""
+    from services.local.prepare import prepare as make
+
+    _play(make(superuser_url, bootstrap, replicas))
+    console.print("the database, roles, schemas and topics are there.")
+
+
 @app.command("version")
 def show_version() -> None:
     """Print the version."""

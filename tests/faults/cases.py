@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka import TopicPartition as GroupPartition
@@ -168,7 +169,9 @@ async def poison(on: Servers, seed: int) -> Count:
             for position in range(4):
                 for make in makers:
                     good = [case.signal() if topic is SIGNALS else case.usage_event() for _ in range(3)]
-                    batch = [(name, key, value, []) for name, key, value in good]
+                    batch: list[tuple[str, bytes | None, bytes | None, list[tuple[str, Any]]]] = [
+                        (name, key, value, []) for name, key, value in good
+                    ]
                     batch.insert(position, (topic.name, *make(case.dice)))
                     await case.send_raw(batch)
                     case.bad += 1

@@ -1,0 +1,29 @@
+"""Prepares servers that somebody else runs: database, roles, schemas, topics. May run again and again."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from schemas.topics import TOPICS
+from services.chassis.admin import ensure_topics
+from services.local.roles import SERVICES, ensure_database, ensure_provisioner, ensure_service
+
+DATABASE = "vicino"
+
+
+def _password(environment: Mapping[str, str], who: str) -> str:
+    name = f"VICINO_{who.upper()}_PASSWORD"
+    if not environment.get(name):
+        raise RuntimeError(f"{name} is not set")
+    return environment[name]
+
+
+async def prepare(superuser_url: str, bootstrap: str, replicas: int) -> None:
+    """Make what the services need. Raises `RuntimeError` for a password that is not set."""
+    passwords = {name: _password(os.environ, name) for name in (*SERVICES, "provisioner")}
+    await ensure_database(superuser_url, DATABASE)
+    inside = urlunsplit(urlsplit(superuser_url)._replace(path=f"/{DATABASE}"))
+    for name in SERVICES:
+        await ensure_service(inside, DATABASE, name, passwords[name])
+    await ensure_provisioner(superuser_url, passwords["provisioner"])
+    await ensure_topics(bootstrap, TOPICS, replicas=replicas)

@@ -1,0 +1,92 @@
+"""What operators deploy fits its formats, and asks only for metrics that exist."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import promql_parser
+import pytest
+import yaml
+from prometheus_client import REGISTRY
+
+from services.local.roles import SERVICES
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+RULES = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
+OURS = re.compile(r"vicino_[a-z_]+")
+
+
+def metrics() -> set[str]:
+    """Every series name that our processes expose."""
+    for name in ("chassis", *SERVICES):
+        importlib.import_module(f"services.{name}.metrics")
+    names = set()
+    for family in REGISTRY.collect():
+        names |= {family.name} | {sample.name for sample in family.samples}
+        if family.type == "counter":
+            names.add(f"{family.name}_total")
+        if family.type == "histogram":
+            names |= {f"{family.name}_{suffix}" for suffix in ("bucket", "count", "sum")}
+    return names
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    for rule in RULES:
+        yield rule["alert"], rule["expr"]
+    for file in DASHBOARDS:
+        for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]:
+            for target in panel["targets"]:
+                yield f"{file.stem}: {panel['title']}", target["expr"]
+
+
+def test_the_compose_file_fits_the_compose_specification() -> None:
+    schema = json.loads((Path(__file__).parent / "data/compose-spec.json").read_text(encoding="utf-8"))
+    jsonschema.validate(COMPOSE, schema)
+
+
+def test_every_service_is_deployed_health_checked_and_ordered() -> None:
+    found: dict[str, Any] = COMPOSE["services"]
+    assert set(SERVICES) <= found.keys()
+    assert all("healthcheck" in found[name] for name in (*SERVICES, "kafka", "postgres", "prometheus", "grafana"))
+    assert all(
+        found[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully" for name in SERVICES
+    )
+
+
+def test_no_secret_has_a_default_in_the_compose_file() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    given = set(re.findall(r"\$\{([A-Z_]*(?:PASSWORD|KEY|TOKEN))[:}]", text))
+    example = (ROOT / "deploy/.env.example").read_text(encoding="utf-8")
+    assert all(f"{name}=\n" in example for name in given)
+
+
+@pytest.mark.parametrize(("where", "query"), list(queries()), ids=[where for where, _ in queries()])
+def test_a_query_is_sound_and_asks_for_metrics_that_exist(where: str, query: str) -> None:
+    promql_parser.parse(query)
+    known = metrics()
+    assert [name for name in OURS.findall(query) if name not in known] == []
+
+
+def test_each_service_has_a_dashboard_and_it_is_current(tmp_path: Path) -> None:
+    assert [file.stem for file in DASHBOARDS] == sorted(SERVICES)
+    before = {file.name: file.read_text(encoding="utf-8") for file in DASHBOARDS}
+    maker = (ROOT / "deploy/grafana/make.py").read_text(encoding="utf-8")
+    script = tmp_path / "make.py"
+    script.write_text(maker, encoding="utf-8")
+    subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
+    after = {file.name: file.read_text(encoding="utf-8") for file in (tmp_path / "dashboards").glob("*.json")}
+    assert after == before
+
+
+def test_each_alert_rule_has_its_runbook_and_each_runbook_its_rule() -> None:
+    runbooks = {file.stem for file in (ROOT / "docs/runbooks").glob("*.md")}
+    assert runbooks == {rule["alert"] for rule in RULES}
+    assert all(rule["annotations"]["runbook"] == f"docs/runbooks/{rule['alert']}.md" for rule in RULES)

@@ -1,0 +1,55 @@
+"""The repository keeps its own promises: pinned, linked, named, and of no particular machine."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+TEXTS = [
+    ROOT / name
+    for name in FILES
+    if name and Path(name).suffix in {".py", ".md", ".toml", ".yml", ".in", ".lock", ".sql", ""}
+]
+LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#]+)(?:#[^)]*)?\)")
+
+
+def existing() -> list[Path]:
+    return [file for file in TEXTS if file.is_file()]
+
+
+def test_every_dependency_is_pinned_with_a_hash_and_no_registry_is_named() -> None:
+    for name in ("runtime", "dev"):
+        text = (ROOT / f"requirements/{name}.lock").read_text(encoding="ascii")
+        packages = re.findall(r"^[A-Za-z0-9._-]+==[^\s;\\]+.*\\$", text, re.MULTILINE)
+        assert len(packages) > 40
+        assert len(re.split(r"^[A-Za-z0-9._-]+==", text, flags=re.MULTILINE)) - 1 == len(packages)
+        assert not re.search(r"https?://", text)
+
+
+def test_kafkas_jars_are_locked_by_digest() -> None:
+    lines = (ROOT / "services/local/kafka-jars.lock").read_text(encoding="ascii").splitlines()
+    assert all(re.fullmatch(r"[^:\s]+:[^:\s]+:[^:\s]+ sha256:[0-9a-f]{64}", line) for line in lines if line)
+    assert sum(line.startswith("org.apache.kafka:kafka_2.13:") for line in lines) == 1
+
+
+def test_no_open_end_is_left_in_the_code() -> None:
+    pattern = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    code = [file for file in existing() if file.suffix == ".py"]
+    assert [str(file) for file in code if pattern.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize("page", [str(file.relative_to(ROOT)) for file in existing() if file.suffix == ".md"])
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    file = ROOT / page
+    missing = [link for link in LINK.findall(file.read_text(encoding="utf-8")) if not (file.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_make_target_is_explained() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z][a-z%-]*):", text, re.MULTILINE)
+    explained = re.findall(r"^([a-z][a-z%-]*):.*## ", text, re.MULTILINE)
+    assert sorted(targets) == sorted(explained)
