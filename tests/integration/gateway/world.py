@@ -1,7 +1,7 @@
 """A gateway at work, seen from outside: its operator, two resellers, a back-end, and what onboarding would tell it."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import aiohttp
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas import identity
 from schemas.catalogue import Place
@@ -16,6 +17,7 @@ from schemas.envelope import Event, Payload
 from schemas.orders import Address
 from schemas.scalars import rfc3339
 from schemas.tenants import ServiceActivated, TenantAssigned, TenantRegistered
+from schemas.topics import ORDERS, SIGNALS, USAGE
 from services.chassis.clock import ManualClock
 from services.gateway.app import GatewaySettings, build
 from services.gateway.domain.cloudevents import BATCHED, STRUCTURED
@@ -93,6 +95,7 @@ class World:
     gateway: Running
     session: aiohttp.ClientSession
     clock: ManualClock
+    lookout: AIOKafkaConsumer
     keys: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
@@ -113,6 +116,16 @@ class World:
         """Send one event, or a batch."""
         kind = STRUCTURED if isinstance(events, dict) else BATCHED
         return await self.raw("POST", "/v1/events", msgspec.json.encode(events), {"content-type": kind}, key)
+
+    async def let_in(self) -> int:
+        """How many events are on the inner topics."""
+        prefix = self.gateway.service.settings.topic_prefix
+        parts = [
+            TopicPartition(prefix + topic.name, n)
+            for topic in (ORDERS, USAGE, SIGNALS)
+            for n in range(topic.partitions)
+        ]
+        return sum((await self.lookout.end_offsets(parts)).values())
 
     async def register(self, name: str, url: str = "http://127.0.0.1:9/hook") -> None:
         """Register a reseller and keep its key and secret."""
@@ -167,8 +180,13 @@ async def open_world(database: str, bootstrap: str, prefix: str, **more: Any) ->
         GatewaySettings, "gateway", database, bootstrap, prefix, **{"webhook_allow_private": True, **more}
     )
     clock = ManualClock(NOW)
-    async with running(build(settings), clock) as gateway, aiohttp.ClientSession() as session:
-        world = World(gateway, session, clock)
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(running(build(settings), clock))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        lookout = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        await lookout.start()
+        stack.push_async_callback(lookout.stop)
+        world = World(gateway, session, clock, lookout)
         assert (await world.call("PUT", "/operator/v1/catalogue", CATALOGUE)).status == 200
         for name in ("VAR-A", "VAR-B"):
             await world.register(name)
