@@ -1,0 +1,80 @@
+"""`vicino demo` keeps its word, and leaves nothing behind, however it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FIELDS = {"tenants", "usage", "invoices", "alerts", "orders_to_active_ms", "seconds", "expectations"}
+
+
+async def start(home: Path) -> asyncio.subprocess.Process:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VICINO_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.cli", "demo", "--home", str(home), cwd=ROOT, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def left_behind(home: Path) -> list[str]:
+    """Processes that still have to do with a home."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline", "environ"]):
+        said = " ".join(process.info["cmdline"] or []) + str(
+            (process.info["environ"] or {}).get("VICINO_CLOCK_FILE", "")
+        )
+        if str(home) in said and process.info["pid"] != os.getpid():
+            found.append(said[:120])
+    return found
+
+
+async def gone(home: Path) -> None:
+    async with asyncio.timeout(25):
+        while left_behind(home):
+            await asyncio.sleep(0.2)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o711)
+    return tmp_path / "home"
+
+
+@pytest.mark.timeout(240)
+async def test_every_expectation_of_the_story_holds_and_is_written_down(home: Path) -> None:
+    demo = await start(home)
+    output, _ = await demo.communicate()
+    assert demo.returncode == 0, output.decode()[-3000:]
+    outcome = json.loads((home / "demo.json").read_text(encoding="utf-8"))
+    assert outcome.keys() >= FIELDS
+    assert [e["name"] for e in outcome["expectations"] if not e["held"]] == []
+    states = {tenant["external_id"]: tenant["state"] for tenant in outcome["tenants"]}
+    assert sum(state == "active" for state in states.values()) == 10
+    assert states["SME-10"] == "waiting"
+    usage = outcome["usage"]
+    assert usage["sent"] == usage["counted"] + usage["duplicates"] + sum(usage["rejected"].values()) >= 20_000
+    (invoice,) = [i for i in outcome["invoices"] if (i["external_id"], i["date"]) == ("SME-01", "2026-12-01")]
+    assert (len(invoice["lines"]), Decimal(invoice["totals"]["totale_documento"])) == (8, Decimal("387.80"))
+    assert len(outcome["alerts"]) == 3
+    await gone(home)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_a_demo_ended_in_the_middle_leaves_no_process_behind(home: Path, number: signal.Signals) -> None:
+    demo = await start(home)
+    async with asyncio.timeout(60):
+        while not (home / "demo" / "logs" / "billing.log").exists():
+            await asyncio.sleep(0.1)
+    demo.send_signal(number)
+    await demo.communicate()
+    assert demo.returncode != 0
+    await gone(home)
