@@ -65,8 +65,8 @@ def reseller(name: str, url: str = "http://127.0.0.1:9/hook") -> dict[str, Any]:
 def order_data(firm: str = "A", **more: Any) -> dict[str, Any]:
     """A firm's first order."""
     tenant = {
-        "external_id": f"SME-{firm}", "name": f"Firm {firm}", "partita_iva": VAT_NUMBERS[firm], "address": ADDRESS,
-        "contact": CONTACT, "vertical": "ceramica",
+        "external_id": f"SME-{firm}", "name": f"Firm {firm}", "partita_iva": VAT_NUMBERS[firm], "address": dict(ADDRESS),
+        "contact": dict(CONTACT), "vertical": "ceramica",
     }  # fmt: skip
     return {
         "reference": "ORD-1", "tenant": tenant,
