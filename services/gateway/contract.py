@@ -12,7 +12,7 @@ TENANT = "1f0b2a52-4a41-5a0b-9d07-0d8f7b6a1c11"
 SERVICE = "6f1c1f6e-52a8-5b7e-8a6e-7a1d6c9f0e42"
 ORDER_DATA = {
     "reference": "ORD-2026-0042",
-    "effective_at": "2026-11-01T00:00:00+01:00",
+    "effective_at": "2026-12-01T00:00:00+01:00",
     "tenant": {
         "external_id": "SME-01", "name": "Ceramiche Esempio S.r.l.", "partita_iva": "IT12345670017",
         "address": {"street": "Via dell'Esempio 1", "cap": "41121", "comune": "Modena", "provincia": "MO"},
