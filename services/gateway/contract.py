@@ -48,7 +48,7 @@ def example(type_: str, id_: str, data: dict[str, Any], subject: str | None = No
 ORDER = example("vicino.order.placed.v1", "order-42", ORDER_DATA)
 USAGE = example("vicino.usage.recorded.v1", "usage-1730", USAGE_DATA, TENANT)
 HEARTBEAT = example("vicino.heartbeat.received.v1", "beat-7", HEARTBEAT_DATA, TENANT)
-EXAMPLES = {
+EXAMPLES: dict[str, dict[str, Any]] = {
     STRUCTURED: {"a firm's first order": {"value": ORDER}, "a sign of life": {"value": HEARTBEAT}},
     BATCHED: {"usage and a sign of life": {"value": [USAGE, HEARTBEAT]}},
     BINARY: {"data only; attributes travel as `ce-` headers": {"value": USAGE_DATA}},

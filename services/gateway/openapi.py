@@ -1,4 +1,4 @@
-"""The OpenAPI document of the doors, written to `docs/openapi.json`: `python -m services.gateway.openapi`."""
+"""The OpenAPI document of the doors, written to `docs/reference/openapi.json`: `python -m services.gateway.openapi`."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from services.chassis.web import operator_only
 from services.gateway.api import Doors, build_api
 from services.gateway.registry import Registry
 
-FILE = Path(__file__).parents[2] / "docs/openapi.json"
+FILE = Path(__file__).parents[2] / "docs/reference/openapi.json"
 
 
 def document() -> dict[str, Any]:
