@@ -15,7 +15,10 @@ import signal
 import sys
 import time
 
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+_NO_SETUID_FIXUP = 1 << 2
+"""Capabilities outlive the change of user, and access(2), with which PostgreSQL looks for its programs, honours them."""
+
 _CAP_DAC_OVERRIDE = 1
 _CAP_VERSION_3 = 0x20080522
 
@@ -35,7 +38,7 @@ def _become(user: str, keep_access: bool) -> None:
 
     entry, libc = pwd.getpwnam(user), _libc()
     if keep_access and libc is not None:
-        _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "PR_SET_KEEPCAPS")
+        _check(libc.prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0), "PR_SET_SECUREBITS")
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
