@@ -1,0 +1,69 @@
+"""The embedded servers: real, durable, and never left behind."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from services.local.home import Home, HomeBusy
+from services.local.jars import JarsMissing, kafka_libs
+from services.local.postgres import Postgres
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tmp_path.chmod(0o711)
+    (tmp_path / "logs").mkdir()
+    return tmp_path
+
+
+async def test_committed_data_survive_a_kill_of_postgresql(folder: Path) -> None:
+    server = await Postgres.start(folder / "postgres", log=folder / "logs/postgres.log")
+    connection = await asyncpg.connect(server.superuser_url)
+    await connection.execute("create table kept (n int); insert into kept values (42)")
+    await server.kill()
+    await server.launch()
+    connection = await asyncpg.connect(server.superuser_url)
+    assert await connection.fetchval("select n from kept") == 42
+    await connection.close()
+    await server.stop()
+
+
+async def test_no_process_of_postgresql_is_left_after_a_stop(folder: Path) -> None:
+    server = await Postgres.start(folder / "postgres", log=folder / "logs/postgres.log")
+    family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+    await server.stop()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
+    assert alive == []
+
+
+def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder: Path) -> None:
+    with Home(folder), pytest.raises(HomeBusy, match="--home"), Home(folder):
+        pass
+
+
+def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Path) -> None:
+    with Home(folder) as home:
+        assert home.secret("key") == home.secret("key") != home.secret("other")
+    assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_libs_folder_without_kafka_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VICINO_KAFKA_LIBS", str(folder))
+    with pytest.raises(JarsMissing, match="libs folder of an unpacked Kafka"):
+        kafka_libs(folder, lambda _: None)
+
+
+def test_jars_that_cannot_be_fetched_name_the_two_settings_that_help(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise OSError("no way out")
+
+    monkeypatch.delenv("VICINO_KAFKA_LIBS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr("services.local.jars._fetch", unreachable)
+    with pytest.raises(JarsMissing, match=r"(?s)VICINO_KAFKA_BOOTSTRAP.*VICINO_KAFKA_LIBS"):
+        kafka_libs(folder, lambda _: None)
