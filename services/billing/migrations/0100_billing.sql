@@ -22,7 +22,8 @@ create table tenant (
     currency text not null default 'EUR',
     reseller_id text,
     details jsonb,
-    closed_until timestamptz not null default '-infinity'
+    -- Not '-infinity', which drivers hand out as a time without a zone.
+    closed_until timestamptz not null default '1970-01-01T00:00:00Z'
 );
 
 create table service (

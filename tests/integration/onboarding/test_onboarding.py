@@ -1,0 +1,167 @@
+"""From an order to an active tenant: once, within capacity, and without a trace where it fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from schemas import identity
+from schemas.catalogue import CataloguePublished, ResellerRegistered
+from schemas.envelope import Event
+from schemas.orders import OrderPlaced
+from schemas.tenants import (
+    AssignmentNeeded,
+    OrderCompleted,
+    OrderFailed,
+    ProvisioningFailed,
+    ServiceActivated,
+    TenantActivated,
+    TenantAssigned,
+)
+from services.chassis.clock import ManualClock
+from services.local.demo.world import PARTIES, Backend, catalogue
+from services.local.kafka import Kafka
+from services.local.postgres import Postgres
+from services.local.roles import PROVISIONER, ensure_provisioner
+from services.onboarding.app import OnboardingSettings, build
+from services.onboarding.domain.credentials import derive
+from tests.support.running import Running, running, settings_for
+
+NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
+PASSWORD = "only-for-tests"
+
+
+@dataclass
+class Desk:
+    """Onboarding at work, with a back-end that can refuse, and time in our hands."""
+
+    service: Running
+    backend: Backend
+    clock: ManualClock
+    postgres: Postgres
+
+    async def know(self, *resellers: dict[str, Any]) -> None:
+        """Publish the catalogue and some resellers."""
+        spec = catalogue(self.backend.url)
+        plans = CataloguePublished.model_validate({"revision": 1, **spec})
+        profiles = [
+            ResellerRegistered.model_validate(
+                {**{k: v for k, v in r.items() if k != "id"}, "reseller_id": r["id"], "revision": n}
+            )
+            for n, r in enumerate(resellers, 2)
+        ]
+        await self.service.publish(*(event("catalogue", p, f"c{n}") for n, p in enumerate((plans, *profiles))))
+        await self.service.settled()
+
+    async def leftovers(self, service_id: str) -> int:
+        """Databases and logins that a service instance has."""
+        name = derive(self.service.service.settings.key(), service_id).role
+        connection = await asyncpg.connect(self.postgres.superuser_url)
+        query = "select (select count(*) from pg_database where datname = $1) + (select count(*) from pg_roles where rolname = $1)"  # noqa: E501
+        found = await connection.fetchval(query, name)
+        await connection.close()
+        return int(found)
+
+
+@pytest.fixture
+async def desk(database: str, kafka: Kafka, postgres: Postgres, topic_prefix: str) -> AsyncIterator[Desk]:
+    await ensure_provisioner(postgres.superuser_url, PASSWORD)
+    settings = await settings_for(
+        OnboardingSettings, "onboarding", database, kafka.bootstrap, topic_prefix,
+        provisioning_url=postgres.url(PROVISIONER, PASSWORD, "postgres"),
+    )  # fmt: skip
+    backend, clock = Backend(), ManualClock(NOW)
+    await backend.start()
+    async with running(build(settings), clock) as service:
+        yield Desk(service, backend, clock, postgres)
+    await backend.stop()
+
+
+def event(subject: str, data: Any, event_id: str, revision: int | None = None) -> Event[Any]:
+    return Event(event_id, "/test", data.wire_type, subject, NOW, data, revision=revision)
+
+
+def order(firm: str, n: int, *skus: str, revision: int = 2) -> Event[OrderPlaced]:
+    """A first order of a made-up firm in the town of the example's tenant `n`."""
+    details = {k: v for k, v in PARTIES["tenants"][n].items() if k != "items"} | {"external_id": firm}
+    items = [{"action": "add", "sku": sku} for sku in skus]
+    data = OrderPlaced.model_validate({"reference": firm, "tenant": details, "items": items})
+    return event(identity.tenant_id("IT", firm), data, f"order-{firm}", revision)
+
+
+NEAR = {**PARTIES["resellers"][4], "capacity": 40, "active": 0}
+
+
+async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(desk: Desk) -> None:
+    await desk.know(NEAR)
+    placed = order("F1", 0, "ERP-CLOUD", "MAIL-STD")
+    await desk.service.publish(placed, placed, placed)
+    await desk.service.settled()
+    counts = [
+        len(await desk.service.published(kind))
+        for kind in (TenantAssigned, ServiceActivated, OrderCompleted, TenantActivated)
+    ]
+    assert counts == [1, 2, 1, 1]
+
+
+async def test_of_many_that_want_the_last_places_exactly_as_many_get_one(desk: Desk) -> None:
+    await desk.know({**NEAR, "capacity": 3})
+    await desk.service.publish(*(order(f"F{n}", 0, "ERP-CLOUD") for n in range(10)))
+    await desk.service.settled()
+    assert len(await desk.service.published(TenantAssigned)) == 3
+    assert len(await desk.service.published(AssignmentNeeded)) == 7
+
+
+async def test_an_order_waits_for_the_catalogue_it_was_judged_by(desk: Desk) -> None:
+    early = order("F1", 0, "ERP-CLOUD", revision=2)
+    await desk.service.publish(early)
+    await desk.service.eventually(lambda: desk.service.sql("select 1 from service_order"))
+    await _know_without_settling(desk)
+
+    async def active() -> bool:
+        desk.clock.advance(timedelta(seconds=1))
+        return bool(await desk.service.published(TenantActivated))
+
+    await desk.service.eventually(active)
+    assert await desk.service.published(AssignmentNeeded) == []
+
+
+async def _know_without_settling(desk: Desk) -> None:
+    """The waiting order keeps a job due, so nothing settles until the catalogue is known."""
+    plans = CataloguePublished.model_validate({"revision": 1, **catalogue(desk.backend.url)})
+    profile = {**{k: v for k, v in NEAR.items() if k != "id"}, "reseller_id": NEAR["id"], "revision": 2}
+    said = (plans, ResellerRegistered.model_validate(profile))
+    await desk.service.publish(*(event("catalogue", p, f"c{n}") for n, p in enumerate(said)))
+
+
+async def test_a_back_end_that_refuses_for_good_leaves_nothing_behind(desk: Desk) -> None:
+    await desk.know(NEAR)
+    placed = order("F1", 0, "MAIL-STD")
+    desk.backend.refused_tenants.add(placed.subject)
+    await desk.service.publish(placed)
+
+    async def failed() -> bool:
+        desk.clock.advance(timedelta(seconds=30))
+        await asyncio.sleep(0.05)
+        return bool(await desk.service.published(ProvisioningFailed))
+
+    await desk.service.eventually(failed)
+    await desk.service.settled()
+    service_id = identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
+    assert desk.backend.calls[placed.subject] == 5
+    assert await desk.leftovers(service_id) == 0
+    assert [fact.data.reason for fact in await desk.service.published(OrderFailed)] == ["provisioning_failed"]
+    assert await desk.service.published(TenantActivated) == []
+
+
+async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(desk: Desk) -> None:
+    await desk.know(NEAR)
+    data = OrderPlaced.model_validate({"reference": "R", "items": [{"action": "add", "sku": "ERP-CLOUD"}]})
+    await desk.service.publish(event(str(uuid4()), data, "o1"))
+    await desk.service.settled()
+    assert [fact.data.reason for fact in await desk.service.published(OrderFailed)] == ["tenant_unknown"]
