@@ -46,6 +46,7 @@ async def desk(database: str, kafka: Kafka, topic_prefix: str) -> AsyncIterator[
     async with running(build(settings), clock) as service:
         plans = CataloguePublished.model_validate({"revision": 1, **CATALOGUE})
         await service.publish(Event("c1", "/test", plans.wire_type, "catalogue", START, plans))
+        await service.settled()
         yield Desk(service, clock)
 
 

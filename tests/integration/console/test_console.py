@@ -1,0 +1,109 @@
+"""The read model comes from the topics alone, and can be built again from them; the pages show it to the operator only."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+
+from schemas.envelope import Event
+from schemas.tenants import (
+    AssignmentNeeded,
+    OrderHeld,
+    ServiceActivated,
+    TenantActivated,
+    TenantAssigned,
+    TenantRegistered,
+)
+from services.console.app import ConsoleSettings, build
+from services.local.demo.world import PARTIES
+from services.local.kafka import Kafka
+from tests.support.running import Running, running, settings_for
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+A, B = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+PLACE = PARTIES["resellers"][0]["place"]
+TABLES = ("tenant", "service_order", "service", "alert", "delivery", "invoice")
+
+
+def registered(n: int, **changes: Any) -> TenantRegistered:
+    details = {k: v for k, v in PARTIES["tenants"][n].items() if k not in ("items", "contact")}
+    return TenantRegistered.model_validate({**details, "place": PLACE, **changes})
+
+
+def story() -> list[Event[Any]]:
+    row = {"reseller_id": "VAR-RM-01", "distance_km": "411.9", "score": "22.13", "excluded": ["distance"]}
+    active = {"external_id": "SME-01", "reseller_id": "VAR-TO-01", "order_id": A, "services": [A], "effective_at": NOW}
+    service = {
+        "service_id": A,
+        "order_id": A,
+        "item": 0,
+        "sku": "ERP-CLOUD",
+        "quantities": {"base": "1"},
+        "effective_at": NOW,
+    }
+    said: list[tuple[str, Any]] = [
+        (A, registered(0, name="<script>alert(1)</script> & Co.")),
+        (
+            A,
+            TenantAssigned.model_validate(
+                {"reseller_id": "VAR-TO-01", "distance_km": "1.5", "score": "100", "ranking": [row]}
+            ),
+        ),
+        (A, ServiceActivated.model_validate(service)),
+        (A, TenantActivated.model_validate(active)),
+        (B, registered(9)),
+        (B, AssignmentNeeded.model_validate({"order_id": B, "nearest": [row]})),
+        (B, OrderHeld(order_id=B, reference="ORD-B", reason="assignment.manual_required", explanation="choose one")),
+    ]
+    return [Event(f"e{n}", "/test", p.wire_type, subject, NOW, p) for n, (subject, p) in enumerate(said)]
+
+
+@pytest.fixture
+async def console(database: str, kafka: Kafka, topic_prefix: str) -> AsyncIterator[Running]:
+    settings = await settings_for(ConsoleSettings, "console", database, kafka.bootstrap, topic_prefix)
+    async with running(build(settings)) as service:
+        await service.publish(*story())
+        await service.settled()
+        yield service
+
+
+async def picture(console: Running) -> dict[str, list[dict[str, Any]]]:
+    return {name: [dict(row) for row in await console.sql(f"select * from {name} order by id")] for name in TABLES}
+
+
+async def test_a_replay_of_all_topics_builds_the_same_read_model(console: Running) -> None:
+    before = await picture(console)
+    await console.sql(f"truncate {', '.join(TABLES)}, inbox")
+    again = [Event(f"again-{e.id}", e.source, e.type, e.subject, e.time, e.data) for e in story()]
+    await console.publish(*again)
+    await console.settled()
+    assert await picture(console) == before
+
+
+async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(console: Running) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(f"{console.url}/", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["location"]) == (303, "/login")
+        async with session.post(f"{console.url}/login", data={"token": "wrong"}) as answer:
+            assert answer.status == 403
+        async with session.post(f"{console.url}/login", data={"token": "operator-for-tests"}) as answer:
+            page = await answer.text()
+            assert answer.status == 200
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "a reseller, chosen by an operator" in page
+        for path in ("/tenants", f"/tenants/{A}", "/resellers", "/invoices", "/alerts"):
+            async with session.get(console.url + path) as answer:
+                page = await answer.text()
+                assert (answer.status, "<script>" in page) == (200, False)
+
+
+async def test_the_query_api_wants_the_operators_token(console: Running) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"{console.url}/api/v1/tenants"
+        statuses = []
+        for headers in ({}, {"Authorization": "Bearer nobody"}, {"Authorization": "Bearer operator-for-tests"}):
+            async with session.get(url, headers=headers) as answer:
+                statuses.append(answer.status)
+    assert statuses == [401, 403, 200]
