@@ -67,7 +67,7 @@ class Account:
             reasons=[reason for (_, reason), _ in entries], ns=[n for _, n in entries],
         )  # fmt: skip
         for (outcome, reason), n in entries:
-            metrics.USAGE.labels(outcome, reason).inc(n)
+            metrics.USAGE.labels(outcome, reason).inc(max(n, 0))  # what leaves the parked ones is counted elsewhere
 
 
 def read(raw: bytes, log: Log, offset: int) -> Arrival:
