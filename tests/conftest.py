@@ -1,66 +1,65 @@
 """Fixtures of the whole test run: one PostgreSQL and one Kafka, the real ones, started once.
 
-`postgres`, `kafka`: the servers. `database`: a fresh database for a test, its superuser URL. `topic_prefix`: a prefix
-that no other test has, so that tests share the broker and nothing else.
+`superuser_url`, `bootstrap`: where they are. `database`: a fresh database for a test, its superuser URL. `topic_prefix`:
+a prefix that no other test has, so that tests share the broker and nothing else.
 """
 
-import asyncio
 import logging
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
-from services.local.kafka import Kafka
-from services.local.postgres import Postgres
-from services.local.roles import ensure_database
+from tests.support.databases import fresh_database
+from tests.support.servers import Addresses, started
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
+_RUN = ExitStack()
+_SHARED = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Tests run in several processes: their controller starts the servers, once."""
+    if _SHARED not in node.config.stash:
+        node.config.stash[_SHARED] = asdict(_RUN.enter_context(started()))
+    node.workerinput["servers"] = node.config.stash[_SHARED]
+
+
+def pytest_unconfigure() -> None:
+    """The end of the run is the end of its servers."""
+    _RUN.close()
+
 
 @pytest.fixture(scope="session")
-def servers_home() -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="vicino-tests-"))
-    home.chmod(0o711)
-    (home / "logs").mkdir()
-    yield home
-    shutil.rmtree(home, ignore_errors=True)
+def addresses(pytestconfig: pytest.Config) -> Iterator[Addresses]:
+    if shared := getattr(pytestconfig, "workerinput", None):
+        yield Addresses(**shared["servers"])
+    else:
+        with started() as own:
+            yield own
 
 
 @pytest.fixture(scope="session")
-async def postgres(servers_home: Path) -> AsyncIterator[Postgres]:
-    server = await Postgres.start(servers_home / "postgres", log=servers_home / "logs/postgres.log")
-    yield server
-    await server.stop()
+def superuser_url(addresses: Addresses) -> str:
+    return addresses.superuser_url
 
 
 @pytest.fixture(scope="session")
-async def kafka(servers_home: Path) -> AsyncIterator[Kafka]:
-    broker = await Kafka.start(servers_home / "kafka")
-    yield broker
-    await broker.stop()
+def bootstrap(addresses: Addresses) -> str:
+    return addresses.bootstrap
 
 
 @pytest.fixture
-async def database(postgres: Postgres) -> AsyncIterator[str]:
+async def database(superuser_url: str) -> AsyncIterator[str]:
     """The superuser's URL of a fresh database."""
-    name = f"test_{uuid4().hex[:12]}"
-    await ensure_database(postgres.superuser_url, name)
-    yield postgres.superuser_url.rsplit("/", 1)[0] + f"/{name}"
-    connection = await asyncpg.connect(postgres.superuser_url)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
+    async with fresh_database(superuser_url) as url:
+        yield url
 
 
 @pytest.fixture
 def topic_prefix() -> str:
     return f"t{uuid4().hex[:8]}."
-
-
-@pytest.fixture(scope="session", autouse=True)
-def event_loop_debug_off() -> None:
-    asyncio.get_event_loop_policy()

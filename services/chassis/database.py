@@ -22,6 +22,9 @@ _RECORD_FAULT_CLASSES = ("22", "23", "P0")
 """SQLSTATE classes that one record's data cause: data exception, constraint violation, raised by a function.
 Everything else (connection, deadlock, resources, read-only, missing privilege or table) is not the record's fault."""
 
+_AWAY_CLASSES = ("08", "53", "57")
+"""Connection, insufficient resources, operator intervention."""
+
 
 class _Jsonb:
     """Python objects to `jsonb` and back, without the standard library's NaN and Infinity."""
@@ -62,6 +65,24 @@ async def connect(url: str, schema: str, application: str) -> "asyncpg.Connectio
     )
     await _prepare(connection)
     return connection
+
+
+async def answers(url: str) -> bool:
+    """Whether the server takes connections just now."""
+    try:
+        await (await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_SECONDS)).close()
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return False
+    return True
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server cannot be reached, starts, stops or is full: waiting may help, where a wrong password does not."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in _AWAY_CLASSES
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
 
 
 def is_infrastructure(error: BaseException) -> bool:

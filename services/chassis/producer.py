@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from services.chassis.backoff import Backoff
 from services.chassis.logs import logger
@@ -35,7 +36,7 @@ class Producer:
             )  # fmt: skip
             try:
                 await producer.start()
-            except OSError as error:
+            except (OSError, KafkaError) as error:
                 await producer.stop()
                 failures += 1
                 log.warning("kafka is not there yet", bootstrap=self._bootstrap, error=repr(error))

@@ -15,9 +15,8 @@ from faststream.kafka import KafkaBroker
 import schemas.events  # noqa: F401 - loads every payload into the registry that events are read with
 from schemas.topics import Topic
 from services.chassis import health, logs, metrics, store
-from services.chassis.backoff import Backoff
 from services.chassis.clock import Clock, clock_from
-from services.chassis.database import Pool, open_pool
+from services.chassis.database import Pool
 from services.chassis.engine.consumer import Consumer, Reading
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Partition, by_record, by_slice
@@ -25,7 +24,7 @@ from services.chassis.engine.records import Routes
 from services.chassis.engine.slices import SliceRoute
 from services.chassis.health import AsgiApp
 from services.chassis.jobs import JobHandler, Lane, Worker
-from services.chassis.migrate import MigrationFailed, migrate
+from services.chassis.migrate import migrated_pool
 from services.chassis.outbox import Relay
 from services.chassis.producer import Producer
 from services.chassis.settings import ServiceSettings
@@ -44,7 +43,6 @@ INBOX_DAYS = 90
 
 MEASURE_EVERY_SECONDS = 5.0
 PRUNE_EVERY_SECONDS = 3600.0
-RETRY = Backoff(first_seconds=0.2, max_seconds=5.0)
 
 log = logs.logger(__name__)
 
@@ -124,10 +122,7 @@ class Process:
         """Everything but the consumers, which FastStream starts inside and stops first."""
         service, settings = self.service, self.service.settings
         async with AsyncExitStack() as life:
-            await _migrated(service)
-            pool = await open_pool(
-                settings.postgres_url, service.name, settings.pool_size_max, f"vicino-{service.name}"
-            )
+            pool = await migrated_pool(settings.postgres_url, service.name, service.migrations, settings.pool_size_max)
             life.push_async_callback(_close, pool)
             producer = Producer(settings.kafka_bootstrap, settings.topic_prefix, f"vicino-{service.name}")
             await producer.start()
@@ -198,21 +193,6 @@ def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_ma
         settings.session_timeout_ms,
         settings.topic_prefix,
     )
-
-
-async def _migrated(service: Service) -> None:
-    """Bring the schema up to date, however long the database takes to come."""
-    failures = 0
-    while True:
-        try:
-            await migrate(service.settings.postgres_url, service.name, service.migrations)
-            return
-        except MigrationFailed as error:
-            if "refused" not in str(error) and "starting up" not in str(error):
-                raise
-            failures += 1
-            log.warning("database is not there yet", error=str(error))
-            await asyncio.sleep(RETRY.seconds(failures))
 
 
 async def _keep_house(runtime: Runtime) -> None:

@@ -177,7 +177,6 @@ async def running(service: Service, clock: Clock | None = None) -> AsyncIterator
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
-    await producer.start()
     try:
         async with asyncio.timeout(SETTLE_SECONDS):
             while not server.started and not serving.done():
@@ -186,6 +185,7 @@ async def running(service: Service, clock: Clock | None = None) -> AsyncIterator
                 await asyncio.sleep(0.02)
         if serving.done():
             raise RuntimeError("the service did not start") from serving.exception()
+        await producer.start()
         yield Running(process, producer)
     finally:
         await producer.stop()

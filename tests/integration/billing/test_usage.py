@@ -17,7 +17,6 @@ from schemas.topics import USAGE
 from schemas.usage import UsageRecorded
 from services.billing.app import BillingSettings, build
 from services.chassis.clock import ManualClock
-from services.local.kafka import Kafka
 from tests.support.catalogue import CATALOGUE, ROME
 from tests.support.running import Running, running, settings_for
 
@@ -40,8 +39,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: str, kafka: Kafka, topic_prefix: str) -> AsyncIterator[Desk]:
-    settings = await settings_for(BillingSettings, "billing", database, kafka.bootstrap, topic_prefix)
+async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+    settings = await settings_for(BillingSettings, "billing", database, bootstrap, topic_prefix)
     clock = ManualClock(START + timedelta(hours=1))
     async with running(build(settings), clock) as service:
         plans = CataloguePublished.model_validate({"revision": 1, **CATALOGUE})

@@ -11,7 +11,6 @@ from services.chassis.engine.records import on, routes
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Unit
-from services.local.kafka import Kafka
 from tests.support.running import running, settings_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,8 +28,8 @@ def heartbeat(n: int) -> Event[HeartbeatReceived]:
     )  # fmt: skip
 
 
-async def test_every_event_acts_once_and_bad_ones_are_kept(database: str, kafka: Kafka, topic_prefix: str) -> None:
-    settings = await settings_for(ServiceSettings, "monitoring", database, kafka.bootstrap, topic_prefix)
+async def test_every_event_acts_once_and_bad_ones_are_kept(database: str, bootstrap: str, topic_prefix: str) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
     async with running(service) as service_at_work:
         events = [heartbeat(n) for n in range(200)]

@@ -5,29 +5,31 @@ import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from schemas.signals import HeartbeatReceived
 from services.chassis.engine.records import on, routes
-from services.chassis.migrate import migrate
+from services.chassis.migrate import MigrationFailed, migrate, migrated_pool
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
-from services.local.kafka import Kafka
+from services.local.ports import free_port
 from tests.integration.chassis.test_engine_smoke import beat, heartbeat
+from tests.support.forwarding import forwarding
 from tests.support.running import running, settings_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 STOP_SECONDS_MAX = 15
 
 
-async def test_two_copies_may_migrate_at_once(database: str, kafka: Kafka, topic_prefix: str) -> None:
-    settings = await settings_for(ServiceSettings, "monitoring", database, kafka.bootstrap, topic_prefix)
+async def test_two_copies_may_migrate_at_once(database: str, bootstrap: str, topic_prefix: str) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     await asyncio.gather(*(migrate(settings.postgres_url, "monitoring", MIGRATIONS) for _ in range(3)))
 
 
 async def test_a_stop_in_the_middle_of_work_is_quick_and_loses_nothing(
-    database: str, kafka: Kafka, topic_prefix: str
+    database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    settings = await settings_for(ServiceSettings, "monitoring", database, kafka.bootstrap, topic_prefix)
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
     async with running(service) as first:
         await first.publish(*(heartbeat(n) for n in range(3000)))
@@ -39,10 +41,46 @@ async def test_a_stop_in_the_middle_of_work_is_quick_and_loses_nothing(
     assert tuple(counted[0]) == (3000, 1)
 
 
-async def test_a_ready_service_shows_its_metrics(database: str, kafka: Kafka, topic_prefix: str) -> None:
-    settings = await settings_for(ServiceSettings, "monitoring", database, kafka.bootstrap, topic_prefix)
+async def test_a_ready_service_shows_its_metrics(database: str, bootstrap: str, topic_prefix: str) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
     async with running(service) as at_work, aiohttp.ClientSession() as session:
         for path, wanted in (("/healthz", "alive"), ("/readyz", "ready"), ("/metrics", "vicino_engine_slice_seconds")):
             async with session.get(at_work.url + path) as answer:
                 assert (answer.status, wanted in await answer.text()) == (200, True)
+
+
+async def test_a_service_waits_for_servers_that_are_not_there_yet(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    doors = free_port(), free_port()
+    server = settings.postgres_url.split("@")[1].split("/")[0]
+    there = settings.model_copy(
+        update={
+            "postgres_url": settings.postgres_url.replace(server, f"127.0.0.1:{doors[0]}"),
+            "kafka_bootstrap": f"127.0.0.1:{doors[1]}",
+        }
+    )
+    service = Service("monitoring", there, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
+
+    async def life() -> None:
+        async with running(service) as late:
+            await late.publish(heartbeat(1))
+            await late.settled()
+
+    living = asyncio.create_task(life())
+    assert not (await asyncio.wait({living}, timeout=0.6))[0]
+    async with forwarding(doors[0], server):
+        assert not (await asyncio.wait({living}, timeout=0.6))[0]
+        async with forwarding(doors[1], bootstrap):
+            await living
+
+
+async def test_a_migration_that_the_database_refuses_ends_the_start_with_its_reason(
+    database: str, bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    (tmp_path / "0100_bad.sql").write_text("-- migrate:up\nselect nonsense;\n-- migrate:down\n")
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    with pytest.raises(MigrationFailed, match="nonsense"):
+        await migrated_pool(settings.postgres_url, "monitoring", tmp_path, 2)

@@ -11,15 +11,14 @@ from schemas.topics import SIGNALS
 from services.chassis.engine.records import on, routes
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
-from services.local.kafka import Kafka
 from tests.integration.chassis.test_engine_smoke import beat, heartbeat
 from tests.support.running import Running, running, settings_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def probe(database: str, kafka: Kafka, prefix: str) -> Service:
-    settings = await settings_for(ServiceSettings, "monitoring", database, kafka.bootstrap, prefix)
+async def probe(database: str, bootstrap: str, prefix: str) -> Service:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, prefix)
     return Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
 
 
@@ -29,9 +28,9 @@ async def ready(service: Running) -> tuple[int, str]:
 
 
 async def test_a_log_that_ends_below_what_was_done_stops_the_partition_and_says_so(
-    database: str, kafka: Kafka, topic_prefix: str
+    database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    service = await probe(database, kafka, topic_prefix)
+    service = await probe(database, bootstrap, topic_prefix)
     async with running(service) as at_work:
         await at_work.publish(*(heartbeat(n) for n in range(50)))
         await at_work.settled()
@@ -47,13 +46,13 @@ async def test_a_log_that_ends_below_what_was_done_stops_the_partition_and_says_
 
 
 async def test_what_retention_removes_unread_is_recorded_with_its_exact_range(
-    database: str, kafka: Kafka, topic_prefix: str
+    database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    service = await probe(database, kafka, topic_prefix)
+    service = await probe(database, bootstrap, topic_prefix)
     async with running(service) as at_work:
         await at_work.publish(*(heartbeat(n) for n in range(70)))
         await at_work.settled()
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     async with running(service) as at_work:
         ends = await at_work._ends()

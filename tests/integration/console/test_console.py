@@ -18,7 +18,6 @@ from schemas.tenants import (
 )
 from services.console.app import ConsoleSettings, build
 from services.local.demo.world import PARTIES
-from services.local.kafka import Kafka
 from tests.support.running import Running, running, settings_for
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -61,8 +60,8 @@ def story() -> list[Event[Any]]:
 
 
 @pytest.fixture
-async def console(database: str, kafka: Kafka, topic_prefix: str) -> AsyncIterator[Running]:
-    settings = await settings_for(ConsoleSettings, "console", database, kafka.bootstrap, topic_prefix)
+async def console(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Running]:
+    settings = await settings_for(ConsoleSettings, "console", database, bootstrap, topic_prefix)
     async with running(build(settings)) as service:
         await service.publish(*story())
         await service.settled()

@@ -13,7 +13,6 @@ from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, Visit
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.signals import Severity
 from services.gateway.adapters import webhook
-from services.local.kafka import Kafka
 from services.local.ports import free_port
 from tests.integration.gateway.receivers import (
     Behaviour,
@@ -45,8 +44,12 @@ async def point(world: World, name: str, receiver: Receiver) -> None:
 
 
 async def log_of(world: World, alert_id: str) -> dict[str, Any]:
-    """The line of the delivery log about an alert."""
-    found = await world.gateway.sql("select * from notification where alert_id = $1", alert_id)
+    """The line of the delivery log about an alert, and whether it is being delivered just now."""
+    query = """
+        select *, exists (select from job where key = notification.id::text and lease_token is not null) as at_work
+        from notification where alert_id = $1
+    """
+    found = await world.gateway.sql(query, alert_id)
     return dict(found[0]) if found else {}
 
 
@@ -58,8 +61,7 @@ async def attempts(world: World, alert_id: str, n: int, tick: timedelta = timede
         if not line or line["attempts"] < n:
             world.clock.advance(tick)
             return None
-        at_work = await world.gateway.sql("select 1 from job where key = $1 and lease_token is not null", line["id"])
-        return None if at_work else line
+        return None if line["at_work"] else line
 
     found: dict[str, Any] = await world.gateway.eventually(tried)
     return found
@@ -123,7 +125,9 @@ async def test_a_hostile_receiver_is_tried_again_by_the_schedule(
         assert line["last_answer"].startswith(answer)
         receiver.behaviour = answering("200 OK")
         served.clock.advance(timedelta(seconds=6))
-        assert (await attempts(served, opened.alert_id, 2))["state"] == "delivered"
+        # What earlier tests left for this recipient may go first; then ours steps aside, and time must go on.
+        line = await attempts(served, opened.alert_id, 2, tick=timedelta(seconds=1))
+        assert line["state"] == "delivered"
     assert len({told.headers["webhook-id"] for told in receiver.told if opened.alert_id.encode() in told.body}) == 1
 
 
@@ -222,7 +226,7 @@ async def _has_callers(receiver: Receiver) -> bool:
 
 
 async def test_an_escalation_reaches_the_operator_by_mail_and_no_name_breaks_its_head(
-    database: str, kafka: Kafka, topic_prefix: str
+    database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     letters: list[Any] = []
 
@@ -236,7 +240,7 @@ async def test_an_escalation_reaches_the_operator_by_mail_and_no_name_breaks_its
     mailbox.start()
     try:
         more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "desk@operator.example"}
-        async with open_world(database, kafka.bootstrap, topic_prefix, **more) as world:
+        async with open_world(database, bootstrap, topic_prefix, **more) as world:
             await world.serve("A", "VAR-A")
             escalated = AlertEscalated(
                 alert_id=str(uuid4()), reseller_id="VAR-A", service_id=world.services["A"], sku="ERP-CLOUD",

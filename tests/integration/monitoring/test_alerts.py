@@ -14,7 +14,6 @@ from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentRep
 from schemas.tenants import ServiceActivated, TenantAssigned
 from services.chassis.clock import ManualClock
 from services.local.demo.world import PARTIES
-from services.local.kafka import Kafka
 from services.monitoring.app import MonitoringSettings, build
 from tests.support.catalogue import CATALOGUE
 from tests.support.running import Running, running, settings_for
@@ -48,8 +47,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: str, kafka: Kafka, topic_prefix: str) -> AsyncIterator[Desk]:
-    settings = await settings_for(MonitoringSettings, "monitoring", database, kafka.bootstrap, topic_prefix)
+async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
     clock = ManualClock(NOW)
     async with running(build(settings), clock) as service:
         found = Desk(service, clock)

@@ -25,8 +25,6 @@ from schemas.tenants import (
 )
 from services.chassis.clock import ManualClock
 from services.local.demo.world import PARTIES, Backend, catalogue
-from services.local.kafka import Kafka
-from services.local.postgres import Postgres
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
 from services.onboarding.domain.credentials import derive
@@ -43,7 +41,7 @@ class Desk:
     service: Running
     backend: Backend
     clock: ManualClock
-    postgres: Postgres
+    superuser_url: str
 
     async def know(self, *resellers: dict[str, Any]) -> None:
         """Publish the catalogue and some resellers."""
@@ -61,7 +59,7 @@ class Desk:
     async def leftovers(self, service_id: str) -> int:
         """Databases and logins that a service instance has."""
         name = derive(self.service.service.settings.key(), service_id).role
-        connection = await asyncpg.connect(self.postgres.superuser_url)
+        connection = await asyncpg.connect(self.superuser_url)
         query = "select (select count(*) from pg_database where datname = $1) + (select count(*) from pg_roles where rolname = $1)"  # noqa: E501
         found = await connection.fetchval(query, name)
         await connection.close()
@@ -69,16 +67,16 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: str, kafka: Kafka, postgres: Postgres, topic_prefix: str) -> AsyncIterator[Desk]:
-    await ensure_provisioner(postgres.superuser_url, PASSWORD)
+async def desk(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Desk]:
+    await ensure_provisioner(superuser_url, PASSWORD)
     settings = await settings_for(
-        OnboardingSettings, "onboarding", database, kafka.bootstrap, topic_prefix,
-        provisioning_url=postgres.url(PROVISIONER, PASSWORD, "postgres"),
+        OnboardingSettings, "onboarding", database, bootstrap, topic_prefix,
+        provisioning_url=f"postgresql://{PROVISIONER}:{PASSWORD}@{superuser_url.split('@')[1]}",
     )  # fmt: skip
     backend, clock = Backend(), ManualClock(NOW)
     await backend.start()
     async with running(build(settings), clock) as service:
-        yield Desk(service, backend, clock, postgres)
+        yield Desk(service, backend, clock, superuser_url)
     await backend.stop()
 
 
