@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from faststream.asgi import AsgiFastStream
@@ -87,6 +88,7 @@ class Process:
         self._broker = _broker(service)
         self._api: AsgiApp | None = None
         self._checks: list[health.Problems] = []
+        self._starting: asyncio.Task[None] | None = None
         self.consumers: list[Consumer] = []
         self._app = AsgiFastStream(
             self._broker,
@@ -112,6 +114,11 @@ class Process:
                 signal.raise_signal(signal.SIGTERM)
                 raise
 
+    def give_up_starting(self) -> None:
+        """Stop waiting for servers that are not there. May be called from a signal handler."""
+        if self._starting is not None:
+            self._starting.get_loop().call_soon_threadsafe(self._starting.cancel)
+
     def _stop_taking(self) -> None:
         self.runtime.stopping.set()
         for consumer in self.consumers:
@@ -121,6 +128,7 @@ class Process:
     async def _life(self) -> AsyncIterator[None]:
         """Everything but the consumers, which FastStream starts inside and stops first."""
         service, settings = self.service, self.service.settings
+        self._starting = asyncio.current_task()
         async with AsyncExitStack() as life:
             pool = await migrated_pool(settings.postgres_url, service.name, service.migrations, settings.pool_size_max)
             life.push_async_callback(_close, pool)
@@ -132,6 +140,7 @@ class Process:
             if service.api is not None:
                 self._api = service.api(self.runtime)
             await self._start_workers(life)
+            self._starting = None
             yield
 
     async def _start_workers(self, life: AsyncExitStack) -> None:
@@ -235,17 +244,27 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
+class _Server(uvicorn.Server):
+    """A server that can be told to stop also while its service still waits for a database or a broker."""
+
+    def __init__(self, config: uvicorn.Config, process: Process) -> None:
+        super().__init__(config)
+        self._process = process
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal has come."""
+        super().handle_exit(sig, frame)
+        if not self.started:
+            self._process.give_up_starting()
+
+
 def run(service: Service) -> None:
-    """Run a service until SIGTERM or SIGINT; stops within 15 s."""
+    """Run a service until SIGTERM or SIGINT; stops within 15 s. Exits with 3 when it could not start."""
     settings = service.settings
     logs.configure(service.name, settings.log_level)
-    uvicorn.run(
-        Process(service),
-        host=settings.http_host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        loop="uvloop",
-        timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
-    )
+    process = Process(service)
+    config = uvicorn.Config(
+        process, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, lifespan="on",
+        loop="uvloop", timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
+    )  # fmt: skip
+    _Server(config, process).run()

@@ -1,6 +1,8 @@
 """A service's life: two may start at once, a stop is quick, and it waits for servers that are not there yet."""
 
 import asyncio
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -84,3 +86,24 @@ async def test_a_migration_that_the_database_refuses_ends_the_start_with_its_rea
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     with pytest.raises(MigrationFailed, match="nonsense"):
         await migrated_pool(settings.postgres_url, "monitoring", tmp_path, 2)
+
+
+async def test_a_service_that_still_waits_for_its_database_can_be_told_to_stop(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    told = {
+        "VICINO_POSTGRES_URL": f"postgresql://x:x@{nowhere}/x",
+        "VICINO_KAFKA_BOOTSTRAP": nowhere,
+        "VICINO_HTTP_PORT": str(free_port()),
+        "VICINO_OPERATOR_TOKEN": "operator-for-tests",
+        "VICINO_MASTER_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.cli", "serve", "monitoring", env={**os.environ, **told},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(STOP_SECONDS_MAX):
+        while b"not there yet" not in await process.stdout.readline():
+            pass
+        process.terminate()
+        assert await process.wait() == 3
