@@ -43,7 +43,7 @@ class Timing(StrEnum):
 
 
 class Meter(Value):
-    """What is counted. `quantity` events carry a number, `value` events an identifier to count once."""
+    """What is counted, and how. Published anew with another definition, it is a new version, from that day on."""
 
     key: Key
     name: ShortText
@@ -51,6 +51,24 @@ class Meter(Value):
     unit: ShortText
     decimals: int = Field(default=0, ge=0, le=8)
     """Digits an averaged quantity is rounded to (half up); a counted one has no more than its events."""
+    event: Key | None = None
+    """The measured name it reads (`data.meter` of usage events); its own key, if none. Several meters may read one name."""
+    filter: dict[Key, tuple[ShortText, ...]] = Field(default_factory=dict, max_length=8)
+    """Dimensions and the values they must have; an event without the dimension does not pass."""
+    value_property: Key | None = None
+    """What is aggregated: `quantity`, `value`, or a dimension. If none, `value` for `unique_count`, else `quantity`."""
+    group_by: tuple[Key, ...] = Field(default=(), max_length=8)
+    """Dimensions by which the meter is kept apart."""
+
+    @property
+    def reads(self) -> str:
+        """The measured name of the events it reads."""
+        return self.event or self.key
+
+    @property
+    def measures(self) -> str:
+        """The property that is aggregated."""
+        return self.value_property or ("value" if self.aggregation is Aggregation.UNIQUE_COUNT else "quantity")
 
 
 class Tier(Value):

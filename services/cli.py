@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,10 @@ rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could no
 jobs_app = typer.Typer(no_args_is_help=True, help="Jobs whose attempts are used up.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(rejects_app, name="rejects")
+meters_app = typer.Typer(
+    no_args_is_help=True, help="What is counted: definitions, and whether what is added up is right."
+)
+app.add_typer(meters_app, name="meters")
 app.add_typer(jobs_app, name="jobs")
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
@@ -233,6 +238,73 @@ def jobs_retry(name: ServiceArgument, postgres_url: PostgresOption, job_id: list
 
     _play(retry(postgres_url, _service(name), job_id))
     console.print("they will be tried again.")
+
+
+FirstOption = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First civil day.")]
+AfterOption = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")]
+MeterOption = Annotated[str | None, typer.Option(help="Only this meter.")]
+TenantOption = Annotated[str | None, typer.Option(help="Only this tenant, by id or external id.")]
+
+
+@meters_app.command("list")
+def meters_list(postgres_url: PostgresOption) -> None:
+    """All definitions of all meters, and since when each counts."""
+    from services.billing.metering.tools import definitions
+
+    table = Table("meter", "version", "counts from", "aggregation", "reads", "filter", "kept apart by")
+    for row in _play(definitions(postgres_url)):
+        table.add_row(*(str(value) for value in row))
+    console.print(table)
+
+
+@meters_app.command("verify")
+def meters_verify(
+    postgres_url: PostgresOption,
+    first: FirstOption,
+    after: AfterOption,
+    meter: MeterOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Compare buckets with the raw events they were added up from; exits with 1 and prints every difference."""
+    from services.billing.metering.tools import verified
+
+    async def compare() -> tuple[int, int]:
+        buckets = differences = 0
+        async for name, outcome in verified(postgres_url, first.date(), after.date(), meter, tenant):
+            buckets, differences = buckets + outcome.buckets, differences + len(outcome.differences)
+            for one in outcome.differences:
+                console.print(
+                    f"[red]{name}[/] {one.meter} v{one.version} {one.dimensions} {one.starts:%Y-%m-%d %H:%M}Z: "
+                    f"stored {one.stored}; its events come to {one.recomputed}"
+                )
+        return buckets, differences
+
+    buckets, differences = _play(compare())
+    console.print(f"{buckets} buckets compared with their events, {differences} differ.")
+    if differences:
+        console.print("To add them up again: vicino meters rebuild, with the same options.")
+        raise typer.Exit(1)
+
+
+@meters_app.command("rebuild")
+def meters_rebuild(
+    postgres_url: PostgresOption, first: FirstOption, after: AfterOption, meter: MeterOption = None, tenant: TenantOption = None,
+    as_version: Annotated[int | None, typer.Option(help="Let this version of --meter count from --from on.")] = None,
+) -> None:  # fmt: skip
+    """Add up a window again from its raw events, while usage flows in; nothing is counted twice."""
+    from services.billing.metering.tools import rebuilt
+
+    if as_version is not None and meter is None:
+        raise typer.BadParameter("--as-version needs --meter")
+
+    async def again() -> int:
+        buckets = 0
+        async for name, n in rebuilt(postgres_url, first.date(), after.date(), meter, tenant, as_version):
+            console.print(f"{name}: {n} buckets", highlight=False)
+            buckets += n
+        return buckets
+
+    console.print(f"{_play(again())} buckets added up again.")
 
 
 def main() -> int:

@@ -1,23 +1,39 @@
 """Billing's windows for the operator: what became of usage, rejects, quantities, and how a line came about."""
 
-from datetime import date
-from typing import Annotated, Any
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
+from asyncpg import Record
 from fastapi import Depends, FastAPI, Query
+from pydantic import BaseModel, Field
 
-from schemas.catalogue import Plan
 from schemas.scalars import plain
-from services.billing import store
-from services.billing.domain.periods import midnight
-from services.billing.runs import metered
+from services.billing.metering.knowledge import load_meters
+from services.billing.metering.reading import HOUR, Span, cut, days, events, quantity
+from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis import store as chassis_store
+from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.store import rows
 from services.chassis.web import Problem, application, operator_only
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
+SPANS_MAX = 800
+"""A month by the hour, and a little."""
+
+
+class Asked(BaseModel):
+    """What quantities are asked for: civil days `[from, to)` of the tenant's zone."""
+
+    first: date = Field(alias="from")
+    after: date = Field(alias="to")
+    meter: str | None = None
+    by: Literal["total", "day", "hour"] = "total"
+    group_by: list[str] = Field(default_factory=list, max_length=8)
 
 
 def build_api(runtime: Runtime) -> FastAPI:
@@ -49,13 +65,36 @@ def build_api(runtime: Runtime) -> FastAPI:
         hidden = {"raw"}
         return [{name: value for name, value in row.items() if name not in hidden} for row in found]
 
-    @app.get("/v1/tenants/{tenant_id}/usage")
-    async def usage(
-        tenant_id: str, start: Annotated[date, Query(alias="from")], end: Annotated[date, Query(alias="to")]
-    ) -> list[dict[str, str]]:
-        """Quantities of every meter of a tenant over the civil days `[from, to)`."""
+    @app.get("/v1/usage/parked")
+    async def parked() -> list[dict[str, Any]]:
+        """What usage waits for: services, or the catalogue, that are not known yet."""
         async with runtime.pool.acquire() as db:
-            return await _quantities(db, tenant_id, start, end)
+            return [dict(row) for row in await rows(metering.parked(db))]
+
+    @app.get("/v1/meters")
+    async def meters() -> list[dict[str, Any]]:
+        """All definitions of all meters."""
+        async with runtime.pool.acquire() as db:
+            found = await rows(sql.meter_versions(db))
+        return [dict(row) for row in sorted(found, key=lambda row: (row["key"], row["version"]))]
+
+    @app.get("/v1/tenants/{tenant_id}/usage")
+    async def usage(tenant_id: str, asked: Annotated[Asked, Query()]) -> list[dict[str, Any]]:
+        """Quantities of a tenant over the civil days `[from, to)`, whole or by day or hour, by service, meter and group."""
+        async with runtime.pool.acquire() as db:
+            return await _quantities(db, await _tenant(db, tenant_id), asked)
+
+    @app.get("/v1/tenants/{tenant_id}/usage/events")
+    async def usage_events(tenant_id: str, hour: datetime, meter: str | None = None) -> list[dict[str, Any]]:
+        """The raw events behind a bucket: those of the civil hour that begins at `hour`, that a meter reads."""
+        async with runtime.pool.acquire() as db:
+            return await _events(db, await _tenant(db, tenant_id), Span(hour, hour + HOUR), meter)
+
+    @app.get("/v1/tenants/{tenant_id}/usage/late")
+    async def late(tenant_id: str) -> list[dict[str, Any]]:
+        """Usage that came after its month was invoiced, with the month it belongs to."""
+        async with runtime.pool.acquire() as db:
+            return [_shown(row) for row in await rows(metering.late(db, tenant_id=tenant_id))]
 
     @app.get("/v1/invoices/{invoice_id}/explain")
     async def explain(invoice_id: str) -> dict[str, Any]:
@@ -71,14 +110,43 @@ def build_api(runtime: Runtime) -> FastAPI:
     return app
 
 
-async def _quantities(db: Any, tenant_id: str, start: date, end: date) -> list[dict[str, str]]:
-    tenant = await sql.lock_tenant(db, id=tenant_id)
+async def _tenant(db: Connection, tenant_id: str) -> Record:
+    tenant: Record | None = await sql.tenant(db, id=tenant_id)
     if tenant is None:
         raise Problem(404, "Not Found", "no such tenant")
-    zone, meters = ZoneInfo(tenant["zone"]), await store.meters(db)
-    found = []
-    for service in await rows(sql.services(db, tenant_id=tenant_id)):
-        for price in Plan.model_validate(service["plan"]).usage:
-            quantity = await metered(db, service["id"], meters[price.meter], midnight(start, zone), midnight(end, zone))
-            found.append({"service_id": service["id"], "meter": price.meter, "quantity": plain(quantity)})
-    return found
+    return tenant
+
+
+async def _quantities(db: Connection, tenant: Record, asked: Asked) -> list[dict[str, Any]]:
+    zone, meters = ZoneInfo(tenant["zone"]), await load_meters(db)
+    spans = cut(days(asked.first, asked.after, zone), asked.by, zone)
+    if len(spans) > SPANS_MAX:
+        raise Problem(422, "Unprocessable Content", f"more than {SPANS_MAX} values of each meter: ask for fewer days")
+    found = await rows(metering.series_in(db, tenant_id=tenant["id"], meter=asked.meter))
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for row in found:
+        dimensions = {name: row["dimensions"].get(name, "") for name in asked.group_by}
+        groups.setdefault((row["service_id"], row["meter"], msgspec.json.encode(dimensions).decode()), []).append(row)
+    return [
+        {
+            "service_id": service_id, "meter": key, "dimensions": msgspec.json.decode(dimensions), "from": span.start,
+            "to": span.end, "quantity": plain(await quantity(db, key, meters, series, span)),
+        }
+        for (service_id, key, dimensions), series in groups.items()
+        for span in spans
+    ]  # fmt: skip
+
+
+async def _events(db: Connection, tenant: Record, span: Span, meter: str | None) -> list[dict[str, Any]]:
+    names = None
+    if meter is not None:
+        meters = await load_meters(db)
+        if meter not in meters:
+            raise Problem(404, "Not Found", "no such meter")
+        names = {version.meter.reads for version in meters.versions(meter)}
+    found = await events(db, tenant["no"], span)
+    return [msgspec.json.decode(event.raw) for event in found if names is None or event.name in names]
+
+
+def _shown(row: Record) -> dict[str, Any]:
+    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in row.items()}

@@ -1,14 +1,27 @@
 """Billing, put together."""
 
+import asyncio
 from pathlib import Path
 
+from schemas.topics import USAGE
+from services.billing import metrics
 from services.billing.api import build_api
-from services.billing.handlers import ROUTES, SLICES
-from services.billing.jobs import jobs
-from services.chassis.service import Service, run
+from services.billing.handlers import ROUTES
+from services.billing.jobs import Desk, jobs
+from services.billing.metering.intake import Intake
+from services.billing.metering.store import sql
+from services.chassis.backoff import Backoff
+from services.chassis.engine.slices import on_slice
+from services.chassis.logs import logger
+from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
+from services.chassis.store import rows
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+LOOK_EVERY_SECONDS = 5.0
+RETRY = Backoff(first_seconds=1.0, max_seconds=30.0)
+
+log = logger(__name__)
 
 
 class BillingSettings(ServiceSettings):
@@ -16,19 +29,46 @@ class BillingSettings(ServiceSettings):
 
     invoice_grace_hours: int = 48
     """How long a run waits for late usage. The document keeps the boundary's date; the law gives twelve days to send it."""
+    usage_late_days: int = 35
+    """Usage that happened longer ago is rejected; its topic keeps as long."""
+    usage_window_days: int = 90
+    """How long, at least, an id of counted usage is known; at most twice as long."""
+    usage_raw_days: int = 400
+    """How long raw usage is kept after it came: for disputes, for `vicino meters rebuild`."""
 
 
 def build(settings: BillingSettings) -> Service:
     """The composition root."""
+    intake = Intake(settings.usage_late_days, settings.usage_window_days)
     return Service(
         "billing",
         settings,
         MIGRATIONS,
         routes=ROUTES,
-        slices=SLICES,
-        jobs=jobs(settings.invoice_grace_hours),
+        slices=(on_slice(USAGE, intake.take_slice),),
+        jobs=jobs(Desk(intake, settings.invoice_grace_hours, settings.usage_raw_days)),
         api=build_api,
+        background=(lambda runtime: _look_after(runtime, intake),),
     )
+
+
+async def _look_after(runtime: Runtime, intake: Intake) -> None:
+    """Show the newest check's result, and count what was parked just as its service became known."""
+    failures = 0
+    while True:
+        await asyncio.sleep(LOOK_EVERY_SECONDS + (RETRY.seconds(failures) if failures else 0))
+        try:
+            async with runtime.pool.acquire() as db:
+                if check := await sql.last_check(db):
+                    metrics.DIFFERENCES.set(check["differences"])
+                    metrics.CHECKED.set(check["checked_at"].timestamp())
+                for row in await rows(sql.ripe(db)):
+                    async with db.transaction():
+                        await intake.count_parked(db, row["waits_for"], runtime.clock.now())
+            failures = 0
+        except Exception as error:  # noqa: BLE001 - nothing is lost: what is parked stays, and readiness tells of the database
+            failures += 1
+            log.warning("cannot look after usage", error=repr(error))
 
 
 def main() -> None:

@@ -1,27 +1,58 @@
-"""Events in: the catalogue, tenants and their services. Usage comes by the slice (`usage.py`)."""
+"""Events in: the catalogue, tenants and their services. Usage comes by the slice (`metering/intake.py`)."""
 
-from schemas.catalogue import CataloguePublished
+from datetime import UTC, datetime
+
+from schemas.catalogue import CataloguePublished, Meter, ResellerRegistered
 from schemas.envelope import Event
 from schemas.scalars import plain
 from schemas.tenants import ServiceActivated, ServiceChanged, TenantAssigned, TenantRegistered
-from schemas.topics import USAGE
-from services.billing.jobs import CountService, count_service
+from services.billing.jobs import (
+    CHECK_EVERY,
+    CheckMeters,
+    CountService,
+    CountWaiting,
+    check_meters,
+    count_service,
+    count_waiting,
+)
 from services.billing.store import sql
-from services.billing.usage import usage_slice
 from services.chassis.engine.records import on, routes
-from services.chassis.engine.slices import on_slice
 from services.chassis.unit import Unit
+
+SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
-    """Plans and meters in force."""
+    """Plans and meters in force. What waited for this catalogue is counted."""
     data = event.data
     for plan in data.plans:
         await sql.put_plan(
             unit.db, sku=plan.sku, revision=data.revision, currency=data.currency, plan=plan.model_dump(mode="json")
         )
-    for meter in data.meters:
-        await sql.put_meter(unit.db, key=meter.key, revision=data.revision, meter=meter.model_dump(mode="json"))
+    changed = [await _put_meter(meter, data, unit) for meter in data.meters]
+    await sql.see_revision(unit.db, revision=data.revision)
+    if any(changed):
+        await sql.touch_catalogue(unit.db)
+    unit.enqueue(count_waiting, CountWaiting(), key="catalogue")
+    unit.enqueue(check_meters, CheckMeters(), at=unit.now + CHECK_EVERY, key="check")
+
+
+async def _put_meter(meter: Meter, data: CataloguePublished, unit: Unit) -> bool:
+    """A meter's definition; if it is another one, a new version. The first one counts since ever, others never backwards."""
+    last = await sql.last_meter_version(unit.db, key=meter.key)
+    if last is not None and (last["revision"] >= data.revision or Meter.model_validate(last["meter"]) == meter):
+        return False
+    await sql.add_meter_version(
+        unit.db, key=meter.key, version=1 if last is None else last["version"] + 1, revision=data.revision,
+        valid_from=SINCE_EVER if last is None else max(data.valid_from, unit.now), meter=meter.model_dump(mode="json"),
+    )  # fmt: skip
+    return True
+
+
+async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:
+    """Resellers are numbered with the catalogue: what the doors had seen of it, has now been seen here too."""
+    await sql.see_revision(unit.db, revision=event.data.revision)
+    unit.enqueue(count_waiting, CountWaiting(), key="catalogue")
 
 
 async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
@@ -70,9 +101,9 @@ async def _change(data: ServiceActivated | ServiceChanged, unit: Unit) -> None:
 
 ROUTES = routes(
     on(CataloguePublished, catalogue_published),
+    on(ResellerRegistered, reseller_registered),
     on(TenantRegistered, tenant_registered),
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(ServiceChanged, service_changed),
 )
-SLICES = (on_slice(USAGE, usage_slice),)

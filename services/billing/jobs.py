@@ -1,18 +1,28 @@
-"""Timers and waits: a service that is to be counted, and the invoice run of each tenant and boundary."""
+"""Timers and waits: services to be counted, invoice runs of each tenant and boundary, the check of all buckets."""
 
-from datetime import date, datetime
-from functools import partial
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.billing.domain.periods import civil_day, next_boundary
+from services.billing.metering.checks import verify
+from services.billing.metering.days import drop_before
+from services.billing.metering.intake import CATALOGUE, Intake
+from services.billing.metering.store import sql as metering
 from services.billing.runs import due_at, run_invoice
 from services.billing.store import sql
-from services.billing.usage import count_parked
 from services.chassis.backoff import Backoff
 from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.logs import logger
+from services.chassis.store import rows
 from services.chassis.unit import Args, Unit
 
 CATALOGUE_WAIT_SECONDS = 0.2
+CHECK_EVERY = timedelta(hours=6)
+CHECK_DAYS = 2
+"""Civil days that are checked each time: today and yesterday, where nearly all usage arrives."""
+
+log = logger(__name__)
 
 
 class CountService(Args):
@@ -25,6 +35,10 @@ class CountService(Args):
     effective_at: datetime
 
 
+class CountWaiting(Args):
+    """Count what waited for the catalogue."""
+
+
 class InvoiceRun(Args):
     """Invoice a tenant at a boundary."""
 
@@ -32,45 +46,87 @@ class InvoiceRun(Args):
     boundary: date
 
 
+class CheckMeters(Args):
+    """Compare buckets with their raw events, and let old days go."""
+
+
 count_service = JobKind("count_service", CountService, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+count_waiting = JobKind("count_waiting", CountWaiting, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 invoice_run = JobKind("invoice_run", InvoiceRun, attempts=None, backoff=Backoff(5, max_seconds=600))
+check_meters = JobKind(
+    "check_meters", CheckMeters, attempts=None, backoff=Backoff(60, max_seconds=3600), lease_seconds=7200, concurrency=1
+)
 
 
-async def run_count_service(job: Job[CountService], grace_hours: int) -> None:
-    """Freeze the plan as sold, count what was parked, and plan the first invoice of a new tenant."""
-    args = job.args
-    async with job.finish() as unit:
-        plan = await sql.plan(unit.db, sku=args.sku)
-        if plan is None:
-            raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue is not here yet")
-        tenant = await sql.lock_tenant(unit.db, id=args.tenant_id)
-        await sql.add_service(
-            unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
-            activated_at=args.effective_at, plan=plan["plan"],
-        )  # fmt: skip
-        await count_parked(unit.db, args.service_id, unit.now)
-        if await sql.is_first_service(unit.db, tenant_id=args.tenant_id):
-            zone = ZoneInfo(tenant["zone"])
-            _plan_run(unit, args.tenant_id, civil_day(args.effective_at, zone), zone, grace_hours)
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the jobs of billing need beside their arguments."""
+
+    intake: Intake
+    grace_hours: int
+    raw_days: int
+
+    async def count_service(self, job: Job[CountService]) -> None:
+        """Freeze the plan as sold, count what was parked, and plan the first invoice of a new tenant."""
+        args = job.args
+        async with job.finish() as unit:
+            plan = await sql.plan(unit.db, sku=args.sku)
+            if plan is None:
+                raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue is not here yet")
+            tenant = await sql.lock_tenant(unit.db, id=args.tenant_id)
+            await sql.add_service(
+                unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
+                activated_at=args.effective_at, plan=plan["plan"],
+            )  # fmt: skip
+            await self.intake.count_parked(unit.db, args.service_id, unit.now)
+            if await sql.is_first_service(unit.db, tenant_id=args.tenant_id):
+                zone = ZoneInfo(tenant["zone"])
+                self._plan_run(unit, args.tenant_id, civil_day(args.effective_at, zone), zone)
+
+    async def count_waiting(self, job: Job[CountWaiting]) -> None:
+        """Count what waited for the catalogue."""
+        async with job.finish() as unit:
+            await self.intake.count_parked(unit.db, CATALOGUE, unit.now)
+
+    def _plan_run(self, unit: Unit, tenant_id: str, boundary: date, zone: ZoneInfo) -> None:
+        at = max(unit.now, due_at(boundary, zone, self.grace_hours))
+        unit.enqueue(invoice_run, InvoiceRun(tenant_id=tenant_id, boundary=boundary), at=at, key=tenant_id)
+
+    async def invoice_run(self, job: Job[InvoiceRun]) -> None:
+        """Issue the invoice and plan the next one."""
+        args = job.args
+        async with job.finish() as unit:
+            await run_invoice(args.tenant_id, args.boundary, unit)
+            tenant = await sql.lock_tenant(unit.db, id=args.tenant_id)
+            self._plan_run(unit, args.tenant_id, next_boundary(args.boundary), ZoneInfo(tenant["zone"]))
+
+    async def check_meters(self, job: Job[CheckMeters]) -> None:
+        """Compare the last days' buckets of all tenants with their raw events; drop days that are kept long enough."""
+        today, buckets, differences = job.now.date(), 0, 0
+        first, after = today - timedelta(CHECK_DAYS - 1), today + timedelta(1)
+        async with job.read() as db:
+            for tenant in await rows(sql.tenants(db)):
+                outcome = await verify(db, tenant, first, after)
+                buckets, differences = buckets + outcome.buckets, differences + len(outcome.differences)
+                for difference in outcome.differences:
+                    log.error("a bucket differs from its events", **_plain(difference))
+        async with job.finish() as unit:
+            await metering.add_check(
+                unit.db, checked_at=unit.now, from_day=first, to_day=after, buckets=buckets, differences=differences
+            )
+            await drop_before(unit.db, today - timedelta(self.raw_days))
+            unit.enqueue(check_meters, CheckMeters(), at=unit.now + CHECK_EVERY, key="check")
 
 
-def _plan_run(unit: Unit, tenant_id: str, boundary: date, zone: ZoneInfo, grace_hours: int) -> None:
-    at = max(unit.now, due_at(boundary, zone, grace_hours))
-    unit.enqueue(invoice_run, InvoiceRun(tenant_id=tenant_id, boundary=boundary), at=at, key=tenant_id)
+def _plain(difference: object) -> dict[str, str]:
+    return {name: str(getattr(difference, name)) for name in ("tenant_id", "meter", "starts", "stored", "recomputed")}
 
 
-async def run_invoice_run(job: Job[InvoiceRun], grace_hours: int) -> None:
-    """Issue the invoice and plan the next one."""
-    args = job.args
-    async with job.finish() as unit:
-        await run_invoice(args.tenant_id, args.boundary, unit)
-        tenant = await sql.lock_tenant(unit.db, id=args.tenant_id)
-        _plan_run(unit, args.tenant_id, next_boundary(args.boundary), ZoneInfo(tenant["zone"]), grace_hours)
-
-
-def jobs(grace_hours: int) -> tuple[JobHandler, ...]:
+def jobs(desk: Desk) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
-        handle(count_service, partial(run_count_service, grace_hours=grace_hours)),
-        handle(invoice_run, partial(run_invoice_run, grace_hours=grace_hours)),
+        handle(count_service, desk.count_service),
+        handle(count_waiting, desk.count_waiting),
+        handle(invoice_run, desk.invoice_run),
+        handle(check_meters, desk.check_meters),
     )

@@ -4,19 +4,39 @@ insert into plan (sku, revision, currency, plan) values (:sku, :revision, :curre
 on conflict (sku) do update set revision = excluded.revision, currency = excluded.currency, plan = excluded.plan
 where plan.revision < excluded.revision;
 
--- name: put_meter(key, revision, meter)!
--- A meter in force.
-insert into meter (key, revision, meter) values (:key, :revision, :meter)
-on conflict (key) do update set revision = excluded.revision, meter = excluded.meter
-where meter.revision < excluded.revision;
+-- name: last_meter_version(key)^
+-- The definition of a meter published last.
+select version, revision, meter from meter_version where key = :key order by version desc limit 1;
+
+-- name: add_meter_version(key, version, valid_from, revision, meter)!
+-- One more definition.
+insert into meter_version (key, version, valid_from, revision, meter)
+values (:key, :version, :valid_from, :revision, :meter);
+
+-- name: date_meter_version(key, version, valid_from)!
+-- A definition counts from another instant on.
+update meter_version set valid_from = :valid_from where key = :key and version = :version;
+
+-- name: meter_versions()
+-- All definitions of all meters.
+select key, version, valid_from, meter from meter_version;
+
+-- name: see_revision(revision)!
+-- The catalogue has moved on.
+insert into catalogue_seen (one, revision) values (true, :revision)
+on conflict (one) do update set revision = greatest(catalogue_seen.revision, excluded.revision), changed = catalogue_seen.changed + 1;
+
+-- name: catalogue_seen()^
+-- The newest revision seen, and how often definitions have changed here.
+select revision, changed from catalogue_seen;
+
+-- name: touch_catalogue()!
+-- Definitions have changed without a new revision.
+update catalogue_seen set changed = changed + 1;
 
 -- name: plan(sku)^
 -- The plan of a SKU.
 select plan, currency from plan where sku = :sku;
-
--- name: meters()
--- All meters.
-select key, meter from meter;
 
 -- name: ensure_tenant(id)!
 -- A tenant that is heard of for the first time.
@@ -33,13 +53,21 @@ set external_id = excluded.external_id, zone = excluded.zone, currency = exclude
 insert into tenant (id, reseller_id) values (:id, :reseller_id)
 on conflict (id) do update set reseller_id = excluded.reseller_id;
 
+-- name: tenant(id)^
+-- A tenant.
+select id, no, external_id, zone, closed_until from tenant where id = :id;
+
+-- name: tenants()
+-- All tenants, in order.
+select id, no, external_id, zone from tenant order by id;
+
 -- name: lock_tenant(id)^
 -- A tenant, held alone: nothing of it is counted meanwhile.
-select id, external_id, zone, currency, reseller_id, details, closed_until from tenant where id = :id for update;
+select id, no, external_id, zone, currency, reseller_id, details, closed_until from tenant where id = :id for update;
 
 -- name: share_tenants(ids)
 -- Tenants whose usage is about to be counted: nothing of them is closed meanwhile. In order, so that nobody deadlocks.
-select id, zone, closed_until from tenant where id = any(:ids::text[]) order by id for share;
+select id, no, zone, closed_until from tenant where id = any(:ids::text[]) order by id for share;
 
 -- name: close_until(id, instant)!
 -- Usage before this instant is invoiced.
@@ -67,32 +95,6 @@ insert into quantity_change (service_id, effective_at, quantities) values (:serv
 -- A service's quantities over time.
 select effective_at, quantities from quantity_change where service_id = :service_id order by effective_at, seq;
 
--- name: count_usage(keys, hashes, tenants, services, meters, times, quantities, texts)
--- Counts what was not counted before; returns the keys that were new.
-insert into usage_event (event_key, payload_hash, tenant_id, service_id, meter, occurred_at, quantity, value)
-select * from unnest(:keys::uuid[], :hashes::bigint[], :tenants::text[], :services::text[], :meters::text[],
-                     :times::timestamptz[], :quantities::numeric[], :texts::text[])
-on conflict do nothing
-returning event_key;
-
--- name: counted_hashes(keys)
--- What counted or parked events said, by their hash.
-select event_key, payload_hash from usage_event where event_key = any(:keys::uuid[])
-union all
-select event_key, payload_hash from parked_usage where event_key = any(:keys::uuid[]);
-
--- name: park_usage(keys, hashes, tenants, services, raws, parts, log_ids, positions)
--- Sets usage aside until its service is known; returns the keys that were new.
-insert into parked_usage (event_key, payload_hash, tenant_id, service_id, raw, part, log_id, "offset")
-select * from unnest(:keys::uuid[], :hashes::bigint[], :tenants::text[], :services::text[], :raws::bytea[],
-                     :parts::int[], :log_ids::text[], :positions::bigint[])
-on conflict do nothing
-returning event_key;
-
--- name: take_parked(service_id)
--- Takes what was parked for a service.
-delete from parked_usage where service_id = :service_id returning event_key, raw, part, log_id, "offset" as position;
-
 -- name: add_tally(part, outcomes, reasons, ns)!
 -- Adds to the account of what became of usage.
 insert into usage_tally (part, outcome, reason, n)
@@ -102,18 +104,6 @@ on conflict (part, outcome, reason) do update set n = usage_tally.n + excluded.n
 -- name: tally()
 -- What became of usage, in all.
 select outcome, reason, sum(n)::bigint as n from usage_tally group by outcome, reason order by outcome, reason;
-
--- name: samples(service_id, meter, starts, ends)
--- The counted events of a meter in `[starts, ends)`.
-select occurred_at, event_key, quantity, value from usage_event
-where service_id = :service_id and meter = :meter and occurred_at >= :starts and occurred_at < :ends
-order by occurred_at, event_key;
-
--- name: level_before(service_id, meter, instant)$
--- The level that held at an instant: that of the last event before it.
-select quantity from usage_event
-where service_id = :service_id and meter = :meter and occurred_at < :instant
-order by occurred_at desc, event_key desc limit 1;
 
 -- name: billed(service_id)
 -- Recurring units billed for a service, by day.

@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from schemas.billing import InvoiceIssued
-from schemas.catalogue import Aggregation, Meter, Plan, UsagePrice
+from schemas.catalogue import Plan, UsagePrice
 from services.billing import metrics, store
-from services.billing.domain.aggregation import aggregate
 from services.billing.domain.charges import Charge
 from services.billing.domain.invoice import SERIES, due_date, lines, number, totals
+from services.billing.domain.meters import Meters
 from services.billing.domain.periods import Days, civil_day, midnight, month_of
 from services.billing.domain.pricing import usage_charges
 from services.billing.domain.recurring import Change, average_units, recurring_charges, setup_charge
+from services.billing.metering.knowledge import load_meters
+from services.billing.metering.reading import days, metered
 from services.billing.store import sql
 from services.chassis.database import Connection
 from services.chassis.store import rows
@@ -70,7 +72,7 @@ async def _issue(
 
 async def _charges(db: Connection, tenant_id: str, boundary: date, zone: ZoneInfo) -> list[tuple[str, Charge]]:
     """All charges of a run, in the order of the document: services as the tenant got them, fees, then usage."""
-    meters = await store.meters(db)
+    meters = await load_meters(db)
     found: list[tuple[str, Charge]] = []
     for service in await rows(sql.services(db, tenant_id=tenant_id)):
         plan = Plan.model_validate(service["plan"])
@@ -84,26 +86,17 @@ async def _charges(db: Connection, tenant_id: str, boundary: date, zone: ZoneInf
         if boundary.day == 1 and activated < boundary:
             month = month_of(boundary - timedelta(days=1))
             for price in plan.usage:
-                charges += await _usage(db, service["id"], plan, price, meters[price.meter], changes, month, zone)
+                charges += await _usage(db, service["id"], plan, price, meters, changes, month, zone)
         found += [(service["id"], charge) for charge in charges]
     return found
 
 
 async def _usage(
-    db: Connection, service_id: str, plan: Plan, price: UsagePrice, meter: Meter, changes: list[Change], month: Days,
+    db: Connection, service_id: str, plan: Plan, price: UsagePrice, meters: Meters, changes: list[Change], month: Days,
     zone: ZoneInfo,
 ) -> list[Charge]:  # fmt: skip
-    quantity = await metered(db, service_id, meter, midnight(month.start, zone), midnight(month.end, zone))
+    quantity = await metered(db, service_id, price.meter, meters, days(month.start, month.end, zone))
     included = price.included or Decimal(0)
     if price.included_per is not None:
         included *= average_units(changes, price.included_per, month)
     return usage_charges(plan, price, quantity, included, month)
-
-
-async def metered(db: Connection, service_id: str, meter: Meter, start: datetime, end: datetime) -> Decimal:
-    """The quantity of a meter over `[start, end)`."""
-    before = Decimal(0)
-    if meter.aggregation is Aggregation.TIME_WEIGHTED:
-        before = await store.level_before(db, service_id, meter.key, start)
-    found = await store.samples(db, service_id, meter.key, start, end)
-    return aggregate(meter.aggregation, found, start=start, end=end, before=before, decimals=meter.decimals)

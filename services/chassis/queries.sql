@@ -45,10 +45,12 @@ delete from inbox where event_key = any(:event_keys::uuid[]);
 -- Drops ids older than the window; returns how many.
 with gone as (delete from inbox where seen_at < now() - make_interval(days => :days) returning 1) select count(*) from gone;
 
--- name: keep_reject(topic, part, log_id, position, tenant_id, reason, detail, key, raw, headers)!
--- A record that could not be acted on, whole.
+-- name: keep_rejects(topics, parts, log_ids, positions, tenants, reasons, details, keys, raws, headers)!
+-- Keeps records that could not be acted on. The same record refused again is the same reject.
 insert into reject (topic, part, log_id, "offset", tenant_id, reason, detail, key, raw, headers)
-values (:topic, :part, :log_id, :position, :tenant_id, :reason, :detail, :key, :raw, :headers)
+select t, p, l, o, n, r, d, k, v, h::jsonb from unnest(
+    :topics::text[], :parts::int[], :log_ids::text[], :positions::bigint[], :tenants::text[], :reasons::text[],
+    :details::text[], :keys::bytea[], :raws::bytea[], :headers::text[]) as u (t, p, l, o, n, r, d, k, v, h)
 on conflict do nothing;
 
 -- name: list_rejects(reason, limit)

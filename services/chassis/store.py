@@ -27,6 +27,20 @@ class Log:
     log_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that could not be acted on. Header values are base64."""
+
+    log: Log
+    offset: int
+    tenant_id: str | None
+    reason: str
+    detail: str
+    key: bytes | None
+    raw: bytes | None
+    headers: Sequence[tuple[str, str | None]] = ()
+
+
 async def lock_fence(db: Connection, log: Log) -> int:
     """Take the fence of a log; returns its next offset. Waits for whoever holds it."""
     found = await _sql.lock_fence(db, topic=log.topic, part=log.part, log_id=log.log_id)
@@ -75,14 +89,15 @@ async def prune_inbox(db: Connection, days: int) -> int:
     return int(await _sql.prune_inbox(db, days=days))
 
 
-async def keep_reject(
-    db: Connection, log: Log, offset: int, tenant_id: str | None, reason: str, detail: str,
-    key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, str | None]],
-) -> None:  # fmt: skip
-    """Keep a record that could not be acted on, whole. Header values are base64."""
-    await _sql.keep_reject(
-        db, topic=log.topic, part=log.part, log_id=log.log_id, position=offset, tenant_id=tenant_id,
-        reason=reason, detail=detail, key=key, raw=raw, headers=list(headers),
+async def keep_rejects(db: Connection, rejects: Sequence[Reject]) -> None:
+    """Keep records that could not be acted on, whole."""
+    await _sql.keep_rejects(
+        db, topics=[reject.log.topic for reject in rejects], parts=[reject.log.part for reject in rejects],
+        log_ids=[reject.log.log_id for reject in rejects], positions=[reject.offset for reject in rejects],
+        tenants=[reject.tenant_id for reject in rejects], reasons=[reject.reason for reject in rejects],
+        details=[reject.detail for reject in rejects], keys=[reject.key for reject in rejects],
+        raws=[reject.raw for reject in rejects],
+        headers=[msgspec.json.encode(reject.headers).decode() for reject in rejects],
     )  # fmt: skip
 
 

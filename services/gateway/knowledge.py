@@ -76,7 +76,7 @@ class Knowledge:
             subjects.add(typed.subject)
             service_ids |= _services_of(typed)
         plans = await self._look_up_plans(anew)
-        known = Known(plans.known, plans.on_sale, plans.revision)
+        known = Known(plans.known, plans.on_sale, plans.revision, names=plans.names)
         known.tenants = await self._look_up(self._tenants, subjects, store.tenants, anew)
         known.services = await self._look_up(self._services, service_ids, store.services, anew)
         return known

@@ -19,6 +19,14 @@ on conflict (sku) do update set revision = excluded.revision, plan = excluded.pl
 -- Plans that the newest catalogue no longer has are sold no more.
 update plan set on_sale = false where revision < :revision;
 
+-- name: put_meter_name(meter, name)!
+-- A name that a meter reads.
+insert into meter_name (meter, name) values (:meter, :name) on conflict do nothing;
+
+-- name: meter_names()
+-- All names that meters read or have read.
+select meter, name from meter_name;
+
 -- name: plans()
 -- Every plan that was ever sold, and whether it still is.
 select plan, on_sale from plan;

@@ -37,6 +37,8 @@ class Registry:
             revision = int(await sql.next_revision(unit.db))
             for plan in spec.plans:
                 await sql.put_plan(unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json"))
+            for meter in spec.meters:
+                await sql.put_meter_name(unit.db, meter=meter.key, name=meter.reads)
             await sql.withdraw_plans(unit.db, revision=revision)
             unit.publish(CataloguePublished(revision=revision, **dict(spec)), subject=CATALOGUE_SUBJECT)
         self._knowledge.forget()

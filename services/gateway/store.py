@@ -21,10 +21,11 @@ ANSWER_FIELDS = ("source", "id", "type", "tenant_id", "order_id")
 
 
 class Plans(NamedTuple):
-    """All plans by SKU, which of them are on sale, and the revision that stands."""
+    """All plans by SKU, which of them are on sale, the names that meters read, and the revision that stands."""
 
     known: dict[str, Plan]
     on_sale: frozenset[str]
+    names: dict[str, frozenset[str]]
     revision: int
 
 
@@ -39,7 +40,10 @@ async def plans(db: Connection) -> Plans:
     """The catalogue as it stands; read it in one snapshot."""
     found = [(Plan.model_validate(row["plan"]), row["on_sale"]) for row in await rows(sql.plans(db))]
     on_sale = frozenset(plan.sku for plan, is_sold in found if is_sold)
-    return Plans({plan.sku: plan for plan, _ in found}, on_sale, int(await sql.revision(db)))
+    names: dict[str, frozenset[str]] = {}
+    for row in await rows(sql.meter_names(db)):
+        names[row["meter"]] = names.get(row["meter"], frozenset()) | {row["name"]}
+    return Plans({plan.sku: plan for plan, _ in found}, on_sale, names, int(await sql.revision(db)))
 
 
 async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, Tenant]:

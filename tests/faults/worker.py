@@ -47,7 +47,7 @@ async def usage_slice(piece: Slice, unit: SliceUnit) -> None:
         try:
             event = decode(record.value or b"")
         except Malformed as fault:
-            await unit.reject(record, fault.reason, fault.detail)
+            unit.reject(record, fault.reason, fault.detail)
         else:
             await unit.db.execute(COUNT.format("slice_effect", "slice_effect"), event.id)
 

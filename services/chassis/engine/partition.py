@@ -117,7 +117,7 @@ def _count(piece: Slice, unit: SliceUnit) -> None:
     topic = piece.topic.name
     metrics.RECORDS.labels(topic, "rejected").inc(len(unit.rejected))
     metrics.RECORDS.labels(topic, "taken").inc(len(piece.records) - len(unit.rejected))
-    for reason, n in Counter(reason for reason, _ in unit.rejected).items():
+    for reason, n in Counter(reject.reason for reject in unit.rejected).items():
         metrics.REJECTS.labels(topic, reason).inc(n)
 
 

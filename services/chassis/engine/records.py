@@ -85,7 +85,7 @@ async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful:
     """Act on a slice, once per event. Raises `Careful` when a handler refuses and savepoints are not yet in use."""
     reading = read(piece, table)
     for record, fault in reading.malformed:
-        await unit.reject(record, fault.reason, fault.detail)
+        unit.reject(record, fault.reason, fault.detail)
     for arrival in await _fresh(reading.arrivals, unit):
         await (_guarded if careful else _plain)(arrival, unit, table)
 
@@ -104,7 +104,7 @@ async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
         if arrival.key in new and first[arrival.key] is arrival:
             fresh.append(arrival)
         elif seen.get(arrival.key, first[arrival.key].content_hash) != arrival.content_hash:
-            await unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
+            unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
     return fresh
 
 
@@ -132,7 +132,7 @@ async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
         if is_infrastructure(error):
             raise
         await store.forget_events(unit.db, [arrival.key])
-        await unit.reject(arrival.record, *_reason(error), arrival.event.subject)
+        unit.reject(arrival.record, *_reason(error), arrival.event.subject)
         return
     unit.parcel.facts += parcel.facts
     unit.parcel.jobs += parcel.jobs

@@ -41,24 +41,23 @@ class SliceUnit(Unit):
         self.parcel = Parcel()
         super().__init__(db, service, now, Cause(seed), self.parcel)
         self.service = service
-        self.rejected: list[tuple[str, int]] = []
+        self.rejected: list[store.Reject] = []
         self._piece = piece
 
-    async def reject(
-        self,
-        record: Record,
-        reason: str,
-        detail: str,
-        tenant_id: str | None = None,
-    ) -> None:
+    def reject(self, record: Record, reason: str, detail: str, tenant_id: str | None = None) -> None:
         """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""
-        log, detail = self._piece.log, _storable(detail)
-        await store.keep_reject(
-            self.db, log, record.offset, tenant_id, reason, detail, record.key, record.value,
-            [(name, None if value is None else b64encode(value).decode()) for name, value in _headers(record)],
-        )  # fmt: skip
+        detail = _storable(detail)
+        headers = [(name, None if value is None else b64encode(value).decode()) for name, value in _headers(record)]
+        self.rejected.append(
+            store.Reject(self._piece.log, record.offset, tenant_id, reason, detail, record.key, record.value, headers)
+        )
         self.parcel.facts.append(_mirror(self._piece, self.service, record, reason, detail))
-        self.rejected.append((reason, record.offset))
+
+    async def flush(self) -> None:
+        """Write what leaves, and what stays as a reject."""
+        if self.rejected:
+            await store.keep_rejects(self.db, self.rejected)
+        await super().flush()
 
 
 def _headers(record: Record) -> list[tuple[str, bytes | None]]:

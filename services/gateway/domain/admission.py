@@ -91,6 +91,13 @@ class Known:
     revision: int
     tenants: dict[str, Tenant] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What each meter reads or has ever read; a meter that is not in it reads its own key."""
+
+    def measured(self, plan: Plan) -> set[str]:
+        """The measured names that usage of a plan may come under."""
+        keys = {price.meter for price in plan.usage}
+        return {name for key in keys for name in self.names.get(key, frozenset({key}))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +273,7 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
     if principal.kind is Kind.BACKEND and service.sku not in principal.skus:
         yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
     plan = known.plans.get(service.sku)
-    if isinstance(typed.data, UsageRecorded) and (
-        plan is None or typed.data.meter not in {price.meter for price in plan.usage}
-    ):
+    if isinstance(typed.data, UsageRecorded) and (plan is None or typed.data.meter not in known.measured(plan)):
         yield Fault(index, "/data/meter", Reason.UNKNOWN_METER, "not a meter of this service's plan")
 
 

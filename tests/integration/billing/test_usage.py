@@ -148,4 +148,7 @@ async def test_a_month_in_the_life_of_a_tenant_gives_the_worked_invoice(desk: De
     late = used("late", START + timedelta(days=5), value="doc-late")
     await desk.service.publish(late)
     await desk.service.settled()
-    assert (await desk.account())[("rejected", "period_closed")] == 1
+    assert (await desk.account())[("counted", "")] == 1733
+    kept = await desk.service.sql("select month, n from late_usage")
+    assert [tuple(row) for row in kept] == [(START.date().replace(month=11, day=1), 1)]
+    assert len(await desk.service.published(InvoiceIssued)) == 2

@@ -1,0 +1,1 @@
+"""Metering: every usage event counted once, and kept so that it can be counted again."""

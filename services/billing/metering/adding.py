@@ -1,0 +1,135 @@
+"""Adding up: from events to buckets. Pure but for the lookups it is given; the same code counts, verifies and rebuilds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from schemas.catalogue import Aggregation
+from services.billing.domain.buckets import Bucket, Point, civil_hour
+from services.billing.domain.meters import Meters, MeterVersion, NotMeasurable
+from services.billing.domain.periods import civil_day
+from services.billing.domain.usage import Reading, Service
+from services.billing.metering.arrivals import Arrival
+from services.billing.metering.knowledge import SeriesKey
+
+QUARTER = timedelta(minutes=15)
+"""Every zone in use is a whole number of quarters from UTC: what lies in one quarter lies in one civil hour."""
+
+Place: TypeAlias = tuple[SeriesKey, datetime]
+"""A series and the instant its civil hour begins."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """What a set of events comes to."""
+
+    buckets: dict[Place, tuple[Aggregation, Bucket]] = field(default_factory=dict)
+
+    def add(self, version: MeterVersion, place: Place, points: Sequence[Point]) -> None:
+        """Take events into a bucket."""
+        aggregation = version.meter.aggregation
+        entry = self.buckets.get(place)
+        if entry is None:
+            entry = self.buckets[place] = (aggregation, Bucket())
+        entry[1].add(aggregation, points)
+
+
+def add_up(
+    arrivals: Iterable[Arrival], services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters
+) -> Sums:
+    """Add up events, all of them judged countable. `zones` is by tenant."""
+    sums = Sums()
+    for (service_id, name, values, _), group in _groups(arrivals, services).items():
+        service = services[service_id]
+        reading = service.readings[name]
+        dimensions = {n: v for n, v in zip(reading.dimensions, values, strict=True) if v is not None}
+        hour = civil_hour(group[0].at, zones[service.tenant_id])
+        for key in reading.meters:
+            for version, portion in _by_version(meters, key, group):
+                if version.meter.reads == name and version.passes(dimensions):
+                    place = ((service_id, key, version.version, version.group(dimensions)), hour)
+                    sums.add(version, place, _points(version, portion))
+    return sums
+
+
+_Key: TypeAlias = tuple[str, str, tuple[str | None, ...], int]
+
+
+def _groups(arrivals: Iterable[Arrival], services: Mapping[str, Service]) -> dict[_Key, list[Arrival]]:
+    """Events by service, name, the dimensions that matter, and quarter of an hour: alike in all that a meter looks at."""
+    groups: dict[_Key, list[Arrival]] = {}
+    for arrival in arrivals:
+        at = arrival.at
+        quarter = (at.toordinal() * 24 + at.hour) * 4 + at.minute // 15
+        wanted = services[arrival.service_id].readings[arrival.name].dimensions
+        values = tuple([arrival.dimensions.get(name) for name in wanted]) if wanted else ()
+        key = (arrival.service_id, arrival.name, values, quarter)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [arrival]
+        else:
+            group.append(arrival)
+    return groups
+
+
+def _by_version(meters: Meters, key: str, group: list[Arrival]) -> Iterable[tuple[MeterVersion, list[Arrival]]]:
+    at = group[0].at
+    start = at - timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
+    if not meters.changes_within(key, start, start + QUARTER):
+        return [(meters.in_force(key, start), group)]
+    found: dict[int, tuple[MeterVersion, list[Arrival]]] = {}
+    for arrival in group:
+        version = meters.in_force(key, arrival.at)
+        found.setdefault(version.version, (version, []))[1].append(arrival)
+    return found.values()
+
+
+def _points(version: MeterVersion, portion: list[Arrival]) -> list[Point]:
+    if version.meter.aggregation is Aggregation.COUNT:
+        return [(arrival.at, arrival.key, "") for arrival in portion]
+    match version.meter.measures:
+        case "quantity":
+            return [(arrival.at, arrival.key, arrival.quantity or "0") for arrival in portion]
+        case "value":
+            return [(arrival.at, arrival.key, arrival.value or "") for arrival in portion]
+    return [(arrival.at, arrival.key, version.text(arrival)) for arrival in portion]
+
+
+def measurable(arrival: Arrival, reading: Reading, meters: Meters) -> bool:
+    """Whether every meter that the event is for finds in it what it measures."""
+    if reading.needs is not None:
+        return True
+    for key in reading.meters:
+        version = meters.in_force(key, arrival.at)
+        if version.meter.reads != arrival.name or not version.passes(arrival.dimensions):
+            continue
+        try:
+            version.text(arrival)
+        except NotMeasurable:
+            return False
+    return True
+
+
+@dataclass(slots=True)
+class Late:
+    """How much came for a month that was invoiced already."""
+
+    n: int = 0
+    total: Decimal | None = None
+
+
+def add_late(
+    sums: Sums, zones: Mapping[str, ZoneInfo], tenant_of: Mapping[str, str]
+) -> dict[tuple[SeriesKey, date], Late]:
+    """Sums of late events by series and the civil month they belong to."""
+    found: dict[tuple[SeriesKey, date], Late] = {}
+    for (series, starts), (_, bucket) in sums.buckets.items():
+        month = civil_day(starts, zones[tenant_of[series[0]]]).replace(day=1)
+        late = found.setdefault((series, month), Late())
+        late.n += bucket.n
+        if bucket.total is not None:
+            late.total = (late.total or Decimal(0)) + bucket.total
+    return found

@@ -1,0 +1,126 @@
+"""Checking and rebuilding: what is added up is compared with the raw events, or added up again from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from services.billing.domain.buckets import Bucket, civil_hour
+from services.billing.metering.adding import Place, Sums, add_up, measurable
+from services.billing.metering.knowledge import Knowledge
+from services.billing.metering.reading import Span, days, events
+from services.billing.metering.store import sql
+from services.billing.metering.writing import write
+from services.billing.store import sql as billing
+from services.chassis.database import Connection
+from services.chassis.store import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A bucket that is not what its events come to."""
+
+    tenant_id: str
+    service_id: str
+    meter: str
+    version: int
+    dimensions: str
+    starts: datetime
+    stored: str
+    recomputed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check found."""
+
+    buckets: int
+    differences: list[Difference]
+
+
+async def verify(db: Connection, tenant: asyncpg.Record, first: date, after: date, meter: str | None = None) -> Outcome:
+    """Compare a tenant's buckets of the civil days `[first, after)` with its raw events, as of one instant."""
+    span = days(first, after, ZoneInfo(tenant["zone"]))
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        found = await _recomputed(db, tenant, span, meter)
+        stored = await _stored(db, tenant, span, meter)
+    right = {place: bucket for place, (_, bucket) in found.buckets.items()}
+    places = sorted(right.keys() | stored.keys())
+    differences = [
+        _difference(tenant["id"], place, stored.get(place), right.get(place))
+        for place in places
+        if stored.get(place) != right.get(place)
+    ]
+    return Outcome(len(places), differences)
+
+
+async def rebuild(db: Connection, tenant_id: str, first: date, after: date, meter: str | None = None) -> int:
+    """Add up a tenant's civil days `[first, after)` again; returns how many buckets there are now.
+
+    The tenant is held alone: whatever is counted for it comes wholly before or wholly after, and nothing twice.
+    """
+    async with db.transaction():
+        tenant = await billing.lock_tenant(db, id=tenant_id)
+        span = days(first, after, ZoneInfo(tenant["zone"]))
+        sums = await _recomputed(db, tenant, span, meter)
+        series = [row["no"] for row in await rows(sql.series_in(db, tenant_id=tenant_id, meter=meter))]
+        await sql.clear(db, series=series, starts=span.start, ends=span.end)
+        await write(db, Knowledge(), sums, {service: tenant_id for (service, *_), _ in sums.buckets})
+    return len(sums.buckets)
+
+
+async def _recomputed(db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None) -> Sums:
+    knowledge = Knowledge()
+    await knowledge.refresh(db)
+    found = await events(db, tenant["no"], span)
+    services = await knowledge.services(db, {arrival.service_id for arrival in found})
+    countable = [
+        arrival for arrival in found
+        if (reading := services[arrival.service_id].readings.get(arrival.name))
+        and measurable(arrival, reading, knowledge.meters)
+    ]  # fmt: skip
+    sums = add_up(countable, services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
+    if meter is not None:
+        sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}
+    return sums
+
+
+async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None) -> Mapping[Place, Bucket]:
+    window = {"starts": span.start, "ends": span.end}
+    keys = {
+        row["no"]: (row["service_id"], row["meter"], row["version"], tuple(sorted(row["dimensions"].items())))
+        for row in await rows(sql.series_in(db, tenant_id=tenant["id"], meter=meter))
+    }
+    found: dict[Place, Bucket] = {}
+    for row in await rows(sql.buckets(db, series=list(keys), **window)):
+        last = None if row["last_at"] is None else (row["last_at"], row["last_order"], row["last"])
+        place = (keys[row["series_no"]], row["starts"])
+        found[place] = Bucket(row["n"], row["total"], row["high"], row["low"], last)
+    for row in await rows(sql.values(db, series=list(keys), **window)):
+        found.setdefault((keys[row["series_no"]], row["starts"]), Bucket()).values.add(UUID(int=row["value"].int))
+    zone = ZoneInfo(tenant["zone"])
+    for row in await rows(sql.levels(db, series=list(keys), **window)):
+        place = (keys[row["series_no"]], civil_hour(row["at"], zone))
+        found.setdefault(place, Bucket()).levels.add((row["at"], row["order"], row["level"]))
+    return found
+
+
+def _difference(tenant_id: str, place: Place, stored: Bucket | None, right: Bucket | None) -> Difference:
+    (service_id, meter, version, group), starts = place
+    dimensions = ", ".join(f"{name}={value}" for name, value in group)
+    return Difference(tenant_id, service_id, meter, version, dimensions, starts, _told(stored), _told(right))
+
+
+def _told(bucket: Bucket | None) -> str:
+    if bucket is None:
+        return "nothing"
+    parts = [f"{bucket.n} events"]
+    for name, value in (("total", bucket.total), ("high", bucket.high), ("low", bucket.low)):
+        parts += [f"{name} {value:f}"] if value is not None else []
+    parts += [f"last {bucket.last[2]:f}"] if bucket.last else []
+    parts += [f"{len(bucket.values)} values"] if bucket.values else []
+    parts += [f"{len(bucket.levels)} levels"] if bucket.levels else []
+    return ", ".join(parts)

@@ -1,0 +1,100 @@
+"""Keys: what makes an event count once. A table of 16-byte keys with a hash of what each event said, nothing else.
+
+Keys age out by generation: a table is written for as long as the window lasts, then kept for as long again, then dropped.
+So an event is known for at least one window and at most two, whatever its own time is. The primary key is the last word:
+also where several partitions carry one tenant, two of them cannot count the same event.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from struct import Struct
+
+import asyncpg
+
+from services.billing.metering.arrivals import Arrival
+from services.chassis.database import Connection
+
+_ROW = Struct(">hi16siq")
+_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER = b"\xff\xff"
+_LOCK = "hashtext('vicino usage keys')"
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Where new keys go, and where else known ones may be."""
+
+    current: int
+    previous: int | None
+
+
+async def generations(db: Connection, now: datetime, window: timedelta) -> Generations:
+    """The generations in force, a new one begun if it is time; they stay so until the transaction ends."""
+    newest = await db.fetchval("select started_at from key_generation order by no desc limit 1")
+    if newest is None or now - newest >= window:
+        await _rotate(db, now, window)
+    await db.execute(f"select pg_advisory_xact_lock_shared({_LOCK})")
+    numbers = [row["no"] for row in await db.fetch("select no from key_generation order by no desc limit 2")]
+    return Generations(numbers[0], numbers[1] if len(numbers) > 1 else None)
+
+
+async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
+    """Begin a generation, and drop those that have aged out, unless another process has just done so."""
+    await db.execute(f"select pg_advisory_xact_lock({_LOCK})")
+    newest = await db.fetchrow("select no, started_at from key_generation order by no desc limit 1")
+    if newest is not None and now - newest["started_at"] < window:
+        return
+    no = 1 if newest is None else newest["no"] + 1
+    await db.execute(f"create table usage_key_{no:d} (event_key uuid primary key, payload_hash bigint not null)")
+    await db.execute("insert into key_generation (no, started_at) values ($1, $2)", no, now)
+    for row in await db.fetch("delete from key_generation where no < $1 returning no", no - 1):
+        await db.execute(f"drop table usage_key_{row['no']:d}")
+
+
+async def known(db: Connection, where: Generations, keys: Sequence[bytes]) -> dict[bytes, int]:
+    """What was counted before, by the hash of what it said."""
+    found: dict[bytes, int] = {}
+    for no in filter(None, (where.previous, where.current)):
+        query = f"select event_key, payload_hash from usage_key_{no:d} where event_key = any($1::uuid[])"  # noqa: S608
+        for row in await db.fetch(query, [key.hex() for key in keys]):
+            found[row["event_key"].bytes] = row["payload_hash"]
+    return found
+
+
+class Keys:
+    """Takes keys, fastest where most are new. It remembers from slice to slice whether that is worth a try."""
+
+    def __init__(self) -> None:
+        self._expect_known = False
+
+    async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> dict[bytes, int]:
+        """Take the keys of arrivals, all different; returns those known before, with the hash of what they said."""
+        if not self._expect_known and where.previous is None and await _put(db, where.current, arrivals):
+            return {}
+        seen = await known(db, where, [arrival.key for arrival in arrivals])
+        self._expect_known = bool(seen)
+        while not await _put(db, where.current, [arrival for arrival in arrivals if arrival.key not in seen]):
+            # Another partition has just counted one of them: it is committed now, so look again.
+            seen = await known(db, where, [arrival.key for arrival in arrivals])
+        return seen
+
+
+async def _put(db: Connection, no: int, arrivals: Sequence[Arrival]) -> bool:
+    """Write keys; false, and nothing written, when one of them is there already."""
+    if not arrivals:
+        return True
+    try:
+        async with db.transaction():
+            await db.copy_to_table(f"usage_key_{no:d}", source=_rows(arrivals), format="binary")
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+async def _rows(arrivals: Sequence[Arrival]) -> AsyncIterator[bytes]:
+    """COPY's binary format, in order of key: neighbours in the index are written together."""
+    pack = _ROW.pack
+    rows = [pack(2, 16, arrival.key, 8, arrival.payload_hash) for arrival in arrivals]
+    rows.sort()
+    yield b"".join([_HEADER, *rows, _TRAILER])

@@ -1,0 +1,135 @@
+"""What counting knows of tenants, services and meters. What cannot change is remembered from slice to slice."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from schemas.catalogue import Aggregation, Meter, Plan
+from services.billing.domain.meters import Meters, MeterVersion
+from services.billing.domain.usage import Reading, Service
+from services.billing.metering.store import sql as metering
+from services.billing.store import sql
+from services.chassis.database import Connection
+from services.chassis.store import rows
+
+REMEMBERED_MAX = 200_000
+"""Services, and series, remembered by a process; beyond, it begins anew. About 100 bytes each."""
+
+Group: TypeAlias = tuple[tuple[str, str], ...]
+SeriesKey: TypeAlias = tuple[str, str, int, Group]
+"""Service, meter, version, group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant whose usage is being counted: held shared, so that no invoice closes meanwhile."""
+
+    id: str
+    no: int
+    zone: ZoneInfo
+    closed_until: datetime
+
+
+class Knowledge:
+    """Looks things up for slices, and remembers."""
+
+    def __init__(self) -> None:
+        self.meters = Meters()
+        self.revision = 0
+        self._changed = -1
+        self._services: dict[str, Service] = {}
+        self._series: dict[SeriesKey, int] = {}
+
+    async def refresh(self, db: Connection) -> None:
+        """See whether the catalogue has moved on."""
+        seen = await sql.catalogue_seen(db)
+        if seen is None or seen["changed"] == self._changed:
+            return
+        self.meters = await load_meters(db)
+        self._services.clear()
+        self.revision, self._changed = seen["revision"], seen["changed"]
+
+    async def services(self, db: Connection, ids: Iterable[str]) -> dict[str, Service]:
+        """The services that are known, of those asked for. Other slices may make us forget meanwhile: then look again."""
+        wanted, absent = set(ids), set[str]()
+        while missing := [service_id for service_id in wanted - absent if service_id not in self._services]:
+            if len(self._services) > REMEMBERED_MAX:
+                self._services.clear()
+            found = await rows(sql.services_by_id(db, ids=missing))
+            absent |= set(missing) - {row["id"] for row in found}
+            for row in found:
+                plan = Plan.model_validate(row["plan"])
+                self._services[row["id"]] = Service(
+                    row["id"], row["tenant_id"], row["activated_at"], self._readings(plan)
+                )
+        return {service_id: self._services[service_id] for service_id in wanted if service_id in self._services}
+
+    def _readings(self, plan: Plan) -> dict[str, Reading]:
+        by_name: dict[str, list[str]] = {}
+        for key in sorted({price.meter for price in plan.usage if price.meter in self.meters}):
+            for name in {version.meter.reads for version in self.meters.versions(key)}:
+                by_name.setdefault(name, []).append(key)
+        return {name: self._reading(keys) for name, keys in by_name.items()}
+
+    def _reading(self, keys: list[str]) -> Reading:
+        meters = [version.meter for key in keys for version in self.meters.versions(key)]
+        looked_at = {name for meter in meters for name in (*meter.filter, *meter.group_by)}
+        needs = {"anything" if meter.aggregation is Aggregation.COUNT else meter.measures for meter in meters}
+        looked_at |= needs - {"quantity", "value", "anything"}
+        return Reading(
+            tuple(keys), tuple(sorted(looked_at)), needs.pop() if len(needs) == 1 and not looked_at else None
+        )
+
+    async def series(
+        self, db: Connection, tenants: Mapping[str, str], keys: Iterable[SeriesKey]
+    ) -> dict[SeriesKey, int]:
+        """Numbers of series; made where there are none. `tenants` says whose each service is.
+
+        What this transaction makes is not remembered, for the transaction may yet fail.
+        """
+        found = {key: self._series[key] for key in keys if key in self._series}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            await self._recall(db, missing)
+            found |= {key: self._series[key] for key in missing if key in self._series}
+            new = sorted(key for key in missing if key not in found)
+            found |= await _made(db, tenants, new) if new else {}
+        return found
+
+    async def _recall(self, db: Connection, keys: list[SeriesKey]) -> None:
+        if len(self._series) > REMEMBERED_MAX:
+            self._series.clear()
+        services, meters = sorted({key[0] for key in keys}), sorted({key[1] for key in keys})
+        for row in await rows(metering.series_of(db, services=services, meters=meters)):
+            group = tuple(sorted(row["dimensions"].items()))
+            self._series[(row["service_id"], row["meter"], row["version"], group)] = row["no"]
+
+
+async def _made(db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey]) -> dict[SeriesKey, int]:
+    dimensions = [msgspec.json.encode(dict(group)).decode() for *_, group in keys]
+    made = await rows(
+        metering.make_series(
+            db, tenants=[tenants[service] for service, *_ in keys], services=[service for service, *_ in keys],
+            meters=[meter for _, meter, _, _ in keys], versions=[version for *_, version, _ in keys], dimensions=dimensions,
+        )
+    )  # fmt: skip
+    return {
+        (row["service_id"], row["meter"], row["version"], tuple(sorted(row["dimensions"].items()))): row["no"]
+        for row in made
+    }
+
+
+async def load_meters(db: Connection) -> Meters:
+    """All meters there are."""
+    found = await rows(sql.meter_versions(db))
+    return Meters(MeterVersion(Meter.model_validate(row["meter"]), row["version"], row["valid_from"]) for row in found)
+
+
+async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, Tenant]:
+    """Tenants whose usage is about to be counted, held shared until the transaction ends."""
+    found = await rows(sql.share_tenants(db, ids=sorted(ids)))
+    return {row["id"]: Tenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"]) for row in found}
