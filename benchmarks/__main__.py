@@ -10,11 +10,12 @@ from uuid import uuid4
 from rich.console import Console
 
 from benchmarks import engine, footprint, relay
+from benchmarks.metering import bench as metering
 from benchmarks.report import publish
 from services.local.roles import ensure_database
 from tests.faults.world import servers
 
-ON_SERVERS = {"engine": engine.run, "relay": relay.run}
+ON_SERVERS = {"engine": engine.run, "relay": relay.run, "metering": metering.run}
 ALONE = {"footprint": footprint.run}
 
 

@@ -1,6 +1,7 @@
 """A service: what it consists of, and how it starts, runs and stops."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -35,6 +36,7 @@ from services.chassis.wakeups import Wakeups
 GRACEFUL_SECONDS = 8.0
 """For slices in work at a stop; with jobs and the producer after them, a stop stays within 15 s."""
 
+GC_ALLOCATIONS = 200_000
 METADATA_MAX_AGE_MS = 5_000
 """How soon a consumer notices that a topic is there again, or has more partitions; five minutes by default."""
 
@@ -119,10 +121,15 @@ class Process:
         if self._starting is not None:
             self._starting.get_loop().call_soon_threadsafe(self._starting.cancel)
 
-    def _stop_taking(self) -> None:
+    async def _stop_taking(self) -> None:
         self.runtime.stopping.set()
+        try:
+            async with asyncio.timeout(GRACEFUL_SECONDS):
+                await asyncio.gather(*(consumer.stop_taking() for consumer in self.consumers))
+        except TimeoutError:
+            log.warning("slices in work are given up; whoever comes next takes them again")
         for consumer in self.consumers:
-            consumer.stop_taking()
+            consumer.close()
 
     @asynccontextmanager
     async def _life(self) -> AsyncIterator[None]:
@@ -262,6 +269,10 @@ def run(service: Service) -> None:
     """Run a service until SIGTERM or SIGINT; stops within 15 s. Exits with 3 when it could not start."""
     settings = service.settings
     logs.configure(service.name, settings.log_level)
+    # A slice is tens of thousands of small objects that live for milliseconds: at its default the collector walks them
+    # over and over (a fifth of the time of counting usage). What is loaded by now will never be garbage.
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, 20, 50)
     process = Process(service)
     config = uvicorn.Config(
         process, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, lifespan="on",

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from schemas.catalogue import Aggregation
@@ -37,57 +37,73 @@ class Sums:
         entry[1].add(aggregation, points)
 
 
-def add_up(
-    arrivals: Iterable[Arrival], services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters
-) -> Sums:
+class GroupKey(NamedTuple):
+    """What events have in common that look alike to every meter."""
+
+    service_id: str
+    name: str
+    values: tuple[str | None, ...]
+    """The dimensions that any meter of the service looks at."""
+    quarter: int
+    """Quarters of an hour since the year 1, UTC."""
+
+    @property
+    def starts(self) -> datetime:
+        """When its quarter of an hour begins."""
+        return _YEAR_ONE + self.quarter * QUARTER
+
+
+Groups: TypeAlias = Mapping[GroupKey, Sequence[Arrival]]
+_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def group(arrivals: Iterable[Arrival], services: Mapping[str, Service]) -> Groups:
+    """Put events together that are alike in all that a meter looks at. They must be of known services and names."""
+    groups: dict[tuple[str, str, tuple[str | None, ...], int], list[Arrival]] = {}
+    for arrival in arrivals:
+        at = arrival.at
+        quarter = ((at.toordinal() - 1) * 24 + at.hour) * 4 + at.minute // 15
+        wanted = services[arrival.service_id].readings[arrival.name].dimensions
+        values = tuple([arrival.dimensions.get(name) for name in wanted]) if wanted else ()
+        key = (arrival.service_id, arrival.name, values, quarter)
+        found = groups.get(key)
+        if found is None:
+            groups[key] = [arrival]
+        else:
+            found.append(arrival)
+    return {GroupKey(*key): found for key, found in groups.items()}
+
+
+def add_up(groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters) -> Sums:
     """Add up events, all of them judged countable. `zones` is by tenant."""
     sums = Sums()
-    for (service_id, name, values, _), group in _groups(arrivals, services).items():
-        service = services[service_id]
-        reading = service.readings[name]
-        dimensions = {n: v for n, v in zip(reading.dimensions, values, strict=True) if v is not None}
-        hour = civil_hour(group[0].at, zones[service.tenant_id])
-        for key in reading.meters:
-            for version, portion in _by_version(meters, key, group):
-                if version.meter.reads == name and version.passes(dimensions):
-                    place = ((service_id, key, version.version, version.group(dimensions)), hour)
+    for key, arrivals in groups.items():
+        service = services[key.service_id]
+        reading = service.readings[key.name]
+        dimensions = {n: v for n, v in zip(reading.dimensions, key.values, strict=True) if v is not None}
+        hour = civil_hour(key.starts, zones[service.tenant_id])
+        for meter in reading.meters:
+            for version, portion in _by_version(meters, meter, key.starts, arrivals):
+                if version.meter.reads == key.name and version.passes(dimensions):
+                    place = ((service.id, meter, version.version, version.group(dimensions)), hour)
                     sums.add(version, place, _points(version, portion))
     return sums
 
 
-_Key: TypeAlias = tuple[str, str, tuple[str | None, ...], int]
-
-
-def _groups(arrivals: Iterable[Arrival], services: Mapping[str, Service]) -> dict[_Key, list[Arrival]]:
-    """Events by service, name, the dimensions that matter, and quarter of an hour: alike in all that a meter looks at."""
-    groups: dict[_Key, list[Arrival]] = {}
-    for arrival in arrivals:
-        at = arrival.at
-        quarter = (at.toordinal() * 24 + at.hour) * 4 + at.minute // 15
-        wanted = services[arrival.service_id].readings[arrival.name].dimensions
-        values = tuple([arrival.dimensions.get(name) for name in wanted]) if wanted else ()
-        key = (arrival.service_id, arrival.name, values, quarter)
-        group = groups.get(key)
-        if group is None:
-            groups[key] = [arrival]
-        else:
-            group.append(arrival)
-    return groups
-
-
-def _by_version(meters: Meters, key: str, group: list[Arrival]) -> Iterable[tuple[MeterVersion, list[Arrival]]]:
-    at = group[0].at
-    start = at - timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
-    if not meters.changes_within(key, start, start + QUARTER):
-        return [(meters.in_force(key, start), group)]
+def _by_version(
+    meters: Meters, key: str, starts: datetime, arrivals: Sequence[Arrival]
+) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
+    """Events of one quarter of an hour, by the definition in force: nearly always one."""
+    if not meters.changes_within(key, starts, starts + QUARTER):
+        return [(meters.in_force(key, starts), arrivals)]
     found: dict[int, tuple[MeterVersion, list[Arrival]]] = {}
-    for arrival in group:
+    for arrival in arrivals:
         version = meters.in_force(key, arrival.at)
         found.setdefault(version.version, (version, []))[1].append(arrival)
     return found.values()
 
 
-def _points(version: MeterVersion, portion: list[Arrival]) -> list[Point]:
+def _points(version: MeterVersion, portion: Sequence[Arrival]) -> list[Point]:
     if version.meter.aggregation is Aggregation.COUNT:
         return [(arrival.at, arrival.key, "") for arrival in portion]
     match version.meter.measures:

@@ -63,38 +63,50 @@ class Arrival(Struct, gc=False):
     revision: int
     key: bytes
     """16 bytes of (tenant, source, id): never of the time."""
-    payload_hash: int
-    """64 bits of what the event says."""
+    payload_hash: bytes
+    """8 bytes of what the event says."""
     raw: bytes
     careful: bool
     """Whether the careful reader has seen it."""
 
 
-_decode = msgspec.json.Decoder(_Wire).decode
+decode_fast = msgspec.json.Decoder(_Wire).decode
 
 
 def read(raw: bytes, offset: int) -> Arrival:
     """Read a usage event. Raises `Malformed`."""
-    try:
-        wire = _decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    found = plainly(raw)
+    if found is None:
         return read_carefully(raw, offset)
-    data, time = wire.data, wire.time
+    wire, at = found
+    data = wire.data
     name = f"{wire.subject}\0{wire.source}\0{wire.id}"
-    said = f"{time}\0{data.service_id}\0{data.meter}\0{data.quantity}\0{data.value}"
+    said = f"{wire.time}\0{data.service_id}\0{data.meter}\0{data.quantity}\0{data.value}"
     if data.dimensions:
-        said += "\0" + "\0".join(f"{dimension}\0{text}" for dimension, text in sorted(data.dimensions.items()))
-    at = _plain_time(time)
-    plain = (
-        at is not None and wire.type == _WIRE_TYPE and name.isascii() and said.isascii() and name.count("\0") == 2
-        and said.count("\0") == 4 + 2 * len(data.dimensions) and (data.quantity is None) is not (data.value is None)
-    )  # fmt: skip
-    if not plain or at is None:
-        return read_carefully(raw, offset)
+        said += _dimensions_said(data.dimensions)
     return Arrival(
         offset, wire.subject, data.service_id, data.meter, data.quantity, data.value, data.dimensions, at,
-        wire.revision or 0, blake2b(name.encode(), digest_size=16).digest(), _hash(said), raw, False,
+        wire.revision or 0, blake2b(name.encode(), digest_size=16).digest(),
+        blake2b(said.encode(), digest_size=8).digest(), raw, False,
     )  # fmt: skip
+
+
+def plainly(raw: bytes) -> tuple[_Wire, datetime] | None:
+    """Decode and validate an event that is plainly right, and when it happened; None when it needs a careful look."""
+    if not raw.isascii() or b"\\u" in raw:
+        return None  # whether its text may be stored, the careful reader says
+    try:
+        wire = decode_fast(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if wire.type != _WIRE_TYPE or (wire.data.quantity is None) is (wire.data.value is None):
+        return None
+    at = _plain_time(wire.time)
+    return None if at is None else (wire, at)
+
+
+def _dimensions_said(dimensions: dict[str, str]) -> str:
+    return "\0" + "\0".join(f"{name}\0{text}" for name, text in sorted(dimensions.items()))
 
 
 def _plain_time(text: str) -> datetime | None:
@@ -109,10 +121,6 @@ def _plain_time(text: str) -> datetime | None:
         return None
 
 
-def _hash(said: str) -> int:
-    return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
-
-
 def read_carefully(raw: bytes, offset: int) -> Arrival:
     """Read a usage event as the schemas say. Raises `Malformed`."""
     event = decode(raw)
@@ -122,9 +130,10 @@ def read_carefully(raw: bytes, offset: int) -> Arrival:
     quantity = None if data.quantity is None else format(data.quantity, "f")
     said = f"{rfc3339(event.time)}\0{data.service_id}\0{data.meter}\0{quantity}\0{data.value}"
     if data.dimensions:
-        said += "\0" + "\0".join(f"{dimension}\0{text}" for dimension, text in sorted(data.dimensions.items()))
+        said += _dimensions_said(data.dimensions)
     name = f"{event.subject}\0{event.source}\0{event.id}"
     return Arrival(
         offset, event.subject, data.service_id, data.meter, quantity, data.value, dict(data.dimensions) or _NONE, event.time,
-        event.revision or 0, blake2b(name.encode(), digest_size=16).digest(), _hash(said), raw, True,
+        event.revision or 0, blake2b(name.encode(), digest_size=16).digest(),
+        blake2b(said.encode(), digest_size=8).digest(), raw, True,
     )  # fmt: skip

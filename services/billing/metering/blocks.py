@@ -4,7 +4,7 @@ Nothing is lost of an event, so whatever a meter will want to know can still be 
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -25,17 +25,13 @@ class Block:
     events: bytes
 
 
-def pack(events: Sequence[tuple[int, datetime, bytes]]) -> Block:
-    """Pack (tenant number, time, raw event). There must be at least one."""
-    by_tenant: dict[int, list[bytes]] = {}
-    for tenant, _, raw in events:
-        by_tenant.setdefault(tenant, []).append(raw)
-    tenants = sorted(by_tenant)
-    ordered = [raw for tenant in tenants for raw in by_tenant[tenant]]
+def pack(raws: Mapping[int, Sequence[bytes]], first_at: datetime, last_at: datetime) -> Block:
+    """Pack raw events by tenant number, at least one, that happened in `[first_at, last_at]`."""
+    tenants = sorted(raws)
+    ordered = [raw for tenant in tenants for raw in raws[tenant]]
     lengths = array("I", map(len, ordered))
-    times = [at for _, at, _ in events]
     packed = zstd.compress(b"".join([lengths.tobytes(), *ordered]), level=LEVEL)
-    return Block(min(times), max(times), tenants, [len(by_tenant[tenant]) for tenant in tenants], bytes(packed))
+    return Block(first_at, last_at, tenants, [len(raws[tenant]) for tenant in tenants], bytes(packed))
 
 
 def unpack(events: bytes, tenants: Sequence[int], ns: Sequence[int], wanted: int) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from services.billing.domain.buckets import Bucket, civil_hour
-from services.billing.metering.adding import Place, Sums, add_up, measurable
+from services.billing.metering.adding import Place, Sums, add_up, group, measurable
 from services.billing.metering.knowledge import Knowledge
 from services.billing.metering.reading import Span, days, events
 from services.billing.metering.store import sql
@@ -82,7 +82,7 @@ async def _recomputed(db: Connection, tenant: asyncpg.Record, span: Span, meter:
         if (reading := services[arrival.service_id].readings.get(arrival.name))
         and measurable(arrival, reading, knowledge.meters)
     ]  # fmt: skip
-    sums = add_up(countable, services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
+    sums = add_up(group(countable, services), services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
     if meter is not None:
         sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}
     return sums

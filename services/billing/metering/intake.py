@@ -17,11 +17,11 @@ from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.domain.meters import Meters
 from services.billing.domain.usage import WAITS, Service, Window, judge
-from services.billing.metering.adding import add_late, add_up, measurable
+from services.billing.metering.adding import QUARTER, Groups, add_late, add_up, group, measurable
 from services.billing.metering.arrivals import Arrival, read, read_carefully
-from services.billing.metering.blocks import pack
+from services.billing.metering.blocks import Block, pack
 from services.billing.metering.days import Days
-from services.billing.metering.keys import Keys, generations
+from services.billing.metering.keys import Keys, Known, as_bigint, generations
 from services.billing.metering.knowledge import Knowledge, Tenant, hold_tenants
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
@@ -138,7 +138,7 @@ class Intake:
         if not countable:
             return
         seen = await self._keys.take(db, await generations(db, now, self._window), countable)
-        fresh = countable if not seen else list(_fresh(countable, seen, account))
+        fresh = _fresh(countable, seen, account)
         if fresh:
             account.add("counted", n=len(fresh))
             await self._keep(db, fresh, services, meters, tenants, now, log.part)
@@ -158,14 +158,14 @@ class Intake:
         for arrival in arrivals:
             service = services.get(arrival.service_id)
             verdict = judge(arrival, service, window)
-            if verdict == WAITS:
-                _look_again(arrival, waiting, account)
-            elif verdict is not None:
-                account.refuse(arrival, verdict)
-            elif service and not measurable(arrival, service.readings[arrival.name], meters):
-                account.refuse(arrival, "wrong_value")
-            else:
+            if verdict is None and service and not measurable(arrival, service.readings[arrival.name], meters):
+                verdict = "wrong_value"
+            if verdict is None:
                 countable.append(arrival)
+            elif verdict == WAITS:
+                _look_again(arrival, waiting, account)
+            else:
+                account.refuse(arrival, verdict)
         return countable, waiting
 
     async def _keep(
@@ -173,20 +173,38 @@ class Intake:
         tenants: Mapping[str, Tenant], now: datetime, part: int,
     ) -> None:  # fmt: skip
         """Keep new events, and add them up."""
+        groups = group(fresh, services)
         await self._days.ensure(db, now.date())
-        block = pack([(tenants[arrival.tenant_id].no, arrival.at, arrival.raw) for arrival in fresh])
+        block = _pack(groups, services, tenants)
         await sql.add_block(
             db, arrived_on=now.date(), part=part, first_at=block.first_at, last_at=block.last_at,
             tenants=block.tenants, ns=block.ns, events=block.events,
         )  # fmt: skip
         zones = {tenant.id: tenant.zone for tenant in tenants.values()}
-        tenant_of = {arrival.service_id: arrival.tenant_id for arrival in fresh}
-        await write(db, self._knowledge, add_up(fresh, services, zones, meters), tenant_of)
-        late = [arrival for arrival in fresh if arrival.at < tenants[arrival.tenant_id].closed_until]
-        if late:
+        tenant_of = {service.id: service.tenant_id for service in services.values()}
+        await write(db, self._knowledge, add_up(groups, services, zones, meters), tenant_of)
+        if late := _late(groups, services, tenants):
             sums = add_late(add_up(late, services, zones, meters), zones, tenant_of)
             await write_late(db, self._knowledge, sums, tenant_of, now)
-            metrics.LATE.inc(len(late))
+            metrics.LATE.inc(sum(map(len, late.values())))
+
+
+def _pack(groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant]) -> Block:
+    """The raw events of all groups, by tenant."""
+    by_tenant: dict[int, list[bytes]] = {}
+    for key, arrivals in groups.items():
+        raws = by_tenant.setdefault(tenants[services[key.service_id].tenant_id].no, [])
+        raws += [arrival.raw for arrival in arrivals]
+    return pack(by_tenant, min(key.starts for key in groups), max(key.starts for key in groups) + QUARTER)
+
+
+def _late(groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant]) -> Groups:
+    """What of it belongs to a month that is invoiced: months end where quarters of an hour do."""
+    return {
+        key: arrivals
+        for key, arrivals in groups.items()
+        if key.starts < tenants[services[key.service_id].tenant_id].closed_until
+    }
 
 
 def _first_of_each(arrivals: Sequence[Arrival], account: Account) -> Iterable[Arrival]:
@@ -201,16 +219,18 @@ def _first_of_each(arrivals: Sequence[Arrival], account: Account) -> Iterable[Ar
     return [arrival for arrival in arrivals if first[arrival.key] is arrival]
 
 
-def _fresh(arrivals: Iterable[Arrival], seen: Mapping[bytes, int], account: Account) -> Iterable[Arrival]:
-    for arrival in arrivals:
-        said = seen.get(arrival.key)
-        if said is None:
-            yield arrival
-        else:
-            _again(arrival, said, account)
+def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> list[Arrival]:
+    """Those that were not counted before."""
+    if not seen:
+        return list(arrivals)
+    if seen.again:
+        account.add("duplicate", n=len(seen.again))
+    for n in sorted(seen.reused):
+        account.refuse(arrivals[n], ID_REUSE)
+    return [arrival for n, arrival in enumerate(arrivals) if n not in seen]
 
 
-def _again(arrival: Arrival, said: int, account: Account) -> None:
+def _again(arrival: Arrival, said: bytes, account: Account) -> None:
     """An id that came before: the same again is a duplicate, other content is refused."""
     if said == arrival.payload_hash:
         account.add("duplicate")
@@ -236,7 +256,7 @@ async def _park(
         row["event_key"]
         for row in await rows(
             sql.park(
-                db, keys=keys, hashes=[arrival.payload_hash for arrival in arrivals], waits=waits,
+                db, keys=keys, hashes=[as_bigint(arrival.payload_hash) for arrival in arrivals], waits=waits,
                 raws=[arrival.raw for arrival in arrivals], parts=[log.part] * len(keys), log_ids=[log.log_id] * len(keys),
                 positions=[arrival.offset for arrival in arrivals],
             )
@@ -246,6 +266,6 @@ async def _park(
     if len(new) < len(arrivals):
         old = [arrival for arrival in arrivals if arrival.key not in new]
         found = await rows(sql.parked_hashes(db, keys=[arrival.key for arrival in old]))
-        said = {row["event_key"]: row["payload_hash"] for row in found}
+        said = {row["event_key"]: row["payload_hash"].to_bytes(8, "big", signed=True) for row in found}
         for arrival in old:
             _again(arrival, said[arrival.key], account)

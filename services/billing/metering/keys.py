@@ -6,7 +6,7 @@ also where several partitions carry one tenant, two of them cannot count the sam
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from struct import Struct
 
@@ -15,7 +15,7 @@ import asyncpg
 from services.billing.metering.arrivals import Arrival
 from services.chassis.database import Connection
 
-_ROW = Struct(">hi16siq")
+_ROW = Struct(">hi16si8s")
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _LOCK = "hashtext('vicino usage keys')"
@@ -52,14 +52,46 @@ async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
         await db.execute(f"drop table usage_key_{row['no']:d}")
 
 
-async def known(db: Connection, where: Generations, keys: Sequence[bytes]) -> dict[bytes, int]:
-    """What was counted before, by the hash of what it said."""
-    found: dict[bytes, int] = {}
+_KNOWN = """
+select array_agg(n) filter (where payload_hash is not null and payload_hash = hash) as again,
+       array_agg(n) filter (where payload_hash is not null and payload_hash <> hash) as reused
+from unnest($1::uuid[], $2::bigint[]) with ordinality as given (key, hash, n)
+join usage_key_{no:d} on event_key = key
+"""
+
+
+@dataclass(slots=True)
+class Known:
+    """Which arrivals came before: places in the list that was asked about."""
+
+    again: set[int] = field(default_factory=set)
+    """The same."""
+    reused: set[int] = field(default_factory=set)
+    """Their id, with other content."""
+
+    def __bool__(self) -> bool:
+        return bool(self.again or self.reused)
+
+    def __contains__(self, place: int) -> bool:
+        return place in self.again or place in self.reused
+
+
+async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+    """Which of these were counted before."""
+    found = Known()
+    keys = [arrival.key.hex() for arrival in arrivals]
+    hashes = [as_bigint(arrival.payload_hash) for arrival in arrivals]
     for no in filter(None, (where.previous, where.current)):
-        query = f"select event_key, payload_hash from usage_key_{no:d} where event_key = any($1::uuid[])"  # noqa: S608
-        for row in await db.fetch(query, [key.hex() for key in keys]):
-            found[row["event_key"].bytes] = row["payload_hash"]
+        row = await db.fetchrow(_KNOWN.format(no=no), keys, hashes)
+        if row is not None:
+            found.again.update(n - 1 for n in row["again"] or ())
+            found.reused.update(n - 1 for n in row["reused"] or ())
     return found
+
+
+def as_bigint(payload_hash: bytes) -> int:
+    """A hash as PostgreSQL keeps it."""
+    return int.from_bytes(payload_hash, "big", signed=True)
 
 
 class Keys:
@@ -68,15 +100,15 @@ class Keys:
     def __init__(self) -> None:
         self._expect_known = False
 
-    async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> dict[bytes, int]:
-        """Take the keys of arrivals, all different; returns those known before, with the hash of what they said."""
+    async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+        """Take the keys of arrivals, all different; returns which of them were known before."""
         if not self._expect_known and where.previous is None and await _put(db, where.current, arrivals):
-            return {}
-        seen = await known(db, where, [arrival.key for arrival in arrivals])
+            return Known()
+        seen = await known(db, where, arrivals)
         self._expect_known = bool(seen)
-        while not await _put(db, where.current, [arrival for arrival in arrivals if arrival.key not in seen]):
+        while not await _put(db, where.current, [a for n, a in enumerate(arrivals) if n not in seen]):
             # Another partition has just counted one of them: it is committed now, so look again.
-            seen = await known(db, where, [arrival.key for arrival in arrivals])
+            seen = await known(db, where, arrivals)
         return seen
 
 

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -20,6 +21,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from schemas.topics import Topic
 from services.chassis import metrics
 from services.chassis.backoff import Backoff
+from services.chassis.engine.lanes import Lane
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
 from services.chassis.engine.slices import Record
@@ -65,6 +67,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._halted: dict[TopicPartition, str] = {}
         self._holes: dict[TopicPartition, tuple[int, int]] = {}
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._lanes: dict[TopicPartition, Lane[list[Record]]] = {}
         self._stopping = False
         self._subscriber = _subscribe(broker, reading, list(self._topics), self, self._take_batch)
 
@@ -83,6 +86,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             self._next.pop(tp, None)
             self._uncommitted.pop(tp, None)
             self._halted.pop(tp, None)
+            if lane := self._lanes.get(tp):
+                lane.clear()
             if task := self._positioning.pop(tp, None):
                 task.cancel()
 
@@ -144,31 +149,42 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         slices: dict[TopicPartition, list[Record]] = defaultdict(list)
         for record in records:
             slices[TopicPartition(record.topic, record.partition)].append(record)
-        await asyncio.gather(*(self._take(tp, piece) for tp, piece in slices.items()))
+        await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices.items()))
 
-    async def _take(self, tp: TopicPartition, records: list[Record]) -> None:
-        """Carry one slice until it is committed, is found not to be ours, or the service stops."""
-        failures = 0
-        while self._owns(tp) and tp not in self._halted:
+    def _lane(self, tp: TopicPartition) -> Lane[list[Record]]:
+        if tp not in self._lanes:
+            self._lanes[tp] = Lane(str(tp), partial(self._take, tp))
+        return self._lanes[tp]
+
+    async def _take(self, tp: TopicPartition, records: list[Record]) -> bool:
+        """Carry one slice until it is committed, is found not to be ours, or the service stops; false: read anew."""
+        failures, left = 0, list(records)
+        while left and self._owns(tp) and tp not in self._halted:
             try:
-                done = await self._partition.carry(self._topics[tp.topic], self._log(tp), records)
-                self._progress(tp, done)
-                return
-            except Rewound as error:
-                if not await self._same_log(tp, error.next_offset):
-                    return
-                self._progress(tp, error.next_offset)
-                records = [record for record in records if record.offset >= error.next_offset]
-                if not records:
-                    return
-            except Gap as gap:
-                await self._close_gap(tp, gap)
-                return
+                rest = await self._carry(tp, left)
+                if rest is None:
+                    return False
+                left = rest
             except Exception as error:  # noqa: BLE001 - never skip: a slice is tried until it works or is taken away
                 failures += 1
                 metrics.SLICE_RETRIES.labels(self._topics[tp.topic].name, type(error).__name__).inc()
                 log.warning("slice will be tried again", partition=str(tp), failures=failures, error=repr(error))
                 await asyncio.sleep(RETRY.seconds(failures))
+        return not left
+
+    async def _carry(self, tp: TopicPartition, records: list[Record]) -> list[Record] | None:
+        """Carry a slice; returns what is still to be carried, None when the partition must be read from elsewhere."""
+        try:
+            self._progress(tp, await self._partition.carry(self._topics[tp.topic], self._log(tp), records))
+        except Rewound as error:
+            if not await self._same_log(tp, error.next_offset):
+                return None
+            self._progress(tp, error.next_offset)
+            return [record for record in records if record.offset >= error.next_offset]
+        except Gap as gap:
+            await self._close_gap(tp, gap)
+            return None
+        return []
 
     async def _same_log(self, tp: TopicPartition, next_offset: int) -> bool:
         """Records came from below our offset: a redelivery of the log we know, or another log? False: reposition."""
@@ -261,9 +277,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         """Records known to be in Kafka and not taken yet."""
         return sum(self._behind().values())
 
-    def stop_taking(self) -> None:
-        """Let slices in work finish, and begin no other."""
+    async def stop_taking(self) -> None:
+        """Begin no other slice, and let those in work end."""
         self._stopping = True
+        await asyncio.gather(*(lane.finish() for lane in self._lanes.values()))
+
+    def close(self) -> None:
+        """End now, whatever is in work: its transaction is undone."""
+        for lane in self._lanes.values():
+            lane.close()
 
 
 def _subscribe(

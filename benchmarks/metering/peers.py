@@ -1,0 +1,96 @@
+"""What metering is measured against: PostgreSQL's bare COPY, a bare decode loop, an idiomatic per-message handler."""
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from benchmarks.metering.world import CHECKOUT, World
+from services.billing.metering.arrivals import decode_fast, plainly
+from services.local.process import Child
+
+SLICE = 8_000
+PEER = "idiomatic"
+
+
+async def bare_copy(world: World, count: int, seed: int) -> float:
+    """Rows per second of COPY into a table with a uuid primary key: five columns, a transaction per slice, nothing else."""
+    dice, now = random.Random(seed), datetime.now(UTC)
+    rows = [
+        (UUID(int=dice.getrandbits(128)), f"tenant-{n % 500}", f"m{n % 3}", now, Decimal(dice.randrange(100_000)) / 100)
+        for n in range(count)
+    ]
+    db = await asyncpg.connect(world.superuser_url)
+    await db.execute("drop table if exists bare")
+    await db.execute(
+        "create table bare (event_key uuid primary key, tenant text, meter text, at timestamptz, quantity numeric)"
+    )
+    began = time.perf_counter()
+    for n in range(0, count, SLICE):
+        async with db.transaction():
+            await db.copy_records_to_table("bare", records=rows[n : n + SLICE])
+    elapsed = time.perf_counter() - began
+    await db.execute("drop table bare")
+    await db.close()
+    return count / elapsed
+
+
+def decode_ratio(raws: Sequence[bytes], rounds: int = 5) -> tuple[float, float]:
+    """Events per second of CPU time: ours (decoded and validated) and a bare msgspec decode into the same struct."""
+    ours, bare = [], []
+    for _ in range(rounds):
+        began = time.process_time()
+        for raw in raws:
+            plainly(raw)
+        ours.append(time.process_time() - began)
+        began = time.process_time()
+        for raw in raws:
+            decode_fast(raw)
+        bare.append(time.process_time() - began)
+    return len(raws) / sorted(ours)[rounds // 2], len(raws) / sorted(bare)[rounds // 2]
+
+
+SCHEMA = f"""
+create schema if not exists {PEER};
+drop table if exists {PEER}.event, {PEER}.bucket;
+create table {PEER}.event (tenant text, source text, id text, meter text, at timestamptz, quantity numeric,
+                           primary key (tenant, source, id));
+create table {PEER}.bucket (tenant text, meter text, starts timestamptz, quantity numeric, n bigint,
+                            primary key (tenant, meter, starts));
+"""
+
+
+async def per_message(world: World, topic: str, count: int) -> float:
+    """Messages per second of the handler that most would write (`handler.py`), from its first message on."""
+    db = await asyncpg.connect(world.superuser_url)
+    await db.execute(SCHEMA)
+    command = [
+        sys.executable, "-m", "benchmarks.metering.handler", world.on.kafka.bootstrap, topic, world.superuser_url,
+    ]  # fmt: skip
+    child = await Child.start(PEER, command, log=world.on.home / "logs/idiomatic.log", cwd=CHECKOUT)
+    first = first_at = 0.0
+    try:
+        async with asyncio.timeout(120):
+            while True:
+                done = await db.fetchval(f"select count(*) from {PEER}.event")
+                now = time.perf_counter()
+                if done and not first:
+                    first, first_at = float(done), now
+                if done >= count:
+                    return float((count - first) / (now - first_at))
+                await asyncio.sleep(0.05)
+    finally:
+        await child.stop()
+        await db.close()
+
+
+def sizes(raws: Sequence[bytes]) -> str:
+    """How large the events are."""
+    return f"{sum(map(len, raws)) / len(raws):.0f} bytes, {len(msgspec.json.decode(raws[0])['data'])} fields"

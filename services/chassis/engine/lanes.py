@@ -1,0 +1,52 @@
+"""A lane per partition: its slices one after the other, while other partitions, and the next fetch, go on beside it.
+
+The offset in the database decides what counts, so it is safe to fetch ahead of it; a lane holds one slice in work and one
+waiting, and whoever brings a third has to wait.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+WAITING_MAX = 1
+
+
+class Lane(Generic[ItemT]):
+    """Works off items in order. `work` returns false when what waits is of no use any more; it must not raise."""
+
+    def __init__(self, name: str, work: Callable[[ItemT], Awaitable[bool]]) -> None:
+        self._work = work
+        self._waiting: asyncio.Queue[ItemT] = asyncio.Queue(WAITING_MAX)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task = asyncio.create_task(self._run(), name=f"lane {name}")
+
+    async def put(self, item: ItemT) -> None:
+        """Bring an item; waits while the lane is full."""
+        await self._waiting.put(item)
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+    async def finish(self) -> None:
+        """Forget what waits, let what is in work end, and close the lane."""
+        self.clear()
+        await self._idle.wait()
+        self.close()
+
+    def close(self) -> None:
+        """End now."""
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            item = await self._waiting.get()
+            self._idle.clear()
+            try:
+                if not await self._work(item):
+                    self.clear()
+            finally:
+                self._idle.set()
