@@ -25,6 +25,7 @@ from services.local.ports import free_port
 from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
 from tests.faults.world import Servers
+from tests.support.furnishing import furnish, meter_key, service_id, tenant_id
 
 NAME = "billing"
 PASSWORD = "only-for-benchmarks"
@@ -35,16 +36,6 @@ SEED = 20261101
 WAIT_SECONDS = 600.0
 
 
-def tenant_id(n: int) -> str:
-    """Tenant `n`."""
-    return str(UUID(int=n))
-
-
-def service_id(n: int) -> str:
-    """The one service of tenant `n`."""
-    return str(UUID(int=1_000_000 + n))
-
-
 def usage(n: int, start: datetime, dice: random.Random, poison: float = 0.0) -> tuple[int, bytes]:
     """Event `n`: its tenant's number and its bytes, about 370 of them, as the doors write them."""
     tenant = dice.randrange(TENANTS)
@@ -53,7 +44,9 @@ def usage(n: int, start: datetime, dice: random.Random, poison: float = 0.0) -> 
         "specversion": "1.0", "id": str(UUID(int=dice.getrandbits(128))), "source": "/bench", "type": "vicino.usage.recorded.v1",
         "subject": tenant_id(tenant), "time": at.isoformat().replace("+00:00", "Z"), "datacontenttype": "application/json",
         "principal": "backend", "revision": 1,
-        "data": {"service_id": service_id(tenant), "meter": f"m{n % METERS}", "quantity": f"{dice.randrange(1, 100_000) / 100}"},
+        "data": {
+            "service_id": service_id(tenant), "meter": meter_key(n % METERS), "quantity": f"{dice.randrange(1, 100_000) / 100}",
+        },
     }  # fmt: skip
     return tenant, b"{not json" if poison and dice.random() < poison else msgspec.json.encode(event)
 
@@ -79,31 +72,8 @@ class World:
         await ensure_service(self.superuser_url, self.database, NAME, PASSWORD)
         await self.prepare_topics()
         await migrate(self.url, NAME, MIGRATIONS)
-        meters = [{"key": f"m{n}", "name": f"m{n}", "aggregation": "sum", "unit": "n"} for n in range(METERS)]
-        prices = [
-            {"meter": meter["key"], "code": meter["key"], "label": "x", "unit": "n", "price": "1"} for meter in meters
-        ]
-        plan = {
-            "sku": "X",
-            "name": "X",
-            "setup": "0",
-            "recurring": [],
-            "usage": prices,
-            "provisioning": [{"driver": "http"}],
-        }
         async with self.connected() as db:
-            await db.executemany(
-                "insert into meter_version values ($1, 1, '1970-01-01Z', 1, $2)",
-                [(meter["key"], msgspec.json.encode(meter).decode()) for meter in meters],
-            )
-            await db.execute("insert into catalogue_seen values (true, 1, 1)")
-            await db.executemany("insert into tenant (id) values ($1)", [(tenant_id(n),) for n in range(TENANTS)])
-            since = datetime.now(UTC) - timedelta(days=300)
-            await db.executemany(
-                "insert into service values ($1, $2, 'X', 0, $3, $4)",
-                [(service_id(n), tenant_id(n), since, msgspec.json.encode(plan).decode()) for n in range(TENANTS)],
-            )
-            await db.execute("analyze")
+            await furnish(db, TENANTS, METERS)
 
     async def prepare_topics(self) -> None:
         """The topics alone."""

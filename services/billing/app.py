@@ -33,13 +33,15 @@ class BillingSettings(ServiceSettings):
     """Usage that happened longer ago is rejected; its topic keeps as long."""
     usage_window_days: int = 90
     """How long, at least, an id of counted usage is known; at most twice as long."""
+    usage_wait_for_disk: bool = True
+    """Whether slices of usage wait for PostgreSQL's disk. Nothing is lost without: what a crash takes back is still in Kafka."""
     usage_raw_days: int = 400
     """How long raw usage is kept after it came: for disputes, for `vicino meters rebuild`."""
 
 
 def build(settings: BillingSettings) -> Service:
     """The composition root."""
-    intake = Intake(settings.usage_late_days, settings.usage_window_days)
+    intake = Intake(settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk)
     return Service(
         "billing",
         settings,

@@ -26,9 +26,14 @@ select key, version, valid_from, meter from meter_version;
 insert into catalogue_seen (one, revision) values (true, :revision)
 on conflict (one) do update set revision = greatest(catalogue_seen.revision, excluded.revision), changed = catalogue_seen.changed + 1;
 
--- name: catalogue_seen()^
--- The newest revision seen, and how often definitions have changed here.
-select revision, changed from catalogue_seen;
+-- name: whats_known()^
+-- The newest revision seen, how often definitions have changed here, and the epoch: null after a crash.
+select coalesce(c.revision, 0) as revision, coalesce(c.changed, -1) as changed, e.id as epoch
+from (values (true)) as always (one) left join catalogue_seen c using (one) left join epoch e using (one);
+
+-- name: begin_epoch(id)!
+-- From now on memories hold again.
+insert into epoch (one, id) values (true, :id) on conflict do nothing;
 
 -- name: touch_catalogue()!
 -- Definitions have changed without a new revision.

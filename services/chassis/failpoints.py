@@ -10,6 +10,8 @@ import signal
 POINTS = (
     "engine.fetched",
     "engine.fenced",
+    "usage.keyed",
+    "usage.kept",
     "engine.handled",
     "engine.before_commit",
     "engine.after_commit",

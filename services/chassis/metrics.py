@@ -10,7 +10,9 @@ SLICE_SECONDS = Histogram(
 )  # fmt: skip
 SLICE_RETRIES = Counter("vicino_engine_slice_retries_total", "Slices tried again", ["topic", "error"])
 GAPS = Counter("vicino_engine_gap_records_total", "Offsets never seen here", ["topic", "reason"])
-HALTED = Gauge("vicino_engine_halted_partitions", "Partitions stopped because their log is shorter than what we did")
+HALTED = Gauge(
+    "vicino_engine_halted_partitions", "Partitions stopped: their log is shorter than what we did, or cannot be read"
+)
 LAG = Gauge("vicino_engine_lag_records", "Records in Kafka not taken yet", ["topic"])
 COMMIT_FAILURES = Counter(
     "vicino_engine_kafka_commit_failures_total", "Kafka commits that failed; harmless, see the fence"

@@ -1,21 +1,18 @@
-"""The service that faults are done to: a record handler, a slice handler, facts and jobs, whose effects can be counted."""
+"""The service that faults are done to: billing as it is, and beside its own work a record handler, facts and jobs whose
+effects can be counted (`effects.sql`)."""
 
-from pathlib import Path
+from dataclasses import replace
 
 from schemas.alerts import AlertAcknowledged
-from schemas.envelope import Event, Malformed, decode
+from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven
-from schemas.topics import SIGNALS, USAGE
+from services.billing import app
 from services.chassis.backoff import Backoff
 from services.chassis.engine.records import on, routes
-from services.chassis.engine.slices import Slice, SliceUnit, on_slice
 from services.chassis.jobs import Job, JobKind, handle
 from services.chassis.service import Service, run
-from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Args, Rejected, Unit
 
-NAME = "probe"
-MIGRATIONS = Path(__file__).parent / "migrations"
 COUNT = "insert into {} (id) values ($1) on conflict (id) do update set n = {}.n + 1"
 REFUSE = "refuse me"
 
@@ -41,17 +38,6 @@ async def acknowledged(event: Event[AcknowledgementGiven], unit: Unit) -> None:
     unit.enqueue(call, Call(event_id=event.id))
 
 
-async def usage_slice(piece: Slice, unit: SliceUnit) -> None:
-    """Count each record of a slice; keep what cannot be read."""
-    for record in piece.records:
-        try:
-            event = decode(record.value or b"")
-        except Malformed as fault:
-            unit.reject(record, fault.reason, fault.detail)
-        else:
-            await unit.db.execute(COUNT.format("slice_effect", "slice_effect"), event.id)
-
-
 async def run_call(job: Job[Call]) -> None:
     """An outside call, at least once; its effect here, once."""
     async with job.read() as db:
@@ -60,15 +46,12 @@ async def run_call(job: Job[Call]) -> None:
         await unit.db.execute(COUNT.format("job_effect", "job_effect"), job.args.event_id)
 
 
-def build(settings: ServiceSettings) -> Service:
-    """The probe."""
-    return Service(
-        NAME, settings, MIGRATIONS, routes=routes(on(AcknowledgementGiven, acknowledged)),
-        slices=(on_slice(USAGE, usage_slice),), jobs=(handle(call, run_call),),
-    )  # fmt: skip
+def build(settings: app.BillingSettings) -> Service:
+    """Billing, and the probe in it."""
+    billing = app.build(settings)
+    probe = routes(on(AcknowledgementGiven, acknowledged))
+    return replace(billing, routes={**billing.routes, **probe}, jobs=(*billing.jobs, handle(call, run_call)))
 
-
-READS = (SIGNALS, USAGE)
 
 if __name__ == "__main__":
-    run(build(ServiceSettings()))
+    run(build(app.BillingSettings()))

@@ -5,50 +5,58 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
+import aiohttp
 import asyncpg
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.alerts import AlertAcknowledged
 from schemas.envelope import Event, decode
 from schemas.signals import AcknowledgementGiven
-from schemas.topics import ALERTS, BY_NAME, SIGNALS, USAGE, Topic
+from schemas.topics import ALERTS, BY_NAME, SIGNALS, USAGE
 from schemas.usage import UsageRecorded
+from services.billing.app import MIGRATIONS
 from services.chassis.admin import ensure_topics
+from services.chassis.migrate import migrate
 from services.local.home import CHECKOUT
 from services.local.kafka import Kafka
 from services.local.ports import free_port
 from services.local.postgres import Postgres
 from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
-from tests.faults.worker import NAME, READS
+from tests.faults import verdict
+from tests.faults.verdict import Count, Sent
+from tests.support.furnishing import furnish, meter_key, service_id, tenant_id
 from tests.support.running import read_topic
 
+NAME = "billing"
+READS = (SIGNALS, USAGE)
+TENANTS = 40
+EFFECTS = Path(__file__).with_name("effects.sql")
+MASTER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+EVENTS = 150
 SETTLE_SECONDS = 60.0
 SESSION_MS = 6000
 PASSWORD = "only-for-tests"
+Message: TypeAlias = tuple[str, bytes, bytes]
+"""Topic, key, value."""
+
+Raw: TypeAlias = tuple[str, bytes | None, bytes | None, list[tuple[str, Any]]]
+"""Topic, key, value, headers."""
 
 
-@dataclass(frozen=True)
-class Count:
-    """The verdict of a run."""
-
-    lost: int
-    doubled: int
-    wrong: int
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was lost, doubled or wrong."""
-        return (self.lost, self.doubled, self.wrong) == (0, 0, 0)
+class Impossible(RuntimeError):
+    """This fault cannot be made on this machine; says why."""
 
 
 @dataclass
@@ -74,25 +82,46 @@ async def servers(home: Path, nodes: int = 1, **settings: str) -> AsyncIterator[
         await asyncio.gather(postgres.stop(), kafka.stop())
 
 
+Case: TypeAlias = Callable[[Servers, int], Awaitable[Count]]
+"""Does a fault to servers, from a seed, and counts."""
+
+
 class World:
     """One case: a database and topics of its own, workers, and what was sent."""
 
-    def __init__(self, on: Servers, seed: int, replicas: int = 1) -> None:
-        self.on, self.dice, self.replicas = on, random.Random(seed), replicas
+    def __init__(self, on: Servers, seed: int, replicas: int = 1, tablespace: str = "") -> None:
+        self.on, self.dice, self.replicas, self.tablespace = on, random.Random(seed), replicas, tablespace
         self.prefix = f"f{uuid4().hex[:8]}."
         self.database = f"fault_{uuid4().hex[:8]}"
         self.workers: list[Child] = []
-        self.signals: list[str] = []
-        self.usage: list[str] = []
-        self.sent: list[tuple[str, bytes, bytes]] = []
-        self.bad = 0
+        self.sent = Sent()
+        self.messages: list[Message] = []
+        self.places: dict[tuple[int, int], str] = {}
+        """Where Kafka has each usage event that was sent by `send`: id by partition and offset."""
+        self._http: dict[int, str] = {}
+        self._start = datetime.now(UTC) - timedelta(days=2)
 
     async def prepare(self) -> None:
-        """Make the database and the topics."""
+        """Make the database, what billing must know, and the topics."""
         await ensure_database(self.on.postgres.superuser_url, self.database)
+        if self.tablespace:
+            await as_superuser(self.on.postgres, f'alter database "{self.database}" set tablespace {self.tablespace}')
         url = self.on.postgres.superuser_url.rsplit("/", 1)[0] + f"/{self.database}"
         await ensure_service(url, self.database, NAME, PASSWORD)
+        await migrate(self.url, NAME, MIGRATIONS)
+        async with self.connected() as db:
+            await db.execute(EFFECTS.read_text(encoding="utf-8"))
+            await furnish(db, TENANTS, meters=1)
         await self.make_topics()
+
+    @asynccontextmanager
+    async def connected(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """A connection that sees what the workers see."""
+        connection = await asyncpg.connect(self.url, timeout=3, server_settings={"search_path": NAME})
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     async def make_topics(self) -> None:
         """Make the topics that are not there."""
@@ -103,44 +132,58 @@ class World:
         """The workers' DSN."""
         return self.on.postgres.url(role_of(NAME), PASSWORD, self.database)
 
-    async def start_worker(self, failpoint: str = "", instance: str | None = None) -> Child:
-        """Start a worker process."""
+    async def start_worker(self, failpoint: str = "", instance: str | None = None, **more: str) -> Child:
+        """Start a worker process; `more` are further settings."""
+        port = free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VICINO_")}
         environment |= {
             "VICINO_POSTGRES_URL": self.url,
             "VICINO_KAFKA_BOOTSTRAP": self.on.kafka.bootstrap,
             "VICINO_TOPIC_PREFIX": self.prefix,
-            "VICINO_HTTP_PORT": str(free_port()),
+            "VICINO_HTTP_PORT": str(port),
             "VICINO_SESSION_TIMEOUT_MS": str(SESSION_MS),
             "VICINO_SLICE_RECORDS_MAX": "40",
             "VICINO_VOLUME_SLICE_RECORDS_MAX": "60",
+            "VICINO_OPERATOR_TOKEN": "operator-for-tests",
+            "VICINO_MASTER_KEY": MASTER_KEY,
+            **more,
             **({"VICINO_FAILPOINT": failpoint} if failpoint else {}),
             **({"VICINO_INSTANCE": instance} if instance else {}),
         }
         log = self.on.home / "logs" / f"{self.prefix}worker.log"
         command = [sys.executable, "-m", "tests.faults.worker"]
-        worker = await Child.start("probe", command, log=log, env=environment, cwd=CHECKOUT)
+        worker = await Child.start("worker", command, log=log, env=environment, cwd=CHECKOUT)
         self.workers.append(worker)
+        self._http[worker.pid] = f"http://127.0.0.1:{port}"
         return worker
 
-    def signal(self) -> tuple[str, bytes, bytes]:
+    def signal(self) -> Message:
         """One more signal."""
-        event_id = f"s{len(self.signals)}"
-        self.signals.append(event_id)
+        event_id = f"s{len(self.sent.signals)}"
+        self.sent.signals.append(event_id)
         data = AcknowledgementGiven(alert_id=str(UUID(int=self.dice.getrandbits(128))), by="desk")
-        return self._encoded(SIGNALS, event_id, data)
+        return self._encoded(event_id, self.dice.randrange(TENANTS), data, self._start)
 
-    def usage_event(self) -> tuple[str, bytes, bytes]:
+    def usage_event(self) -> Message:
         """One more usage event."""
-        event_id = f"u{len(self.usage)}"
-        self.usage.append(event_id)
-        data = UsageRecorded.model_validate({"service_id": str(UUID(int=7)), "meter": "m", "quantity": "1"})
-        return self._encoded(USAGE, event_id, data)
+        event_id, tenant, quantity = f"u{len(self.sent.usage)}", self.dice.randrange(TENANTS), self.dice_quantity()
+        self.sent.usage[event_id] = tenant, quantity
+        return self.usage_of(event_id, tenant, quantity)
 
-    def _encoded(self, topic: Topic, event_id: str, data: Any) -> tuple[str, bytes, bytes]:
-        tenant = f"tenant-{self.dice.randrange(40)}"
-        event = Event(event_id, "/faults", data.wire_type, tenant, datetime(2026, 11, 1, tzinfo=UTC), data)
-        return topic.name, tenant.encode(), event.encode()
+    def dice_quantity(self) -> Decimal:
+        """Any quantity."""
+        return Decimal(self.dice.randrange(1, 10**8)) / 1000
+
+    def usage_of(self, event_id: str, tenant: int, quantity: Decimal) -> Message:
+        """A usage event as said."""
+        values = {"service_id": service_id(tenant), "meter": meter_key(0), "quantity": format(quantity, "f")}
+        at = self._start + timedelta(seconds=self.dice.randrange(86_400))
+        return self._encoded(event_id, tenant, UsageRecorded.model_validate(values), at)
+
+    @staticmethod
+    def _encoded(event_id: str, tenant: int, data: Any, at: datetime) -> Message:
+        event = Event(event_id, "/faults", data.wire_type, tenant_id(tenant), at, data)
+        return data.topic.name, tenant_id(tenant).encode(), event.encode()
 
     async def send(self, n: int, pace_seconds: float = 0.0) -> None:
         """Send `n` signals and `n` usage events, each accepted exactly once by Kafka, whatever happens to it."""
@@ -150,20 +193,27 @@ class World:
                     await self.send_one(producer, message)
                 await asyncio.sleep(pace_seconds)
 
-    async def send_one(self, producer: AIOKafkaProducer, message: tuple[str, bytes, bytes]) -> None:
+    async def send_one(self, producer: AIOKafkaProducer, message: Message) -> None:
         """Send until Kafka has it: what is accepted is what counts."""
-        self.sent.append(message)
+        self.messages.append(message)
         topic, key, value = message
         while True:
             try:
-                await producer.send_and_wait(self.prefix + topic, key=key, value=value)
-                return
+                placed = await producer.send_and_wait(self.prefix + topic, key=key, value=value)
+                break
             except KafkaError:
                 await asyncio.sleep(0.2)
+        if topic == USAGE.name:
+            self.places[(placed.partition, placed.offset)] = msgspec.json.decode(value)["id"]
 
-    async def send_raw(self, records: Sequence[tuple[str, bytes | None, bytes | None, list[tuple[str, Any]]]]) -> None:
+    async def send_bomb(self, value: bytes, compression: str) -> int:
+        """Send a value that is small only on the wire to partition 0 of usage; returns its offset."""
+        async with self.producer(compression_type=compression, max_request_size=2**30) as producer:
+            return int((await producer.send_and_wait(self.prefix + USAGE.name, value=value, partition=0)).offset)
+
+    async def send_raw(self, records: Sequence[Raw], compression: str | None = None) -> None:
         """Send records as they are, in order, to partition 0."""
-        async with self.producer() as producer:
+        async with self.producer(compression_type=compression) as producer:
             sending = [
                 await producer.send(self.prefix + topic, key=key, value=value, headers=headers, partition=0)
                 for topic, key, value, headers in records
@@ -171,7 +221,7 @@ class World:
             await asyncio.gather(*sending)
 
     @asynccontextmanager
-    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
+    async def producer(self, **more: Any) -> AsyncIterator[AIOKafkaProducer]:
         """An idempotent producer."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.on.kafka.bootstrap,
@@ -179,6 +229,7 @@ class World:
             enable_idempotence=True,
             linger_ms=2,
             retry_backoff_ms=200,
+            **more,
         )
         await producer.start()
         try:
@@ -189,7 +240,7 @@ class World:
     async def replay(self) -> None:
         """Write everything that was sent once more."""
         async with self.producer() as producer:
-            for topic, key, value in self.sent:
+            for topic, key, value in self.messages:
                 await producer.send(self.prefix + topic, key=key, value=value)
             await producer.flush()
 
@@ -199,22 +250,37 @@ class World:
             while not await self._is_settled():
                 await asyncio.sleep(0.1)
 
+    async def until_metric(self, name: str, label: str = "") -> None:
+        """Wait until a worker's metric, of a label if said, is above zero."""
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while not any([_above_zero(await self._get(pid, "/metrics"), name, label) for pid in self._http]):
+                await asyncio.sleep(0.1)
+
+    async def until_problem(self, worker: Child, text: str) -> str:
+        """Wait until a worker says that it is not ready, and why; returns what it said."""
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while text not in (said := await self._get(worker.pid, "/readyz")):
+                await asyncio.sleep(0.1)
+        return said
+
+    async def _get(self, pid: int, path: str) -> str:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(self._http[pid] + path) as response:
+                return await response.text()
+        except aiohttp.ClientError:
+            return ""
+
     async def _is_settled(self) -> bool:
         try:
             ends = await self._ends()
-            connection = await asyncpg.connect(self.url, timeout=3, server_settings={"search_path": NAME})
-        except (OSError, asyncpg.PostgresError, KafkaError, TimeoutError):
+            async with self.connected() as db:
+                rows = await db.fetch("select topic, part, next_offset from consumer_offset order by updated_at")
+                left = await db.fetchval(
+                    "select (select count(*) from outbox) + (select count(*) from job where kind = 'call')"
+                )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError):
             return False
-        try:
-            rows = await connection.fetch(
-                "select topic, part, next_offset, updated_at from consumer_offset order by updated_at"
-            )
-            done = {(row["topic"], row["part"]): row["next_offset"] for row in rows}
-            left = await connection.fetchval("select (select count(*) from outbox) + (select count(*) from job)")
-        except asyncpg.UndefinedTableError:
-            return False
-        finally:
-            await connection.close()
+        done = {(row["topic"], row["part"]): row["next_offset"] for row in rows}
         return left == 0 and all(done.get(key, 0) >= end for key, end in ends.items())
 
     async def _ends(self) -> dict[tuple[str, int], int]:
@@ -229,24 +295,16 @@ class World:
 
     async def count(self) -> Count:
         """Compare what was sent with what happened."""
-        connection = await asyncpg.connect(self.url, server_settings={"search_path": NAME})
-        try:
-            tables = {
-                name: {row["id"]: row["n"] for row in await connection.fetch(f"select id, n from {name}")}
-                for name in ("record_effect", "slice_effect", "job_effect")
-            }
-            rejects = await connection.fetchval("select count(*) from reject")
-        finally:
-            await connection.close()
-        wanted = {"record_effect": self.signals, "slice_effect": self.usage, "job_effect": self.signals}
-        lost = sum(len(set(ids) - tables[name].keys()) for name, ids in wanted.items())
-        doubled = sum(n - 1 for table in tables.values() for n in table.values())
-        wrong = sum(len(tables[name].keys() - set(ids)) for name, ids in wanted.items()) + abs(rejects - self.bad)
-        facts = await self._facts()
-        return Count(
-            lost + len(set(self.signals) - facts.keys()), doubled + sum(n - 1 for n in facts.values()),
-            wrong + len(facts.keys() - set(self.signals)),
-        )  # fmt: skip
+        async with self.connected() as db:
+            found = await self.effects(db)
+        return found + verdict.of_ids(await self._facts(), self.sent.signals)
+
+    async def effects(self, db: Any) -> Count:
+        """The same, in the database alone."""
+        found = await verdict.of_effects(db, "record_effect", self.sent.signals)
+        found += await verdict.of_effects(db, "job_effect", self.sent.signals)
+        found += await verdict.of_usage(db, self.sent.usage)
+        return found + await verdict.of_rejects(db, self.sent.rejects)
 
     async def _facts(self) -> Counter[str]:
         """How many different facts were said about each event; the same fact sent twice has the same id."""
@@ -257,24 +315,35 @@ class World:
     async def close(self) -> None:
         """Stop the workers; the servers stay for the next case."""
         await asyncio.gather(*(worker.kill() if worker.running else worker.wait() for worker in self.workers))
-        await ensure_gone(self.on.postgres, self.database)
+        await as_superuser(self.on.postgres, f'drop database if exists "{self.database}" with (force)')
 
 
-async def ensure_gone(postgres: Postgres, database: str) -> None:
-    """Drop a case's database."""
+def _above_zero(metrics: str, name: str, label: str) -> bool:
+    lines = [line for line in metrics.splitlines() if line.startswith(name) and label in line]
+    return any(float(line.rsplit(" ", 1)[1]) > 0 for line in lines)
+
+
+async def as_superuser(postgres: Postgres, statement: str, *args: Any) -> None:
+    """Run a statement on a case's server."""
     connection = await asyncpg.connect(postgres.superuser_url)
     try:
-        await connection.execute(f'drop database if exists "{database}" with (force)')
+        await connection.execute(statement, *args)
     finally:
         await connection.close()
 
 
 @asynccontextmanager
-async def world(on: Servers, seed: int, replicas: int = 1) -> AsyncIterator[World]:
+async def world(on: Servers, seed: int, replicas: int = 1, tablespace: str = "") -> AsyncIterator[World]:
     """A case from beginning to end."""
-    made = World(on, seed, replicas)
-    await made.prepare()
+    made = World(on, seed, replicas, tablespace)
     try:
+        await made.prepare()
         yield made
     finally:
         await made.close()
+
+
+async def finish(case: World) -> Count:
+    """Let everything settle, and count."""
+    await case.settle()
+    return await case.count()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from schemas.envelope import Malformed
 from schemas.topics import USAGE
@@ -28,6 +29,7 @@ from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
 from services.chassis.database import Connection
 from services.chassis.engine.slices import Slice, SliceUnit
+from services.chassis.failpoints import reach
 from services.chassis.store import Log, Reject, keep_rejects, rows
 
 EARLY_MAX = timedelta(minutes=5)
@@ -79,15 +81,20 @@ class Account:
 class Intake:
     """Counts usage, for one process: it remembers what it knows of services and series.
 
-    `late_days`: usage older than this is rejected. `window_days`: how long, at least, an id is known.
+    `late_days`: usage older than this is rejected. `window_days`: how long, at least, an id is known. `wait_for_disk`:
+    whether a slice is committed when PostgreSQL has it on disk; else a crash may take back the last of them, with their
+    offsets, and they are counted again from Kafka.
     """
 
-    def __init__(self, late_days: int, window_days: int) -> None:
+    def __init__(self, late_days: int, window_days: int, wait_for_disk: bool = True) -> None:
         self._late, self._window = timedelta(days=late_days), timedelta(days=window_days)
+        self._wait_for_disk = wait_for_disk
         self._knowledge, self._keys, self._days = Knowledge(), Keys(), Days()
 
     async def take_slice(self, piece: Slice, unit: SliceUnit) -> None:
         """Count a slice of usage, each event once."""
+        if not self._wait_for_disk:
+            await unit.db.execute("set local synchronous_commit = off")
         account, arrivals = Account(), []
         for record in piece.records:
             try:
@@ -126,7 +133,9 @@ class Intake:
     ) -> None:
         if not arrivals:
             return
-        await self._knowledge.refresh(db)
+        if not await self._knowledge.refresh(db):
+            self._days = Days()
+            await billing.begin_epoch(db, id=uuid4())
         tenants = await hold_tenants(db, {arrival.tenant_id for arrival in arrivals})
         services = await self._knowledge.services(db, {arrival.service_id for arrival in arrivals})
         if new := {a.tenant_id for a in arrivals if a.tenant_id not in tenants and a.service_id in services}:
@@ -138,6 +147,7 @@ class Intake:
         if not countable:
             return
         seen = await self._keys.take(db, await generations(db, now, self._window), countable)
+        reach("usage.keyed")
         fresh = _fresh(countable, seen, account)
         if fresh:
             account.add("counted", n=len(fresh))
@@ -180,6 +190,7 @@ class Intake:
             db, arrived_on=now.date(), part=part, first_at=block.first_at, last_at=block.last_at,
             tenants=block.tenants, ns=block.ns, events=block.events,
         )  # fmt: skip
+        reach("usage.kept")
         zones = {tenant.id: tenant.zone for tenant in tenants.values()}
         tenant_of = {service.id: service.tenant_id for service in services.values()}
         await write(db, self._knowledge, add_up(groups, services, zones, meters), tenant_of)

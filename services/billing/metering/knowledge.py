@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -41,17 +42,23 @@ class Knowledge:
         self.meters = Meters()
         self.revision = 0
         self._changed = -1
+        self._epoch: UUID | None = None
         self._services: dict[str, Service] = {}
         self._series: dict[SeriesKey, int] = {}
 
-    async def refresh(self, db: Connection) -> None:
-        """See whether the catalogue has moved on."""
-        seen = await sql.catalogue_seen(db)
-        if seen is None or seen["changed"] == self._changed:
-            return
-        self.meters = await load_meters(db)
-        self._services.clear()
-        self.revision, self._changed = seen["revision"], seen["changed"]
+    async def refresh(self, db: Connection) -> bool:
+        """See whether the catalogue has moved on; false when all that was remembered had to be forgotten."""
+        seen = await sql.whats_known(db)
+        assert seen is not None
+        holds = self._epoch is not None and self._epoch == seen["epoch"]
+        if not holds:
+            self._series.clear()
+            self._changed, self._epoch = -1, seen["epoch"]
+        if seen["changed"] != self._changed:
+            self.meters = await load_meters(db)
+            self._services.clear()
+            self.revision, self._changed = seen["revision"], seen["changed"]
+        return holds
 
     async def services(self, db: Connection, ids: Iterable[str]) -> dict[str, Service]:
         """The services that are known, of those asked for. Other slices may make us forget meanwhile: then look again."""

@@ -21,6 +21,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from schemas.topics import Topic
 from services.chassis import metrics
 from services.chassis.backoff import Backoff
+from services.chassis.engine import batches
 from services.chassis.engine.lanes import Lane
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
@@ -33,6 +34,9 @@ BATCH_TIMEOUT_MS = 50
 """Both the longest wait for a fetch and FastStream's sleep after an empty one: idle latency is at most twice this."""
 
 PARTITION_FETCH_BYTES_MAX = 8 * 1024 * 1024
+READS_MAX = 3
+"""A batch may be spoilt on its way; one that cannot be read so often is spoilt where it lies."""
+
 STUCK_AFTER_SECONDS = 30.0
 COMMIT_EVERY_SECONDS = 1.0
 WATCH_EVERY_SECONDS = 5.0
@@ -53,6 +57,16 @@ class Reading:
     prefix: str
 
 
+class UnreadableBatch(RuntimeError):
+    """A batch in the log cannot be unpacked or parsed, by anybody. A person must decide what becomes of it."""
+
+    def __init__(self, log: Log, offset: int, error: Exception) -> None:
+        super().__init__(
+            f"{log.topic}/{log.part} (log {log.log_id}) cannot be read from offset {offset} on: {error!r}; "
+            "see docs/runbooks/VicinoPartitionHalted.md"
+        )
+
+
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     """Takes the partitions that Kafka assigns to this process, each slice in one transaction."""
 
@@ -65,10 +79,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._moved: dict[TopicPartition, float] = {}
         self._uncommitted: dict[TopicPartition, int] = {}
         self._halted: dict[TopicPartition, str] = {}
-        self._holes: dict[TopicPartition, tuple[int, int]] = {}
+        self._unreadable: dict[TopicPartition, tuple[int, int]] = {}
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
         self._lanes: dict[TopicPartition, Lane[list[Record]]] = {}
         self._stopping = False
+        batches.install()
+        batches.listen(self._cannot_read)
         self._subscriber = _subscribe(broker, reading, list(self._topics), self, self._take_batch)
 
     @property
@@ -85,7 +101,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         for tp in revoked:
             self._next.pop(tp, None)
             self._uncommitted.pop(tp, None)
-            self._halted.pop(tp, None)
+            self._unreadable.pop(tp, None)
+            if self._halted.pop(tp, None):
+                metrics.HALTED.dec()
             if lane := self._lanes.get(tp):
                 lane.clear()
             if task := self._positioning.pop(tp, None):
@@ -129,11 +147,21 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._next[tp], self._moved[tp] = position, time.monotonic()
         self._consumer.resume(tp)
 
-    def _halt(self, tp: TopicPartition, error: LogTruncated) -> None:
+    def _cannot_read(self, tp: TopicPartition, offset: int, error: Exception) -> None:
+        """A batch came that cannot be read: it is fetched again, but not for ever."""
+        if not self._owns(tp) or tp in self._halted:
+            return
+        before, times = self._unreadable.get(tp, (offset, 0))
+        self._unreadable[tp] = offset, times + 1 if before == offset else 1
+        if self._unreadable[tp][1] >= READS_MAX:
+            self._halt(tp, UnreadableBatch(self._log(tp), offset, error))
+
+    def _halt(self, tp: TopicPartition, error: LogTruncated | UnreadableBatch) -> None:
         """Stop a partition for good: going on would skip or double in silence. A person must decide."""
         self._consumer.pause(tp)
+        if tp not in self._halted:
+            metrics.HALTED.inc()
         self._halted[tp] = str(error)
-        metrics.HALTED.set(len(self._halted))
         log.error("partition halted", partition=str(tp), error=str(error))
 
     def _owns(self, tp: TopicPartition) -> bool:
@@ -159,7 +187,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _take(self, tp: TopicPartition, records: list[Record]) -> bool:
         """Carry one slice until it is committed, is found not to be ours, or the service stops; false: read anew."""
         failures, left = 0, list(records)
-        while left and self._owns(tp) and tp not in self._halted:
+        while left and self._owns(tp):
             try:
                 rest = await self._carry(tp, left)
                 if rest is None:
@@ -182,8 +210,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             self._progress(tp, error.next_offset)
             return [record for record in records if record.offset >= error.next_offset]
         except Gap as gap:
-            await self._close_gap(tp, gap)
-            return None
+            return records if await self._close_gap(tp, gap) else None
         return []
 
     async def _same_log(self, tp: TopicPartition, next_offset: int) -> bool:
@@ -198,15 +225,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             return False
         return True
 
-    async def _close_gap(self, tp: TopicPartition, gap: Gap) -> None:
-        """Seek back for what is missing; if the same hole comes again, it is real: record it and go on."""
-        hole = (gap.next_offset, gap.first)
-        if self._holes.pop(tp, None) == hole:
-            await self._partition.record_hole(self._log(tp), *hole)
-        else:
-            self._holes[tp] = hole
+    async def _close_gap(self, tp: TopicPartition, gap: Gap) -> bool:
+        """Records came from above our offset: is there nothing between? True: noted, go on. False: reposition."""
+        changed = await self._logbook.refresh([tp.topic])
+        if not changed and await self._logbook.next_offset(tp, gap.next_offset) == gap.first:
+            await self._partition.record_hole(self._log(tp), gap.next_offset, gap.first)
+            return True
         self._consumer.pause(tp)
         self._reposition(tp)
+        return False
 
     def _progress(self, tp: TopicPartition, next_offset: int) -> None:
         self._next[tp] = self._uncommitted[tp] = next_offset
@@ -284,6 +311,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     def close(self) -> None:
         """End now, whatever is in work: its transaction is undone."""
+        batches.forget(self._cannot_read)
         for lane in self._lanes.values():
             lane.close()
 

@@ -62,7 +62,7 @@ class Partition:
         return max(wanted, begin)
 
     async def record_hole(self, log: Log, next_offset: int, first: int) -> None:
-        """Accept that `[next_offset, first)` is not in the log: it came back as a hole twice."""
+        """Accept that `[next_offset, first)` is not in the log, neither removed by retention nor ever written."""
         async with self._pool.acquire() as db, db.transaction():
             if await store.lock_fence(db, log) != next_offset:
                 return

@@ -1,0 +1,13 @@
+"""Whatever is done to PostgreSQL and Kafka, nothing is lost, doubled or wrong. `make faults` does the same many times over."""
+
+import pytest
+
+from tests.faults.on_servers import CASES
+from tests.faults.short import each, hold
+from tests.faults.world import Servers
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fault", each(CASES))
+async def test_nothing_is_lost_doubled_or_wrong(ill_treated: Servers, fault: str) -> None:
+    await hold(CASES, ill_treated, fault)
