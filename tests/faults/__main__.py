@@ -1,51 +1,101 @@
-"""`make faults`: every case, many times, each run with a seed of its own; a table, and benchmarks/results/faults.json."""
+"""`make faults`: every case, many times, each run with a seed of its own.
+
+Prints a table, writes benchmarks/results/faults.json, and, when it was the whole campaign, docs/reliability.md.
+"""
 
 import argparse
 import asyncio
 import json
 import tempfile
 import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from jinja2 import Template
 from rich.console import Console
 from rich.table import Table
 
 from tests.faults.cases import CASES
 from tests.faults.verdict import Count
-from tests.faults.world import Impossible, servers
+from tests.faults.world import Case, Impossible, Servers, servers
 
-RESULTS = Path(__file__).parents[2] / "benchmarks/results/faults.json"
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks/results/faults.json"
+PAGE = Path(__file__).with_name("reliability.md.j2")
+REPORT = ROOT / "docs/reliability.md"
 
 
-async def campaign(runs: int, seed: int, only: str, console: Console) -> list[dict[str, object]]:
+@dataclass(frozen=True)
+class Row:
+    """What came of one fault."""
+
+    fault: str
+    runs: int
+    lost: int
+    doubled: int
+    wrong: int
+
+    @classmethod
+    def of(cls, fault: str, found: list[Count]) -> "Row":
+        """All its runs together."""
+        total = sum(found, Count())
+        return cls(fault, len(found), total.lost, total.doubled, total.wrong)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost, doubled or wrong."""
+        return self.lost == self.doubled == self.wrong == 0
+
+
+async def campaign(runs: int, seed: int, only: str, console: Console) -> list[Row]:
     """Run the cases; each on servers that survive from case to case, as they would."""
-    rows: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory(prefix="vicino-faults-") as folder:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="vicino-faults-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         async with servers(Path(folder)) as on:
             for name, case in CASES.items():
-                if only not in name:
-                    continue
-                found = []
-                for n in range(runs):
-                    with console.status(f"{name}: run {n + 1} of {runs} (seed {seed + n})"):
-                        try:
-                            found.append(await case(on, seed + n))
-                        except Impossible as why:
-                            console.print(f"  - {name}: {why}", highlight=False)
-                            break
-                if not found:
-                    continue
-                rows.append(_row(name, found))
-                console.print(f"  {'✓' if all(c.clean for c in found) else '✗'} {name}", highlight=False)
+                if only in name and (found := await _runs(name, case, on, range(seed, seed + runs), console)):
+                    rows.append(Row.of(name, found))
+                    console.print(f"  {'✓' if rows[-1].clean else '✗'} {name}", highlight=False)
     return rows
 
 
-def _row(name: str, found: list[Count]) -> dict[str, object]:
-    return {
-        "fault": name, "runs": len(found), "lost": sum(c.lost for c in found), "doubled": sum(c.doubled for c in found),
-        "wrong": sum(c.wrong for c in found),
-    }  # fmt: skip
+async def _runs(name: str, case: Case, on: Servers, seeds: range, console: Console) -> list[Count]:
+    found: list[Count] = []
+    for n, seed in enumerate(seeds, 1):
+        with console.status(f"{name}: run {n} of {len(seeds)} (seed {seed})"):
+            try:
+                found.append(await case(on, seed))
+            except Impossible as why:
+                console.print(f"  - {name}: {why}", highlight=False)
+                return []
+        if not found[-1].clean:
+            console.print(f"  ✗ {name}, seed {seed}: {found[-1]}", highlight=False)
+    return found
+
+
+def _print(rows: list[Row], seconds: float, console: Console) -> None:
+    table = Table("fault", "runs", "lost", "doubled", "wrong", title=f"Faults, {seconds:.0f} s")
+    for row in rows:
+        table.add_row(*(str(value) for value in asdict(row).values()))
+    console.print(table)
+
+
+def _about(case: Case) -> str:
+    """What a case does, in its own words."""
+    told = (case.func if isinstance(case, partial) else case).__doc__ or ""
+    return " ".join(told.split())
+
+
+def report(rows: list[Row], seed: int, seconds: float) -> str:
+    """The campaign as a page."""
+    totals = {name: sum(getattr(row, name) for row in rows) for name in ("runs", "lost", "doubled", "wrong")}
+    return str(Template(PAGE.read_text(encoding="utf-8"), keep_trailing_newline=True).render(
+        rows=rows, about={row.fault: _about(CASES[row.fault]) for row in rows}, seed=seed, minutes=round(seconds / 60),
+        day=f"{datetime.now(UTC):%d %B %Y}", **totals,
+    ))  # fmt: skip
 
 
 def main() -> int:
@@ -56,13 +106,14 @@ def main() -> int:
     options = parser.parse_args()
     console, began = Console(), time.monotonic()
     rows = asyncio.run(campaign(options.runs, options.seed, options.only, console))
-    table = Table("fault", "runs", "lost", "doubled", "wrong", title=f"Faults, {time.monotonic() - began:.0f} s")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    console.print(table)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"seed": options.seed, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(row["lost"] == row["doubled"] == row["wrong"] == 0 for row in rows) else 1
+    seconds = time.monotonic() - began
+    _print(rows, seconds, console)
+    RESULTS.write_text(
+        json.dumps({"seed": options.seed, "rows": [asdict(row) for row in rows]}, indent=1) + "\n", "utf-8"
+    )
+    if not options.only:
+        REPORT.write_text(report(rows, options.seed, seconds), encoding="utf-8")
+    return 0 if rows and all(row.clean for row in rows) else 1
 
 
 if __name__ == "__main__":

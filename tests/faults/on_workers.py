@@ -19,7 +19,7 @@ STOP_SECONDS = 15.0
 
 
 async def kill_at(on: Servers, seed: int, point: str) -> Count:
-    """SIGKILL of a worker when it gets to a named point, for a random time; another process goes on."""
+    """SIGKILL of a worker when it gets to a named point, the first to the fourth time; another process goes on."""
     async with world(on, seed) as case:
         times = 1 if point == "engine.acknowledged" else case.dice.randint(1, 4)
         doomed = await case.start_worker(f"{point}:{times}", instance="0")

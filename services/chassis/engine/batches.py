@@ -1,13 +1,15 @@
-"""Fetched batches: a limit to what one may swell to; and one that cannot be read stops its own partition, no other.
+"""Fetched batches: a limit to what one may swell to; one that cannot be read stops its own partition, no other; and
+records that cost a tenth of aiokafka's to make.
 
-aiokafka unpacks whatever a batch holds, all of it at once; and an error while reading one ends the fetch of all
-partitions, over and over. Both are put right at the names by which aiokafka finds its decoders and its iterator.
+aiokafka unpacks whatever a batch holds, all of it at once; an error while reading one ends the fetch of all partitions,
+over and over; and making its records takes as long as all the rest of a fetch. All three are put right at the names by
+which aiokafka finds its decoders and its iterator.
 """
 
 import gzip
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cramjam
@@ -16,6 +18,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record._crecords import default_records as fast_default_records
 from aiokafka.record._crecords import legacy_records as fast_legacy_records
+from msgspec import Struct
 
 UNPACKED_BYTES_MAX = 32 * 1024 * 1024
 """A batch has at most 1 MiB on the wire (`message.max.bytes`); usage packs to about an eighth."""
@@ -23,6 +26,19 @@ UNPACKED_BYTES_MAX = 32 * 1024 * 1024
 _USUAL_RATIO = 16
 _XERIAL_HEADER_BYTES = 16
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
+
+
+class Record(Struct, gc=False):
+    """A record of a log. `timestamp` is in milliseconds since 1970, UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
 
 Told = Callable[[TopicPartition, int, Exception], None]
 _LISTENERS: list[Told] = []
@@ -91,6 +107,11 @@ class _Portion(fetcher.PartitionRecords):  # type: ignore[misc] # aiokafka ships
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch is told to who reads the partition
             for told in _LISTENERS:
                 told(self._tp, self.next_fetch_offset, error)
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> Record:
+        return Record(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+        )
 
 
 def install() -> None:

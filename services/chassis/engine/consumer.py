@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -22,10 +24,10 @@ from schemas.topics import Topic
 from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.engine import batches
+from services.chassis.engine.batches import Record
 from services.chassis.engine.lanes import Lane
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
-from services.chassis.engine.slices import Record
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.store import Log
@@ -174,10 +176,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     async def _take_batch(self, records: tuple[Record, ...]) -> None:
         reach("engine.fetched")
-        slices: dict[TopicPartition, list[Record]] = defaultdict(list)
-        for record in records:
-            slices[TopicPartition(record.topic, record.partition)].append(record)
-        await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices.items()))
+        slices = [
+            (TopicPartition(*place), list(run)) for place, run in groupby(records, attrgetter("topic", "partition"))
+        ]
+        await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices))
 
     def _lane(self, tp: TopicPartition) -> Lane[list[Record]]:
         if tp not in self._lanes:

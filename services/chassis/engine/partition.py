@@ -8,9 +8,10 @@ from schemas.topics import Topic
 from services.chassis import metrics, store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
+from services.chassis.engine.batches import Record
 from services.chassis.engine.fence import Verdict, judge
 from services.chassis.engine.records import Careful, Routes, take_records
-from services.chassis.engine.slices import Record, Slice, SliceHandler, SliceUnit
+from services.chassis.engine.slices import Slice, SliceHandler, SliceUnit
 from services.chassis.failpoints import reach
 from services.chassis.store import Log
 

@@ -11,7 +11,8 @@ import asyncpg
 from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
 from services.chassis import store
 from services.chassis.database import is_infrastructure
-from services.chassis.engine.slices import Record, Slice, SliceUnit
+from services.chassis.engine.batches import Record
+from services.chassis.engine.slices import Slice, SliceUnit
 from services.chassis.unit import Cause, Parcel, Rejected, Unit
 
 Handler = Callable[[Event[Any], Unit], Awaitable[None]]

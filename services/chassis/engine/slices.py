@@ -4,13 +4,11 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
-
-from aiokafka import ConsumerRecord
 
 from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.database import Connection
+from services.chassis.engine.batches import Record
 from services.chassis.rows import Fact
 from services.chassis.store import Log
 from services.chassis.unit import Cause, Parcel, Unit, dead_letter
@@ -19,9 +17,6 @@ MIRROR_BYTES_MAX = 500_000
 """What of a rejected record's value goes to the dead-letter topic; the `reject` row keeps all of it."""
 
 DETAIL_LENGTH_MAX = 500
-
-Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
-"""`offset`, `key: bytes | None`, `value: bytes | None`, `headers: Sequence[tuple[str, bytes]]`, `timestamp` (ms)."""
 
 
 @dataclass(frozen=True, slots=True)
