@@ -228,4 +228,11 @@ def build_api(runtime: Runtime) -> FastAPI:
         guard.let_in(response)
         return response
 
+    @app.post("/logout")
+    async def logout() -> Response:
+        """The cookie is taken back."""
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
     return app
