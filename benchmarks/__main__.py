@@ -11,12 +11,15 @@ from rich.console import Console
 
 from benchmarks import engine, footprint, relay
 from benchmarks.metering import bench as metering
+from benchmarks.metering import growth
 from benchmarks.report import publish
 from services.local.roles import ensure_database
 from tests.faults.world import servers
 
-ON_SERVERS = {"engine": engine.run, "relay": relay.run, "metering": metering.run}
+ON_SERVERS = {"engine": engine.run, "relay": relay.run, "metering": metering.run, "growth": growth.run}
 ALONE = {"footprint": footprint.run}
+LONG = {"growth"}
+"""Only when asked for by name."""
 
 
 async def play(names: list[str], console: Console) -> None:
@@ -40,8 +43,10 @@ async def play(names: list[str], console: Console) -> None:
 def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join([*ON_SERVERS, *ALONE])}; all if none")
-    names = parser.parse_args().names or [*ON_SERVERS, *ALONE]
+    parser.add_argument(
+        "names", nargs="*", help=f"of {', '.join([*ON_SERVERS, *ALONE])}; all but {', '.join(sorted(LONG))} if none"
+    )
+    names = parser.parse_args().names or [name for name in (*ON_SERVERS, *ALONE) if name not in LONG]
     if unknown := set(names) - ON_SERVERS.keys() - ALONE.keys():
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
     asyncio.run(play(names, Console()))
