@@ -31,6 +31,8 @@ class GatewaySettings(ServiceSettings):
     operator_email: str | None = None
     webhook_allow_private: bool = False
     """Webhooks to private addresses and by plain http: only where everything runs on one machine."""
+    very_large_tenants: str = ""
+    """Tenant ids, with commas between: their usage is spread over all partitions (docs/scale.md)."""
 
 
 def build(settings: GatewaySettings) -> Service:
@@ -39,11 +41,12 @@ def build(settings: GatewaySettings) -> Service:
         log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
     people = People(settings.key())
     webhooks = WebhookSender(settings.key(), settings.webhook_allow_private)
+    very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
     def api(runtime: Runtime) -> AsgiApp:
         knowledge = Knowledge(runtime.pool)
-        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people), Limiter())
+        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large), Limiter())
         registry = Registry(runtime, knowledge, people, webhooks)
         return build_api(doors, registry, operator_only(settings.token()))
 

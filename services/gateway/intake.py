@@ -6,15 +6,16 @@ gets no answer and sends again, with the same id, and onboarding's inbox lets it
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from schemas.orders import OrderPlaced
 from services.chassis.database import Connection
-from services.chassis.producer import Producer
 from services.chassis.service import Runtime
 from services.gateway import metrics, store
 from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Reason, Refused
+from services.gateway.domain.placing import key_of
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
 from services.gateway.store import Accepted, Answer, sql
@@ -27,8 +28,8 @@ ORDER_REQUESTS_AT_ONCE = 4
 class Intake:
     """The way in, the same for every door."""
 
-    def __init__(self, runtime: Runtime, knowledge: Knowledge, people: People) -> None:
-        self._runtime, self._knowledge, self._people = runtime, knowledge, people
+    def __init__(self, runtime: Runtime, knowledge: Knowledge, people: People, very_large: AbstractSet[str]) -> None:
+        self._runtime, self._knowledge, self._people, self._very_large = runtime, knowledge, people, very_large
         self._order_requests = asyncio.Semaphore(ORDER_REQUESTS_AT_ONCE)
 
     async def take(self, principal: Principal, events: Sequence[Incoming]) -> list[Answer]:
@@ -43,7 +44,7 @@ class Intake:
         if any(item.order_id for item in admitted):
             answers |= await self._take_orders(principal, admitted)
         else:
-            await _send(self._runtime.producer, admitted)
+            await self._send(admitted)
         for item in admitted:
             metrics.ACCEPTED.labels(item.event.type).inc()
         answers |= {item.index: _answer(item) for item in admitted if item.index not in answers}
@@ -103,7 +104,7 @@ class Intake:
                 for item in sorted(orders, key=lambda order: (order.event.source, order.event.id)):
                     if (before := await self._accept(db, principal, item)) is not None:
                         answers[item.index] = before.answer
-                await _send(self._runtime.producer, [item for item in admitted if item.index not in answers])
+                await self._send([item for item in admitted if item.index not in answers])
         finally:
             self._order_requests.release()
         return answers
@@ -126,6 +127,13 @@ class Intake:
             await sql.keep_contact(db, id=event.subject, contact=person)
         return None
 
+    async def _send(self, admitted: Sequence[Admitted]) -> None:
+        """Send, and wait for all in-sync replicas."""
+        messages = [
+            (item.event.data.topic.name, key_of(item.event, self._very_large), item.event.encode()) for item in admitted
+        ]
+        await self._runtime.producer.send_all(messages, SEND_TIMEOUT_SECONDS)
+
     async def refuse(self, principal: Principal, refused: Refused, events: Sequence[Incoming]) -> None:
         """Keep what was refused, so that the operator can see it."""
         for fault in refused.faults:
@@ -136,12 +144,6 @@ class Intake:
 
 def _id_reuse(index: int) -> Fault:
     return Fault(index, "/id", Reason.ID_REUSE, "this id came before with other content")
-
-
-async def _send(producer: Producer, admitted: Sequence[Admitted]) -> None:
-    """Send, and wait for all in-sync replicas."""
-    messages = [(item.event.data.topic.name, item.event.subject.encode(), item.event.encode()) for item in admitted]
-    await producer.send_all(messages, SEND_TIMEOUT_SECONDS)
 
 
 def _answer(item: Admitted) -> Answer:

@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from aiokafka import TopicPartition
 
 from schemas import identity
 from schemas.orders import OrderPlaced
+from schemas.topics import USAGE
 from schemas.usage import UsageRecorded
 from services.gateway.domain.cloudevents import BINARY
-from tests.integration.gateway.world import NOW, World, order, order_data, tenant_of, usage
+from tests.integration.gateway.world import NOW, World, open_world, order, order_data, tenant_of, usage
 from tests.integration.gateway.world import cloud_event as event
 from tests.support.catalogue import CATALOGUE
 
@@ -162,3 +164,20 @@ async def test_refusals_are_kept_and_counted(served: World) -> None:
     assert (newest["principal"], newest["source"], newest["id"], newest["index"], newest["pointer"]) == (
         "VAR-A", "/portal", "refused-1", 0, "/data/tenant/partita_iva",
     )  # fmt: skip
+
+
+async def test_the_usage_of_a_very_large_tenant_stands_in_several_partitions(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with open_world(database, bootstrap, topic_prefix, very_large_tenants=f" {tenant_of('A')}, ") as world:
+        await world.serve("A", "VAR-A")
+        await world.serve("B", "VAR-B")
+        for firm, key in (("A", "VAR-A"), ("B", "VAR-B")):
+            batch = [usage(world, firm, n) for n in range(60)]
+            assert (await world.post(batch, key)).status == 202
+            assert (await world.post(batch[:10], key)).status == 202
+        parts = [TopicPartition(topic_prefix + USAGE.name, n) for n in range(USAGE.partitions)]
+        ends = await world.lookout.end_offsets(parts)
+    assert sum(ends.values()) == 140
+    assert sum(end > 0 for end in ends.values()) == USAGE.partitions
+    assert max(ends.values()) < 140 - 70 / USAGE.partitions
