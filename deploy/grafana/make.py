@@ -47,8 +47,11 @@ OWN: dict[str, tuple[Panel, ...]] = {
         ("Back-ends' answers, p99", "s", "histogram_quantile(0.99, sum by (le, driver) (rate(vicino_onboarding_driver_seconds_bucket[5m])))", "Near the time-out: the back-end is slow."),
     ),
     "billing": (
-        ("Usage per second", "ops", "sum by (outcome) (rate(vicino_billing_usage_events_total[1m]))", "Parked not falling: services are not announced."),
+        ("Usage per second", "ops", "sum by (outcome) (rate(vicino_billing_usage_events_total[1m]))", "Parked for long: a service is not announced, or the catalogue does not come."),
         ("Usage rejected", "short", 'sum by (reason) (increase(vicino_billing_usage_events_total{outcome="rejected"}[1h]))', "A reason rising: a sender's mistake."),
+        ("Usage too late for its invoice", "short", "sum(increase(vicino_billing_usage_late_total[1h]))", "Above zero: counted and noted; a correction is to follow."),
+        ("Buckets that differ from their events", "short", "max(vicino_billing_meter_differences)", "Above zero: what is added up is wrong; `vicino meters verify` says where."),
+        ("Age of the newest check of buckets", "s", "time() - min(vicino_billing_meter_check_timestamp_seconds > 0)", "Above six hours: the check does not end, or nobody begins it."),
         ("Invoices issued", "short", "increase(vicino_billing_invoices_issued_total[1d])", "Zero two days after the first of a month: runs do not finish."),
     ),
     "monitoring": (

@@ -1,6 +1,6 @@
 """Billing's windows for the operator: what became of usage, rejects, quantities, and how a line came about."""
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 from asyncpg import Record
 from fastapi import Depends, FastAPI, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from schemas.scalars import plain
-from services.billing.metering.knowledge import load_meters
+from services.billing.metering.adding import counted_by
+from services.billing.metering.knowledge import Knowledge, load_meters
 from services.billing.metering.reading import HOUR, Span, cut, days, events, quantity
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
@@ -85,8 +86,8 @@ def build_api(runtime: Runtime) -> FastAPI:
             return await _quantities(db, await _tenant(db, tenant_id), asked)
 
     @app.get("/v1/tenants/{tenant_id}/usage/events")
-    async def usage_events(tenant_id: str, hour: datetime, meter: str | None = None) -> list[dict[str, Any]]:
-        """The raw events behind a bucket: those of the civil hour that begins at `hour`, that a meter reads."""
+    async def usage_events(tenant_id: str, hour: AwareDatetime, meter: str | None = None) -> list[dict[str, Any]]:
+        """The raw events behind a bucket: those of the civil hour that begins at `hour`, that a meter counts."""
         async with runtime.pool.acquire() as db:
             return await _events(db, await _tenant(db, tenant_id), Span(hour, hour + HOUR), meter)
 
@@ -118,6 +119,8 @@ async def _tenant(db: Connection, tenant_id: str) -> Record:
 
 
 async def _quantities(db: Connection, tenant: Record, asked: Asked) -> list[dict[str, Any]]:
+    if asked.first >= asked.after:
+        raise Problem(422, "Unprocessable Content", "`to` is the day after the last one: it must be later than `from`")
     zone, meters = ZoneInfo(tenant["zone"]), await load_meters(db)
     spans = cut(days(asked.first, asked.after, zone), asked.by, zone)
     if len(spans) > SPANS_MAX:
@@ -138,14 +141,16 @@ async def _quantities(db: Connection, tenant: Record, asked: Asked) -> list[dict
 
 
 async def _events(db: Connection, tenant: Record, span: Span, meter: str | None) -> list[dict[str, Any]]:
-    names = None
-    if meter is not None:
-        meters = await load_meters(db)
-        if meter not in meters:
-            raise Problem(404, "Not Found", "no such meter")
-        names = {version.meter.reads for version in meters.versions(meter)}
     found = await events(db, tenant["no"], span)
-    return [msgspec.json.decode(event.raw) for event in found if names is None or event.name in names]
+    if meter is not None:
+        knowledge = Knowledge()
+        await knowledge.refresh(db)
+        if meter not in knowledge.meters:
+            raise Problem(404, "Not Found", "no such meter")
+        found = counted_by(
+            meter, found, await knowledge.services(db, {event.service_id for event in found}), knowledge.meters
+        )
+    return [msgspec.json.decode(event.raw) for event in found]
 
 
 def _shown(row: Record) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Events in: the catalogue, tenants and their services. Usage comes by the slice (`metering/intake.py`)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from schemas.catalogue import CataloguePublished, Meter, ResellerRegistered
 from schemas.envelope import Event
@@ -15,11 +15,15 @@ from services.billing.jobs import (
     count_service,
     count_waiting,
 )
+from services.billing.metering.intake import EARLY_MAX
 from services.billing.store import sql
 from services.chassis.engine.records import on, routes
+from services.chassis.store import rows
 from services.chassis.unit import Unit
 
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = EARLY_MAX + timedelta(minutes=1)
+"""No event counted so far is of a later instant, nor one of a slice in work."""
 
 
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
@@ -29,22 +33,25 @@ async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> N
         await sql.put_plan(
             unit.db, sku=plan.sku, revision=data.revision, currency=data.currency, plan=plan.model_dump(mode="json")
         )
+    if not await rows(sql.meter_versions(unit.db)):  # once: each check plans the next
+        unit.enqueue(check_meters, CheckMeters(), at=unit.now + CHECK_EVERY, key="check")
     changed = [await _put_meter(meter, data, unit) for meter in data.meters]
     await sql.see_revision(unit.db, revision=data.revision)
     if any(changed):
         await sql.touch_catalogue(unit.db)
     unit.enqueue(count_waiting, CountWaiting(), key="catalogue")
-    unit.enqueue(check_meters, CheckMeters(), at=unit.now + CHECK_EVERY, key="check")
 
 
 async def _put_meter(meter: Meter, data: CataloguePublished, unit: Unit) -> bool:
-    """A meter's definition; if it is another one, a new version. The first one counts since ever, others never backwards."""
+    """A meter's definition; if it is another one, a new version. The first one counts since ever, others never backwards:
+    what is counted already keeps the definition it was counted by.
+    """
     last = await sql.last_meter_version(unit.db, key=meter.key)
     if last is not None and (last["revision"] >= data.revision or Meter.model_validate(last["meter"]) == meter):
         return False
     await sql.add_meter_version(
         unit.db, key=meter.key, version=1 if last is None else last["version"] + 1, revision=data.revision,
-        valid_from=SINCE_EVER if last is None else max(data.valid_from, unit.now), meter=meter.model_dump(mode="json"),
+        valid_from=SINCE_EVER if last is None else max(data.valid_from, unit.now + AHEAD), meter=meter.model_dump(mode="json"),
     )  # fmt: skip
     return True
 

@@ -31,6 +31,10 @@ on conflict (one) do update set revision = greatest(catalogue_seen.revision, exc
 select coalesce(c.revision, 0) as revision, coalesce(c.changed, -1) as changed, e.id as epoch
 from (values (true)) as always (one) left join catalogue_seen c using (one) left join epoch e using (one);
 
+-- name: hold_catalogue()$
+-- The catalogue, held shared: the next one comes after this transaction.
+select revision from catalogue_seen for share;
+
 -- name: begin_epoch(id)!
 -- From now on memories hold again.
 insert into epoch (one, id) values (true, :id) on conflict do nothing;

@@ -1,11 +1,10 @@
-"""How the events of a meter become the quantity of a period."""
+"""How levels that hold until the next one become the quantity of a period."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
-from schemas.catalogue import Aggregation
 from services.billing.domain.money import PRECISION_DIGITS, half_up, tidy
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,33 +35,3 @@ def time_weighted(samples: Sequence[Sample], before: Decimal, start: datetime, e
         area += level * ((end - since) // _MICROSECOND)
         average = area / ((end - start) // _MICROSECOND)
     return tidy(half_up(average, Decimal(1).scaleb(-decimals)))
-
-
-def aggregate(
-    kind: Aggregation, samples: Sequence[Sample], *, start: datetime, end: datetime,
-    before: Decimal = Decimal(0), decimals: int = 0,
-) -> Decimal:  # fmt: skip
-    """The quantity of `[start, end)`. Samples may come in any order; all lie in the window."""
-    ordered = sorted(samples, key=lambda sample: (sample.at, sample.order))
-    quantities = [sample.quantity for sample in ordered if sample.quantity is not None]
-    match kind:
-        case Aggregation.COUNT:
-            return Decimal(len(ordered))
-        case Aggregation.UNIQUE_COUNT:
-            return Decimal(len({sample.value for sample in ordered}))
-        case Aggregation.TIME_WEIGHTED:
-            return time_weighted(ordered, before, start, end, decimals)
-        case Aggregation.SUM:
-            return _sum(quantities)
-        case Aggregation.MAX:
-            return tidy(max(quantities, default=Decimal(0)))
-        case Aggregation.MIN:
-            return tidy(min(quantities, default=Decimal(0)))
-        case Aggregation.LATEST:
-            return tidy(quantities[-1]) if quantities else Decimal(0)
-
-
-def _sum(quantities: Sequence[Decimal]) -> Decimal:
-    with localcontext() as context:
-        context.prec = PRECISION_DIGITS
-        return tidy(sum(quantities, Decimal(0)))

@@ -26,5 +26,7 @@ def share(amount: Decimal, part: int, whole: int) -> Decimal:
 
 def tidy(number: Decimal) -> Decimal:
     """The same number without trailing zeros behind the point."""
-    normal = number.normalize()
-    return normal if int(normal.as_tuple().exponent) <= 0 else normal.quantize(Decimal(1))
+    with localcontext() as context:
+        context.prec = PRECISION_DIGITS
+        normal = number.normalize()
+        return normal if int(normal.as_tuple().exponent) <= 0 else normal.quantize(Decimal(1))

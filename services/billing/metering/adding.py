@@ -1,6 +1,7 @@
 """Adding up: from events to buckets. Pure but for the lookups it is given; the same code counts, verifies and rebuilds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -84,9 +85,11 @@ def add_up(groups: Groups, services: Mapping[str, Service], zones: Mapping[str, 
         hour = civil_hour(key.starts, zones[service.tenant_id])
         for meter in reading.meters:
             for version, portion in _by_version(meters, meter, key.starts, arrivals):
-                if version.meter.reads == key.name and version.passes(dimensions):
+                if version.meter.reads != key.name or not version.passes(dimensions):
+                    continue
+                if points := _points(version, portion):
                     place = ((service.id, meter, version.version, version.group(dimensions)), hour)
-                    sums.add(version, place, _points(version, portion))
+                    sums.add(version, place, points)
     return sums
 
 
@@ -104,14 +107,37 @@ def _by_version(
 
 
 def _points(version: MeterVersion, portion: Sequence[Arrival]) -> list[Point]:
+    """What is measured of events. One counted under another definition may lack what this one asks for: it adds nothing."""
     if version.meter.aggregation is Aggregation.COUNT:
         return [(arrival.at, arrival.key, "") for arrival in portion]
     match version.meter.measures:
         case "quantity":
-            return [(arrival.at, arrival.key, arrival.quantity or "0") for arrival in portion]
-        case "value":
-            return [(arrival.at, arrival.key, arrival.value or "") for arrival in portion]
-    return [(arrival.at, arrival.key, version.text(arrival)) for arrival in portion]
+            return [(arrival.at, arrival.key, arrival.quantity) for arrival in portion if arrival.quantity is not None]
+        case "value" if not version.is_numeric:
+            return [(arrival.at, arrival.key, arrival.value) for arrival in portion if arrival.value is not None]
+    points: list[Point] = []
+    for arrival in portion:
+        with suppress(NotMeasurable):
+            points.append((arrival.at, arrival.key, version.text(arrival)))
+    return points
+
+
+def counted_by(
+    meter: str, arrivals: Iterable[Arrival], services: Mapping[str, Service], meters: Meters
+) -> list[Arrival]:
+    """Those of these events that are in a meter's buckets, of whatever service."""
+    found = []
+    for arrival in arrivals:
+        reading = services[arrival.service_id].readings.get(arrival.name)
+        version = meters.in_force(meter, arrival.at)
+        if (
+            reading
+            and meter in reading.meters
+            and version.meter.reads == arrival.name
+            and version.passes(arrival.dimensions)
+        ):
+            found += [arrival] if _points(version, [arrival]) else []
+    return found
 
 
 def measurable(arrival: Arrival, reading: Reading, meters: Meters) -> bool:

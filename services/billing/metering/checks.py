@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from services.billing.domain.buckets import Bucket, civil_hour
-from services.billing.metering.adding import Place, Sums, add_up, group, measurable
+from services.billing.metering.adding import Place, Sums, add_up, group
 from services.billing.metering.knowledge import Knowledge
 from services.billing.metering.reading import Span, days, events
 from services.billing.metering.store import sql
@@ -77,12 +77,8 @@ async def _recomputed(db: Connection, tenant: asyncpg.Record, span: Span, meter:
     await knowledge.refresh(db)
     found = await events(db, tenant["no"], span)
     services = await knowledge.services(db, {arrival.service_id for arrival in found})
-    countable = [
-        arrival for arrival in found
-        if (reading := services[arrival.service_id].readings.get(arrival.name))
-        and measurable(arrival, reading, knowledge.meters)
-    ]  # fmt: skip
-    sums = add_up(group(countable, services), services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
+    ours = [arrival for arrival in found if arrival.name in services[arrival.service_id].readings]
+    sums = add_up(group(ours, services), services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
     if meter is not None:
         sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}
     return sums
@@ -111,16 +107,19 @@ async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str
 def _difference(tenant_id: str, place: Place, stored: Bucket | None, right: Bucket | None) -> Difference:
     (service_id, meter, version, group), starts = place
     dimensions = ", ".join(f"{name}={value}" for name, value in group)
-    return Difference(tenant_id, service_id, meter, version, dimensions, starts, _told(stored), _told(right))
+    told, recomputed = _told(stored, right or Bucket()), _told(right, stored or Bucket())
+    return Difference(tenant_id, service_id, meter, version, dimensions, starts, told, recomputed)
 
 
-def _told(bucket: Bucket | None) -> str:
+def _told(bucket: Bucket | None, other: Bucket) -> str:
     if bucket is None:
         return "nothing"
     parts = [f"{bucket.n} events"]
     for name, value in (("total", bucket.total), ("high", bucket.high), ("low", bucket.low)):
         parts += [f"{name} {value:f}"] if value is not None else []
-    parts += [f"last {bucket.last[2]:f}"] if bucket.last else []
-    parts += [f"{len(bucket.values)} values"] if bucket.values else []
-    parts += [f"{len(bucket.levels)} levels"] if bucket.levels else []
+    parts += [f"last {bucket.last[2]:f} at {bucket.last[0]:%H:%M:%S.%f}"] if bucket.last else []
+    if bucket.values:
+        parts.append(f"{len(bucket.values)} values, {len(bucket.values - other.values)} of them only here")
+    if bucket.levels:
+        parts.append(f"{len(bucket.levels)} levels, {len(bucket.levels - other.levels)} of them only here")
     return ", ".join(parts)

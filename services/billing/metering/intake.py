@@ -1,10 +1,11 @@
 """Counting usage: one slice of a partition, set by set, in the slice's transaction.
 
-1. Every record is read; what cannot be is rejected with its reason. 2. The tenants are held shared, so that no invoice
-closes and nothing is rebuilt meanwhile. 3. Each event is judged: countable, to be parked (what it is about is not known
-yet), or rejected. 4. Keys are taken: what was counted before is a duplicate or, with other content, a reject. 5. The new
-ones are kept as a block, added to their buckets, and the account of outcomes is written. Committed together with the
-offset: sent = counted + duplicates + rejected + parked, exactly.
+1. Every record is read; what cannot be is rejected with its reason. 2. What was counted before is a duplicate or, with
+other content, a reject. 3. The tenants are held shared, so that no invoice closes and nothing is rebuilt meanwhile, and
+each event is judged: countable, to be parked (what it is about is not known yet), or rejected. 4. Keys are taken; where
+another partition was faster with one, it was counted before after all. 5. The new ones are kept as a block, added to
+their buckets, and the account of outcomes is written. Committed together with the offset: sent = counted + duplicates +
+rejected + parked, exactly.
 """
 
 from collections import Counter
@@ -114,11 +115,13 @@ class Intake:
         waiting = await rows(sql.unpark(db, waits_for=waits_for))
         if not waiting:
             return
+        alone = Intake(self._late.days, self._window.days)  # log by log it finds what it has made, and may yet lose it
         for log in {Log(USAGE.name, row["part"], row["log_id"]) for row in waiting}:
             mine = [row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)]
             account = Account()
             account.add("parked", n=-len(mine))
-            await self._count(db, [read(row["raw"], row["position"]) for row in mine], now, account, log)
+            arrivals = [read(row["raw"], row["position"]) for row in mine]
+            await alone._count(db, arrivals, now, account, log, hold=waits_for != CATALOGUE)
             await keep_rejects(
                 db,
                 [
@@ -129,29 +132,40 @@ class Intake:
             await account.write(db, PARKED_PART)
 
     async def _count(
-        self, db: Connection, arrivals: Sequence[Arrival], now: datetime, account: Account, log: Log
+        self, db: Connection, arrivals: Sequence[Arrival], now: datetime, account: Account, log: Log, hold: bool = True
     ) -> None:
+        """`hold`: keep a newer catalogue out meanwhile. What waits for one is looked at again when it is here, anyway."""
+        where = await generations(db, now, self._window)
+        arrivals = _fresh(arrivals, await self._keys.look(db, where, arrivals), account)
         if not arrivals:
             return
-        if not await self._knowledge.refresh(db):
-            self._days = Days()
-            await billing.begin_epoch(db, id=uuid4())
         tenants = await hold_tenants(db, {arrival.tenant_id for arrival in arrivals})
+        await self._look_around(db, max(arrival.revision for arrival in arrivals) if hold else 0)
         services = await self._knowledge.services(db, {arrival.service_id for arrival in arrivals})
         if new := {a.tenant_id for a in arrivals if a.tenant_id not in tenants and a.service_id in services}:
             tenants |= await hold_tenants(db, new)  # they came while we looked for services
         meters = self._knowledge.meters
-        countable, waiting = self._judge(_first_of_each(arrivals, account), services, meters, now, account)
+        countable, waiting = self._judge(arrivals, services, meters, now, account)
         if waiting:
-            await _park(db, waiting, services, log, account)
-        if not countable:
-            return
-        seen = await self._keys.take(db, await generations(db, now, self._window), countable)
+            await _park(db, _first_of_each(waiting, account), services, log, account)
+        countable = _first_of_each(countable, account)
+        fresh = _fresh(countable, await self._keys.take(db, where, countable), account)
         reach("usage.keyed")
-        fresh = _fresh(countable, seen, account)
         if fresh:
             account.add("counted", n=len(fresh))
             await self._keep(db, fresh, services, meters, tenants, now, log.part)
+
+    async def _look_around(self, db: Connection, revision: int) -> None:
+        """Learn what is new. The tenants are held already: who adds one up anew has either waited for us or is done.
+
+        If a door had seen a newer catalogue, `revision`, that one is kept out as well: it comes after what is parked for it.
+        """
+        if not await self._knowledge.refresh(db):
+            self._days = Days()
+            await billing.begin_epoch(db, id=uuid4())
+        if revision > self._knowledge.revision:
+            await billing.hold_catalogue(db)
+            await self._knowledge.refresh(db)
 
     def _judge(
         self,
@@ -179,7 +193,7 @@ class Intake:
         return countable, waiting
 
     async def _keep(
-        self, db: Connection, fresh: list[Arrival], services: Mapping[str, Service], meters: Meters,
+        self, db: Connection, fresh: Sequence[Arrival], services: Mapping[str, Service], meters: Meters,
         tenants: Mapping[str, Tenant], now: datetime, part: int,
     ) -> None:  # fmt: skip
         """Keep new events, and add them up."""
@@ -193,10 +207,10 @@ class Intake:
         reach("usage.kept")
         zones = {tenant.id: tenant.zone for tenant in tenants.values()}
         tenant_of = {service.id: service.tenant_id for service in services.values()}
-        await write(db, self._knowledge, add_up(groups, services, zones, meters), tenant_of)
+        series = await write(db, self._knowledge, add_up(groups, services, zones, meters), tenant_of)
         if late := _late(groups, services, tenants):
             sums = add_late(add_up(late, services, zones, meters), zones, tenant_of)
-            await write_late(db, self._knowledge, sums, tenant_of, now)
+            await write_late(db, series, sums, now)
             metrics.LATE.inc(sum(map(len, late.values())))
 
 
@@ -218,7 +232,7 @@ def _late(groups: Groups, services: Mapping[str, Service], tenants: Mapping[str,
     }
 
 
-def _first_of_each(arrivals: Sequence[Arrival], account: Account) -> Iterable[Arrival]:
+def _first_of_each(arrivals: list[Arrival], account: Account) -> list[Arrival]:
     """Events that come twice in one slice count once; with other content the second is refused."""
     first: dict[bytes, Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
     if len(first) == len(arrivals):
@@ -230,10 +244,10 @@ def _first_of_each(arrivals: Sequence[Arrival], account: Account) -> Iterable[Ar
     return [arrival for arrival in arrivals if first[arrival.key] is arrival]
 
 
-def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> list[Arrival]:
+def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> Sequence[Arrival]:
     """Those that were not counted before."""
     if not seen:
-        return list(arrivals)
+        return arrivals
     if seen.again:
         account.add("duplicate", n=len(seen.again))
     for n in sorted(seen.reused):

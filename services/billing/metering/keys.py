@@ -95,19 +95,24 @@ def as_bigint(payload_hash: bytes) -> int:
 
 
 class Keys:
-    """Takes keys, fastest where most are new. It remembers from slice to slice whether that is worth a try."""
+    """Takes keys, fastest where all are new or all known. It remembers from slice to slice which is to be expected."""
 
     def __init__(self) -> None:
         self._expect_known = False
 
-    async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
-        """Take the keys of arrivals, all different; returns which of them were known before."""
-        if not self._expect_known and where.previous is None and await _put(db, where.current, arrivals):
+    async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+        """Which of these came before, if a look is likely to find some or nothing else would; `take` has the last word."""
+        if not arrivals or not (self._expect_known or where.previous):
             return Known()
         seen = await known(db, where, arrivals)
         self._expect_known = bool(seen)
+        return seen
+
+    async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+        """Take the keys of arrivals, all different; returns which of them are known, and were not to `look`."""
+        seen = Known()
         while not await _put(db, where.current, [a for n, a in enumerate(arrivals) if n not in seen]):
-            # Another partition has just counted one of them: it is committed now, so look again.
+            self._expect_known = True
             seen = await known(db, where, arrivals)
         return seen
 

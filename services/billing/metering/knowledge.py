@@ -54,10 +54,12 @@ class Knowledge:
         if not holds:
             self._series.clear()
             self._changed, self._epoch = -1, seen["epoch"]
-        if seen["changed"] != self._changed:
-            self.meters = await load_meters(db)
-            self._services.clear()
-            self.revision, self._changed = seen["revision"], seen["changed"]
+        if seen["changed"] > self._changed:
+            meters = await load_meters(db)
+            if seen["changed"] > self._changed:  # no other slice has learnt more meanwhile
+                self.meters = meters
+                self._services.clear()
+                self.revision, self._changed = seen["revision"], seen["changed"]
         return holds
 
     async def services(self, db: Connection, ids: Iterable[str]) -> dict[str, Service]:
@@ -83,13 +85,14 @@ class Knowledge:
         return {name: self._reading(keys) for name, keys in by_name.items()}
 
     def _reading(self, keys: list[str]) -> Reading:
-        meters = [version.meter for key in keys for version in self.meters.versions(key)]
-        looked_at = {name for meter in meters for name in (*meter.filter, *meter.group_by)}
-        needs = {"anything" if meter.aggregation is Aggregation.COUNT else meter.measures for meter in meters}
-        looked_at |= needs - {"quantity", "value", "anything"}
-        return Reading(
-            tuple(keys), tuple(sorted(looked_at)), needs.pop() if len(needs) == 1 and not looked_at else None
-        )
+        versions = [version for key in keys for version in self.meters.versions(key)]
+        measuring = [version for version in versions if version.meter.aggregation is not Aggregation.COUNT]
+        looked_at = {name for version in versions for name in (*version.meter.filter, *version.meter.group_by)}
+        looked_at |= {version.meter.measures for version in measuring} - {"quantity", "value"}
+        needs = {version.meter.measures if version in measuring else "anything" for version in versions}
+        numbers = any(version.is_numeric and version.meter.measures == "value" for version in versions)
+        is_plain = len(needs) == 1 and not looked_at and not numbers
+        return Reading(tuple(keys), tuple(sorted(looked_at)), needs.pop() if is_plain else None)
 
     async def series(
         self, db: Connection, tenants: Mapping[str, str], keys: Iterable[SeriesKey]

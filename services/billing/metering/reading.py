@@ -47,13 +47,13 @@ async def quantity(db: Connection, key: str, meters: Meters, series: Sequence[as
 
     Versions that aggregate alike are one meter. Where a version changed the aggregation, each part counts for its time.
     """
-    total = Decimal(0)
+    found = []
     for versions, part in _parts(meters.versions(key), span):
         numbers = {version.version for version in versions}
         own = [row for row in series if row["version"] in numbers]
         if own:
-            total += await _aggregated(db, versions[0].meter, own, part)
-    return tidy(total)
+            found.append(await _aggregated(db, versions[0].meter, own, span, part))
+    return tidy(add_up(found))
 
 
 def _parts(versions: Sequence[MeterVersion], span: Span) -> Iterable[tuple[list[MeterVersion], Span]]:
@@ -72,14 +72,17 @@ def _parts(versions: Sequence[MeterVersion], span: Span) -> Iterable[tuple[list[
         end = min(end, start)
 
 
-async def _aggregated(db: Connection, meter: Meter, series: Sequence[asyncpg.Record], span: Span) -> Decimal:
+async def _aggregated(
+    db: Connection, meter: Meter, series: Sequence[asyncpg.Record], span: Span, part: Span
+) -> Decimal:
+    """Only levels are cut at the bounds of versions: buckets are of one version, which may begin within an hour."""
     numbers = [row["no"] for row in series]
     window = {"starts": span.start, "ends": span.end}
     match meter.aggregation:
         case Aggregation.UNIQUE_COUNT:
             return Decimal(await sql.distinct_values(db, series=numbers, **window))
         case Aggregation.TIME_WEIGHTED:
-            return await _averages(db, meter, series, span)
+            return await _averages(db, meter, series, part)
     return _folded(meter.aggregation, await rows(sql.buckets(db, series=numbers, **window)))
 
 
@@ -102,13 +105,13 @@ async def _averages(db: Connection, meter: Meter, series: Sequence[asyncpg.Recor
     groups: dict[str, list[int]] = {}
     for row in series:
         groups.setdefault(str(sorted(row["dimensions"].items())), []).append(row["no"])
-    total = Decimal(0)
+    found = []
     for numbers in groups.values():
         before = await sql.level_before(db, series=numbers, instant=span.start) or Decimal(0)
         levels = await rows(sql.levels(db, series=numbers, starts=span.start, ends=span.end))
         samples = [Sample(row["at"], row["order"].hex(), row["level"]) for row in levels]
-        total += time_weighted(samples, before, span.start, span.end, meter.decimals)
-    return total
+        found.append(time_weighted(samples, before, span.start, span.end, meter.decimals))
+    return add_up(found)
 
 
 def cut(span: Span, by: str, zone: ZoneInfo) -> list[Span]:

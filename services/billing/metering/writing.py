@@ -10,8 +10,10 @@ from services.billing.metering.store import sql
 from services.chassis.database import Connection
 
 
-async def write(db: Connection, knowledge: Knowledge, sums: Sums, tenant_of: Mapping[str, str]) -> None:
-    """Add sums to what is stored. `tenant_of` says whose each service is."""
+async def write(
+    db: Connection, knowledge: Knowledge, sums: Sums, tenant_of: Mapping[str, str]
+) -> Mapping[SeriesKey, int]:
+    """Add sums to what is stored; returns the numbers of their series. `tenant_of` says whose each service is."""
     series = await knowledge.series(db, tenant_of, dict.fromkeys(key for key, _ in sums.buckets))
     placed = sorted(
         ((series[key], starts, bucket) for (key, starts), (_, bucket) in sums.buckets.items()),
@@ -27,6 +29,7 @@ async def write(db: Connection, knowledge: Knowledge, sums: Sums, tenant_of: Map
     if levels:
         nos, ats, orders, numbers = zip(*levels, strict=True)
         await sql.add_levels(db, series=nos, ats=ats, orders=orders, levels=numbers)
+    return series
 
 
 async def _buckets(db: Connection, placed: list[tuple[int, datetime, Bucket]]) -> None:
@@ -41,11 +44,9 @@ async def _buckets(db: Connection, placed: list[tuple[int, datetime, Bucket]]) -
 
 
 async def write_late(
-    db: Connection, knowledge: Knowledge, late: Mapping[tuple[SeriesKey, date], Late], tenant_of: Mapping[str, str],
-    now: datetime,
-) -> None:  # fmt: skip
-    """Note what came too late for its invoice."""
-    series = await knowledge.series(db, tenant_of, dict.fromkeys(key for key, _ in late))
+    db: Connection, series: Mapping[SeriesKey, int], late: Mapping[tuple[SeriesKey, date], Late], now: datetime
+) -> None:
+    """Note what came too late for its invoice. It has been written: `series` is what came of that."""
     placed = sorted(((series[key], month, item) for (key, month), item in late.items()), key=lambda item: item[:2])
     await sql.add_late(
         db, series=[no for no, _, _ in placed], months=[month for _, month, _ in placed],

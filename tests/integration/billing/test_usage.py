@@ -2,79 +2,27 @@
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from schemas.billing import InvoiceIssued
-from schemas.catalogue import CataloguePublished
-from schemas.envelope import Event
-from schemas.tenants import ServiceActivated, ServiceChanged
+from schemas.tenants import ServiceChanged
 from schemas.topics import USAGE
-from schemas.usage import UsageRecorded
-from services.billing.app import BillingSettings, build
-from services.chassis.clock import ManualClock
-from tests.support.catalogue import CATALOGUE, ROME
-from tests.support.running import Running, running, settings_for
-
-START = datetime(2026, 11, 1, tzinfo=ROME).astimezone(UTC)
-TENANT = "11111111-1111-1111-1111-111111111111"
-ERP, MAIL = "22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333333333333"
-
-
-@dataclass
-class Desk:
-    """Billing at work, and time in our hands."""
-
-    service: Running
-    clock: ManualClock
-
-    async def account(self) -> dict[tuple[str, str], int]:
-        """What became of usage."""
-        rows = await self.service.sql("select outcome, reason, sum(n)::int as n from usage_tally group by 1, 2")
-        return {(row["outcome"], row["reason"]): row["n"] for row in rows if row["n"]}
+from tests.integration.billing.desk import ERP, MAIL, START, TENANT, Desk, activated, catalogue, fact, open_desk, used
+from tests.support.catalogue import CATALOGUE
 
 
 @pytest.fixture
 async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
-    settings = await settings_for(BillingSettings, "billing", database, bootstrap, topic_prefix)
-    clock = ManualClock(START + timedelta(hours=1))
-    async with running(build(settings), clock) as service:
-        plans = CataloguePublished.model_validate({"revision": 1, **CATALOGUE})
-        await service.publish(Event("c1", "/test", plans.wire_type, "catalogue", START, plans))
-        await service.settled()
-        yield Desk(service, clock)
-
-
-def fact(payload: Any, event_id: str) -> Event[Any]:
-    return Event(event_id, "/test", payload.wire_type, TENANT, START, payload)
-
-
-def activated(service_id: str, sku: str, item: int, **quantities: str) -> Event[ServiceActivated]:
-    data = {
-        "service_id": service_id,
-        "order_id": TENANT,
-        "item": item,
-        "sku": sku,
-        "quantities": quantities,
-        "effective_at": START,
-    }
-    return fact(ServiceActivated.model_validate(data), f"activated-{sku}")
-
-
-def used(
-    event_id: str, at: datetime, service_id: str = ERP, meter: str = "e_invoices", **data: str
-) -> Event[UsageRecorded]:
-    payload = UsageRecorded.model_validate({"service_id": service_id, "meter": meter, **data})
-    return Event(event_id, "/test", payload.wire_type, TENANT, at, payload)
+    async with open_desk(database, bootstrap, topic_prefix) as found:
+        await found.publish(catalogue(CATALOGUE))
+        yield found
 
 
 async def test_every_record_ends_as_exactly_one_thing(desk: Desk) -> None:
-    await desk.service.publish(activated(ERP, "ERP-CLOUD", 0, base="1"))
-    await desk.service.settled()
+    await desk.publish(activated(ERP, "ERP-CLOUD", 0, base="1"))
     desk.clock.set(START + timedelta(days=20))
     dice = random.Random(7)
     good = [used(f"u{n}", START + timedelta(minutes=n), value=f"doc-{n}") for n in range(3000)]
@@ -88,9 +36,9 @@ async def test_every_record_ends_as_exactly_one_thing(desk: Desk) -> None:
     ]
     everything = [*good, *again]
     dice.shuffle(everything)
-    await desk.service.publish(*everything, *reused, *bad)
+    await desk.publish(*everything, *reused, *bad)
     await desk.service.send((USAGE, TENANT.encode(), b"not json"), (USAGE, TENANT.encode(), None))
-    await desk.service.settled()
+    await desk.settled()
     assert await desk.account() == {
         ("counted", ""): 3000, ("duplicate", ""): 150, ("rejected", "id_reuse"): 5, ("rejected", "in_future"): 1,
         ("rejected", "before_activation"): 1, ("rejected", "meter_unknown"): 1, ("rejected", "wrong_value"): 1,
@@ -102,43 +50,37 @@ async def test_every_record_ends_as_exactly_one_thing(desk: Desk) -> None:
 async def test_usage_of_a_service_not_known_yet_is_counted_when_it_is(desk: Desk) -> None:
     desk.clock.set(START + timedelta(days=2))
     early = [used(f"u{n}", START + timedelta(hours=n), value=f"doc-{n}") for n in range(40)]
-    await desk.service.publish(*early, *early[:10])
-    await desk.service.settled()
+    await desk.publish(*early, *early[:10])
     assert await desk.account() == {("parked", ""): 40, ("duplicate", ""): 10}
-    await desk.service.publish(activated(ERP, "ERP-CLOUD", 0, base="1"))
-    await desk.service.settled()
+    await desk.publish(activated(ERP, "ERP-CLOUD", 0, base="1"))
     assert await desk.account() == {("counted", ""): 40, ("duplicate", ""): 10}
 
 
 async def test_usage_counts_before_anything_was_ever_invoiced(desk: Desk) -> None:
-    await desk.service.publish(activated(ERP, "ERP-CLOUD", 0, base="1"))
-    await desk.service.settled()
-    await desk.service.publish(used("u1", START + timedelta(minutes=1), value="doc-1"))
-    await desk.service.settled()
+    await desk.publish(activated(ERP, "ERP-CLOUD", 0, base="1"))
+    await desk.publish(used("u1", START + timedelta(minutes=1), value="doc-1"))
     assert await desk.account() == {("counted", ""): 1}
 
 
 async def test_a_month_in_the_life_of_a_tenant_gives_the_worked_invoice(desk: Desk) -> None:
-    await desk.service.publish(
+    await desk.publish(
         activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="3"),
         activated(MAIL, "MAIL-STD", 1, mailbox="12", pec_mailbox="2"),
     )
-    await desk.service.settled()
     desk.clock.set(START + timedelta(days=3))
-    await desk.service.settled()
+    await desk.settled()
     change = {"service_id": ERP, "order_id": TENANT, "sku": "ERP-CLOUD", "quantities": {"base": "1", "extra_user": "5"}}
     at = START + timedelta(days=11, hours=9)
-    await desk.service.publish(fact(ServiceChanged.model_validate({**change, "effective_at": at}), "changed"))
+    await desk.publish(fact(ServiceChanged.model_validate({**change, "effective_at": at}), "changed"))
     desk.clock.set(START + timedelta(days=29))
     documents = [used(f"d{n}", START + timedelta(minutes=n * 20), value=f"doc-{n}") for n in range(1730)]
-    storage = {"service_id": MAIL, "meter": "mail_storage_overage_gb_month"}
     levels = [
-        used("l1", START, quantity="150.000", **storage), used("l2", START + timedelta(days=15), quantity="164.964", **storage)
-    ]  # fmt: skip
-    await desk.service.publish(*documents, *levels)
-    await desk.service.settled()
+        used(f"l{day}", START + timedelta(day), MAIL, "mail_storage_overage_gb_month", quantity=level)
+        for day, level in [(0, "150.000"), (15, "164.964")]
+    ]
+    await desk.publish(*documents, *levels)
     desk.clock.set(START + timedelta(days=33))
-    await desk.service.settled()
+    await desk.settled()
     first, second = sorted(await desk.service.published(InvoiceIssued), key=lambda issued: issued.data.date)
     assert (first.data.number, second.data.number) == ("2026/A/000001", "2026/A/000002")
     assert [line.net for line in second.data.lines] == [
@@ -146,8 +88,7 @@ async def test_a_month_in_the_life_of_a_tenant_gives_the_worked_invoice(desk: De
     ]
     assert second.data.totals.totale_documento == Decimal("387.80")
     late = used("late", START + timedelta(days=5), value="doc-late")
-    await desk.service.publish(late)
-    await desk.service.settled()
+    await desk.publish(late)
     assert (await desk.account())[("counted", "")] == 1733
     kept = await desk.service.sql("select month, n from late_usage")
     assert [tuple(row) for row in kept] == [(START.date().replace(month=11, day=1), 1)]

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalogue import Aggregation, Tier
-from services.billing.domain.aggregation import Sample, aggregate, time_weighted
+from services.billing.domain.aggregation import Sample, time_weighted
 from services.billing.domain.charges import prorated
 from services.billing.domain.money import half_up
 from services.billing.domain.periods import Days, anchored, civil_day, hours, midnight, month_of
 from services.billing.domain.pricing import graduated, packages, volume_price
 from services.billing.domain.recurring import Billed, Change, rectangles, recurring_charges
 from tests.support.catalogue import PLANS, ROME
+from tests.support.oracles import aggregate
 
 RULES = json.loads((Path(__file__).parent / "rules.json").read_text())
 

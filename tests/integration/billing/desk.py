@@ -1,0 +1,159 @@
+"""Billing at work, with time in our hands: what tests tell it, wait for, and ask."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.catalogue import CataloguePublished
+from schemas.envelope import Event
+from schemas.tenants import ServiceActivated
+from schemas.topics import CATALOGUE, TENANTS, USAGE
+from schemas.usage import UsageRecorded
+from services.billing.app import BillingSettings, build
+from services.billing.metering.checks import Difference
+from services.billing.metering.tools import verified
+from services.chassis.clock import ManualClock
+from tests.support.catalogue import ROME
+from tests.support.running import Running, running, settings_for
+
+START = datetime(2026, 11, 1, tzinfo=ROME).astimezone(UTC)
+TENANT = "11111111-1111-1111-1111-111111111111"
+ERP, MAIL = "22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333333333333"
+
+
+@dataclass
+class Desk:
+    """A running billing service, and whoever looks at it."""
+
+    service: Running
+    clock: ManualClock
+    lookout: AIOKafkaConsumer
+    session: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        """Where billing's own role finds its database."""
+        return self.service.service.settings.postgres_url
+
+    async def account(self) -> dict[tuple[str, str], int]:
+        """What became of usage."""
+        rows = await self.service.sql("select outcome, reason, sum(n)::int as n from usage_tally group by 1, 2")
+        return {(row["outcome"], row["reason"]): row["n"] for row in rows if row["n"]}
+
+    async def publish(self, *events: Event[Any]) -> None:
+        """Say events, and wait until all that follows from them is done."""
+        await self.service.publish(*events)
+        await self.settled()
+
+    async def slice(self, *raws: bytes, part: int = 0) -> None:
+        """Put usage on a partition in one batch: it comes as one slice."""
+        producer = self.service._producer
+        batch = producer.create_batch()
+        assert all(batch.append(key=b"any", value=raw, timestamp=None) for raw in raws)
+        batch.close()
+        await (await producer.send_batch(batch, self._topic(USAGE.name), partition=part))
+
+    async def settled(self) -> None:
+        """Wait until everything written is taken, no job is due, and the outbox is empty."""
+        await self.service.eventually(self._is_settled)
+
+    def _topic(self, name: str) -> str:
+        return self.service.service.settings.topic_prefix + name
+
+    async def _is_settled(self) -> bool:
+        """As `Running.settled`, but asked on a connection of our own: behind a fetch, each answer takes half a second."""
+        parts = [
+            TopicPartition(self._topic(topic.name), n)
+            for topic in (CATALOGUE, TENANTS, USAGE)
+            for n in range(topic.partitions)
+        ]
+        ends = {(tp.topic, tp.partition): end for tp, end in (await self.lookout.end_offsets(parts)).items() if end}
+        done = await self.service.sql("select topic, part, max(next_offset) as n from consumer_offset group by 1, 2")
+        if ends.items() - {((self._topic(row["topic"]), row["part"]), row["n"]) for row in done}:
+            return False
+        [row] = await self.service.sql(
+            "select (select count(*) from outbox) + (select count(*) from job where state = 'waiting' and run_at <= $1) as n",
+            self.clock.now(),
+        )
+        return bool(row["n"] == 0)
+
+    async def waiting_for_a_lock(self, n: int) -> None:
+        """Wait until so many of billing's transactions wait for a lock."""
+        query = "select count(*) = $1 as so from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+        async def so_many() -> bool:
+            return bool((await self.service.sql(query, n))[0]["so"])
+
+        await self.service.eventually(so_many)
+
+    async def get(self, path: str, **params: str | Sequence[str]) -> Any:
+        """Ask the API, as the operator."""
+        pairs = [
+            (name, text) for name, found in params.items() for text in ([found] if isinstance(found, str) else found)
+        ]
+        headers = {"authorization": "Bearer operator-for-tests"}
+        async with self.session.get(self.service.url + path, params=pairs, headers=headers) as answer:
+            found = await answer.json()
+            return found if answer.status == 200 else (answer.status, found)
+
+    async def differences(self, first: date, after: date, meter: str | None = None) -> list[Difference]:
+        """Where buckets are not what their events come to."""
+        return [
+            one async for _, outcome in verified(self.url, first, after, meter, None) for one in outcome.differences
+        ]
+
+
+@asynccontextmanager
+async def open_desk(
+    database: str, bootstrap: str, prefix: str, at: datetime = START + timedelta(hours=1), **settings: Any
+) -> AsyncIterator[Desk]:
+    """Start billing on a database; one that was stopped goes on."""
+    found = await settings_for(BillingSettings, "billing", database, bootstrap, prefix, **settings)
+    clock = ManualClock(at)
+    lookout = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await lookout.start()
+    try:
+        async with running(build(found), clock) as service, aiohttp.ClientSession() as session:
+            yield Desk(service, clock, lookout, session)
+    finally:
+        await lookout.stop()
+
+
+def catalogue(content: dict[str, Any], revision: int = 1) -> Event[CataloguePublished]:
+    """The operator's catalogue."""
+    data = CataloguePublished.model_validate({"revision": revision, **content})
+    return Event(f"c{revision}", "/test", data.wire_type, "catalogue", START, data)
+
+
+def fact(payload: Any, event_id: str, tenant: str = TENANT) -> Event[Any]:
+    """Something about a tenant."""
+    return Event(event_id, "/test", payload.wire_type, tenant, START, payload)
+
+
+def activated(
+    service_id: str, sku: str, item: int = 0, at: datetime = START, tenant: str = TENANT, **quantities: str
+) -> Event[ServiceActivated]:
+    """A service that is sold and serves."""
+    data = {
+        "service_id": service_id,
+        "order_id": tenant,
+        "item": item,
+        "sku": sku,
+        "quantities": quantities,
+        "effective_at": at,
+    }
+    return fact(ServiceActivated.model_validate(data), f"activated-{service_id}", tenant)
+
+
+def used(
+    event_id: str, at: datetime, service_id: str = ERP, meter: str = "e_invoices", tenant: str = TENANT,
+    revision: int | None = None, **data: Any,
+) -> Event[UsageRecorded]:  # fmt: skip
+    """Something measured."""
+    payload = UsageRecorded.model_validate({"service_id": service_id, "meter": meter, **data})
+    return Event(event_id, "/test", payload.wire_type, tenant, at, payload, revision=revision)
