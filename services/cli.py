@@ -273,10 +273,9 @@ def meters_verify(
         async for name, outcome in verified(postgres_url, first.date(), after.date(), meter, tenant):
             buckets, differences = buckets + outcome.buckets, differences + len(outcome.differences)
             for one in outcome.differences:
-                console.print(
-                    f"[red]{name}[/] {one.meter} v{one.version} {one.dimensions} {one.starts:%Y-%m-%d %H:%M}Z: "
-                    f"stored {one.stored}; its events come to {one.recomputed}"
-                )
+                where = f"{name} {one.meter} v{one.version} {one.dimensions} {one.starts:%Y-%m-%d %H:%M}Z"
+                told = f"{where}: stored {one.stored}; its events come to {one.recomputed}"
+                console.print(told, markup=False, highlight=False)
         return buckets, differences
 
     buckets, differences = _play(compare())
@@ -289,7 +288,7 @@ def meters_verify(
 @meters_app.command("rebuild")
 def meters_rebuild(
     postgres_url: PostgresOption, first: FirstOption, after: AfterOption, meter: MeterOption = None, tenant: TenantOption = None,
-    as_version: Annotated[int | None, typer.Option(help="Let this version of --meter count from --from on.")] = None,
+    as_version: Annotated[int | None, typer.Option(help="Let this version of --meter count from --from on, up to now.")] = None,
 ) -> None:  # fmt: skip
     """Add up a window again from its raw events, while usage flows in; nothing is counted twice."""
     from services.billing.metering.tools import rebuilt

@@ -2,6 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from schemas.topics import USAGE
 from services.billing import metrics
@@ -37,6 +40,12 @@ class BillingSettings(ServiceSettings):
     """Whether slices of usage wait for PostgreSQL's disk. Nothing is lost without: what a crash takes back is still in Kafka."""
     usage_raw_days: int = 400
     """How long raw usage is kept after it came: for disputes, for `vicino meters rebuild`."""
+
+    @model_validator(mode="after")
+    def _late_within_window(self) -> Self:
+        if self.usage_window_days < self.usage_late_days:
+            raise ValueError("VICINO_USAGE_WINDOW_DAYS must not be less than VICINO_USAGE_LATE_DAYS")
+        return self
 
 
 def build(settings: BillingSettings) -> Service:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ import asyncpg
 
 from services.billing.domain.buckets import Bucket, civil_hour
 from services.billing.metering.adding import Place, Sums, add_up, group
+from services.billing.metering.intake import EARLY_MAX
 from services.billing.metering.knowledge import Knowledge
 from services.billing.metering.reading import Span, days, events
 from services.billing.metering.store import sql
@@ -31,6 +32,13 @@ class Difference:
     starts: datetime
     stored: str
     recomputed: str
+
+
+class RawGone(RuntimeError):
+    """The raw events of a window are not all there any more."""
+
+    def __init__(self, since: date) -> None:
+        super().__init__(f"raw usage that arrived before {since} was dropped: begin after that day (--from)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ async def verify(db: Connection, tenant: asyncpg.Record, first: date, after: dat
 async def rebuild(db: Connection, tenant_id: str, first: date, after: date, meter: str | None = None) -> int:
     """Add up a tenant's civil days `[first, after)` again; returns how many buckets there are now.
 
-    The tenant is held alone: whatever is counted for it comes wholly before or wholly after, and nothing twice.
+    The tenant is held alone: whatever is counted for it comes wholly before or wholly after, and nothing twice. Raises
+    `RawGone` rather than add up what is no longer all there.
     """
     async with db.transaction():
         tenant = await billing.lock_tenant(db, id=tenant_id)
@@ -72,7 +81,15 @@ async def rebuild(db: Connection, tenant_id: str, first: date, after: date, mete
     return len(sums.buckets)
 
 
+async def ensure_raw(db: Connection, start: datetime) -> None:
+    """See that no event from an instant on was dropped: it may have come a little before it happened. Raises `RawGone`."""
+    since = await sql.raw_since(db)
+    if since is not None and (start - EARLY_MAX).astimezone(UTC).date() < since:
+        raise RawGone(since)
+
+
 async def _recomputed(db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None) -> Sums:
+    await ensure_raw(db, span.start)
     knowledge = Knowledge()
     await knowledge.refresh(db)
     found = await events(db, tenant["no"], span)

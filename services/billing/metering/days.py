@@ -24,10 +24,13 @@ class Days:
             self._there.add(day)
             return
         await db.execute("select pg_advisory_xact_lock(hashtext('vicino usage days'))")
-        await db.execute(
-            f"create table if not exists {name} partition of usage_block "
-            f"for values from ('{day}') to ('{day + timedelta(days=1)}')"
-        )
+        if await db.fetchval("select to_regclass($1)", name) is None:
+            # Attached, not made in place: that would wait for whoever reads the table, a long check for one.
+            await db.execute(f"create table {name} (like usage_block including defaults including storage)")
+            await db.execute(
+                f"alter table usage_block attach partition {name} "
+                f"for values from ('{day}') to ('{day + timedelta(days=1)}')"
+            )
 
 
 async def drop_before(db: Connection, day: date) -> list[str]:
@@ -36,4 +39,6 @@ async def drop_before(db: Connection, day: date) -> list[str]:
     old = [name for name in names if name < f"{_PREFIX}{day:%Y%m%d}"]
     for name in old:
         await db.execute(f"drop table {name}")
+    if old:
+        await sql.raw_dropped(db, day=day)
     return old

@@ -26,6 +26,15 @@ where last_at >= :starts and first_at < :ends and tenants @> array[:tenant_no::i
 select relname as name from pg_inherits join pg_class on oid = inhrelid
 where inhparent = 'usage_block'::regclass order by relname;
 
+-- name: raw_dropped(day)!
+-- Raw events that arrived before a day are gone.
+insert into raw_kept (one, since) values (true, :day)
+on conflict (one) do update set since = greatest(raw_kept.since, excluded.since);
+
+-- name: raw_since()$
+-- The day from which on raw events are there; null when none was ever dropped.
+select since from raw_kept;
+
 -- name: add_buckets(series, starts, ns, totals, highs, lows, last_ats, last_orders, lasts)!
 -- Adds to buckets, in order of their key, so that nobody deadlocks.
 insert into meter_bucket as b (series_no, starts, n, total, high, low, last_at, last_order, last)

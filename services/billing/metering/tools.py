@@ -1,19 +1,20 @@
 """What `vicino meters` does: list definitions, compare buckets with raw events, add up again."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from services.billing.domain.periods import midnight
-from services.billing.metering.checks import Outcome, rebuild, verify
+from services.billing.metering.checks import Outcome, ensure_raw, rebuild, verify
 from services.billing.store import sql
 from services.chassis.database import Connection, connect
 from services.chassis.store import rows
 
 SERVICE = "billing"
+ROME = ZoneInfo("Europe/Rome")
 
 
 class NotKnown(RuntimeError):
@@ -62,11 +63,17 @@ async def verified(
 async def rebuilt(
     url: str, first: date, after: date, meter: str | None, tenant: str | None, version: int | None
 ) -> AsyncIterator[tuple[str, int]]:
-    """Add up tenant by tenant; yields (external id, buckets now). With `version`, that definition counts from `first` on."""
+    """Add up tenant by tenant; yields (external id, buckets now).
+
+    With `version`, that definition counts from `first` on: all that it may now apply to is added up, whatever `after` says
+    and wherever the tenant's midnight is.
+    """
     db = await _open(url)
     try:
         if version is not None and meter is not None:
-            await _date(db, meter, version, first)
+            first, after = first - timedelta(1), max(after, datetime.now(UTC).date() + timedelta(2))
+            await ensure_raw(db, midnight(first, ROME))
+            await _date(db, meter, version, first + timedelta(1))
         for row in await _tenants(db, tenant):
             yield row["external_id"] or row["id"], await rebuild(db, row["id"], first, after, meter)
     finally:
@@ -79,7 +86,5 @@ async def _date(db: Connection, meter: str, version: int, first: date) -> None:
     if not known:
         raise NotKnown(f"meter {meter} has no version {version}: see `vicino meters list`")
     async with db.transaction():
-        await sql.date_meter_version(
-            db, key=meter, version=version, valid_from=midnight(first, ZoneInfo("Europe/Rome"))
-        )
+        await sql.date_meter_version(db, key=meter, version=version, valid_from=midnight(first, ROME))
         await sql.touch_catalogue(db)

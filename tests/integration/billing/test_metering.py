@@ -21,6 +21,7 @@ from schemas.scalars import plain
 from services.billing import app
 from services.billing.domain.periods import midnight
 from services.billing.metering.arrivals import read
+from services.billing.metering.checks import RawGone
 from services.billing.metering.keys import as_bigint
 from services.billing.metering.tools import rebuilt
 from services.chassis.rejects import replay
@@ -184,7 +185,7 @@ async def test_an_event_that_was_refused_does_not_stand_in_the_way_of_its_correc
 async def test_an_id_is_known_for_a_window_and_the_next_and_its_table_is_dropped_after_that(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix, usage_window_days=10) as desk:
+    async with open_desk(database, bootstrap, topic_prefix, usage_window_days=10, usage_late_days=10) as desk:
         await desk.publish(catalogue(offer(CALLS)))
         await desk.publish(activated(ERP, "X"))
 
@@ -197,7 +198,7 @@ async def test_an_id_is_known_for_a_window_and_the_next_and_its_table_is_dropped
         for days, known, fresh in [(0, [1], 1), (9.9, [1], 0), (10.1, [1, 2], 0), (19.9, [1, 2], 0), (20.2, [2, 3], 1)]:
             desk.clock.set(START + timedelta(days=days, hours=1))
             before = (await desk.account()).get(("counted", ""), 0)
-            await desk.publish(call("u1"), call(f"at {days}", days * 1440))
+            await desk.publish(call("u1", days * 1440), call(f"at {days}", days * 1440))
             assert await tables() == [f"usage_key_{no}" for no in known]
             assert (await desk.account())[("counted", "")] - before == 1 + fresh
             await desk.publish(call(f"alone at {days}", days * 1440))
@@ -645,6 +646,10 @@ async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
             desk.clock.set(START + timedelta(days=now, hours=10))
             await desk.publish(call(f"day {now}", now * 1440))
             assert [row["name"] for row in await desk.service.sql(days)] == [f"usage_block_2026{day}" for day in kept]
+        before = await desk.service.sql("select * from meter_bucket order by 1, 2")
+        with pytest.raises(RawGone):  # what is no longer all there is not added up again
+            assert [name async for name, _ in rebuilt(desk.url, *NOVEMBER, None, None, None)]
+        assert await desk.service.sql("select * from meter_bucket order by 1, 2") == before
 
 
 @pytest.mark.parametrize("late", [True, False], ids=["late usage", "parked usage"])
