@@ -11,7 +11,9 @@ from tests.faults.world import Case, Impossible, Servers
 LONG = {
     "zombie, paused within its transaction", "zombie, paused after its commit", "rebalance storm",
     "kill -9 at any moment, over and over", "group offsets set to the beginning", "group offsets deleted",
-    "a gzip batch that swells to 200 MiB", "50 % poison", "Kafka paused and resumed",
+    "a gzip batch that swells to 200 MiB", "50 % poison", "Kafka paused and resumed", "rolling restart under load",
+    "group offsets set beyond the end", "PostgreSQL stopped and started", "kill -9 at engine.fetched",
+    "kill -9 at relay.selected", "kill -9 at job.leased",
 }  # fmt: skip
 SEED = random.SystemRandom().randrange(1_000_000)
 

@@ -1,7 +1,7 @@
 """Runs a service in this process on the real PostgreSQL and Kafka of the test run, and watches it from outside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -55,9 +55,9 @@ async def settings_for(
 class Running:
     """A service at work, and the test's own connections to its world."""
 
-    def __init__(self, process: Process, producer: AIOKafkaProducer) -> None:
+    def __init__(self, process: Process, producer: AIOKafkaProducer, lookout: AIOKafkaConsumer) -> None:
         self.process, self.service = process, process.service
-        self._producer = producer
+        self._producer, self._lookout = producer, lookout
         settings = process.service.settings
         self.url = f"http://{settings.http_host}:{settings.http_port}"
 
@@ -94,14 +94,8 @@ class Running:
         await self.eventually(self._is_settled)
 
     async def _is_settled(self) -> bool:
-        ends = await self._ends()
-        done = {
-            (row["topic"], row["part"]): row["next_offset"]
-            for row in await self.sql(
-                "select topic, part, max(next_offset) as next_offset from consumer_offset group by 1, 2"
-            )
-        }
-        if any(done.get(key, 0) < end for key, end in ends.items()):
+        done = await self.sql("select topic, part, max(next_offset) as n from consumer_offset group by 1, 2")
+        if (await self.ends(self._topics())).items() - {((row["topic"], row["part"]), row["n"]) for row in done}:
             return False
         now = self.runtime.clock.now()
         waiting = await self.sql(
@@ -110,21 +104,18 @@ class Running:
         )
         return bool(waiting[0]["n"] == 0)
 
-    def _topics(self) -> list[Topic]:
-        return [
-            *{payload.topic: None for payload in self.service.routes},
-            *(route.topic for route in self.service.slices),
-        ]
+    def _topics(self) -> set[Topic]:
+        return {payload.topic for payload in self.service.routes} | {route.topic for route in self.service.slices}
 
-    async def _ends(self) -> dict[tuple[str, int], int]:
+    async def ends(self, topics: Iterable[Topic]) -> dict[tuple[str, int], int]:
+        """Where partitions end that hold something.
+
+        Asked on a connection of our own: behind the service's fetch an answer takes half a second.
+        """
         prefix = self.service.settings.topic_prefix
-        consumer = self.process.consumers[0]._consumer
-        ends: dict[tuple[str, int], int] = {}
-        for topic in self._topics():
-            parts = [TopicPartition(prefix + topic.name, n) for n in range(topic.partitions)]
-            for tp, end in (await consumer.end_offsets(parts)).items():
-                ends[(topic.name, tp.partition)] = end
-        return ends
+        parts = [TopicPartition(prefix + topic.name, n) for topic in topics for n in range(topic.partitions)]
+        ends = await self._lookout.end_offsets(parts)
+        return {(tp.topic.removeprefix(prefix), tp.partition): end for tp, end in ends.items() if end}
 
     async def published(self, payload: type[PayloadT]) -> list[Event[PayloadT]]:
         """Everything of a type that is on its topic now, in the order of each partition."""
@@ -177,6 +168,7 @@ async def running(service: Service, clock: Clock | None = None) -> AsyncIterator
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
+    lookout = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
     try:
         async with asyncio.timeout(SETTLE_SECONDS):
             while not server.started and not serving.done():
@@ -185,9 +177,9 @@ async def running(service: Service, clock: Clock | None = None) -> AsyncIterator
                 await asyncio.sleep(0.02)
         if serving.done():
             raise RuntimeError("the service did not start") from serving.exception()
-        await producer.start()
-        yield Running(process, producer)
+        await asyncio.gather(producer.start(), lookout.start())
+        yield Running(process, producer, lookout)
     finally:
-        await producer.stop()
+        await asyncio.gather(producer.stop(), lookout.stop())
         server.should_exit = True
         await serving

@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.catalogue import CataloguePublished
 from schemas.envelope import Event
 from schemas.tenants import ServiceActivated
-from schemas.topics import CATALOGUE, TENANTS, USAGE
+from schemas.topics import USAGE
 from schemas.usage import UsageRecorded
 from services.billing.app import BillingSettings, build
 from services.billing.metering.checks import Difference
@@ -32,7 +31,6 @@ class Desk:
 
     service: Running
     clock: ManualClock
-    lookout: AIOKafkaConsumer
     session: aiohttp.ClientSession
 
     @property
@@ -48,7 +46,7 @@ class Desk:
     async def publish(self, *events: Event[Any]) -> None:
         """Say events, and wait until all that follows from them is done."""
         await self.service.publish(*events)
-        await self.settled()
+        await self.service.settled()
 
     async def slice(self, *raws: bytes, part: int = 0) -> None:
         """Put usage on a partition in one batch: it comes as one slice."""
@@ -56,31 +54,9 @@ class Desk:
         batch = producer.create_batch()
         assert all(batch.append(key=b"any", value=raw, timestamp=None) for raw in raws)
         batch.close()
-        await (await producer.send_batch(batch, self._topic(USAGE.name), partition=part))
-
-    async def settled(self) -> None:
-        """Wait until everything written is taken, no job is due, and the outbox is empty."""
-        await self.service.eventually(self._is_settled)
-
-    def _topic(self, name: str) -> str:
-        return self.service.service.settings.topic_prefix + name
-
-    async def _is_settled(self) -> bool:
-        """As `Running.settled`, but asked on a connection of our own: behind a fetch, each answer takes half a second."""
-        parts = [
-            TopicPartition(self._topic(topic.name), n)
-            for topic in (CATALOGUE, TENANTS, USAGE)
-            for n in range(topic.partitions)
-        ]
-        ends = {(tp.topic, tp.partition): end for tp, end in (await self.lookout.end_offsets(parts)).items() if end}
-        done = await self.service.sql("select topic, part, max(next_offset) as n from consumer_offset group by 1, 2")
-        if ends.items() - {((self._topic(row["topic"]), row["part"]), row["n"]) for row in done}:
-            return False
-        [row] = await self.service.sql(
-            "select (select count(*) from outbox) + (select count(*) from job where state = 'waiting' and run_at <= $1) as n",
-            self.clock.now(),
+        await (
+            await producer.send_batch(batch, self.service.service.settings.topic_prefix + USAGE.name, partition=part)
         )
-        return bool(row["n"] == 0)
 
     async def waiting_for_a_lock(self, n: int) -> None:
         """Wait until so many of billing's transactions wait for a lock."""
@@ -115,13 +91,8 @@ async def open_desk(
     """Start billing on a database; one that was stopped goes on."""
     found = await settings_for(BillingSettings, "billing", database, bootstrap, prefix, **settings)
     clock = ManualClock(at)
-    lookout = AIOKafkaConsumer(bootstrap_servers=bootstrap)
-    await lookout.start()
-    try:
-        async with running(build(found), clock) as service, aiohttp.ClientSession() as session:
-            yield Desk(service, clock, lookout, session)
-    finally:
-        await lookout.stop()
+    async with running(build(found), clock) as service, aiohttp.ClientSession() as session:
+        yield Desk(service, clock, session)
 
 
 def catalogue(content: dict[str, Any], revision: int = 1) -> Event[CataloguePublished]:

@@ -91,16 +91,16 @@ async def test_an_event_counts_once_in_a_slice_in_the_next_on_any_partition_and_
         await desk.publish(catalogue(offer(CALLS)))
         await desk.publish(activated(ERP, "X"))
         await desk.slice(raw, raw)
-        await desk.settled()
+        await desk.service.settled()
         assert await desk.account() == {("counted", ""): 1, ("duplicate", ""): 1}
         await desk.slice(raw)
         for part in range(1, 4):
             await desk.slice(raw, part=part)
-        await desk.settled()
+        await desk.service.settled()
         assert await desk.account() == {("counted", ""): 1, ("duplicate", ""): 5}
     async with open_desk(database, bootstrap, topic_prefix) as desk:
         await desk.slice(raw, call("u2").encode())
-        await desk.settled()
+        await desk.service.settled()
         assert await desk.account() == {("counted", ""): 2, ("duplicate", ""): 6}
         assert await counted(desk) == 2
 
@@ -111,7 +111,7 @@ async def test_partitions_that_carry_the_same_events_at_once_count_them_once(des
     slices += [(part, raws[n : n + 40]) for part in range(4) for n in range(0, 400, 40)]
     dice.shuffle(slices)
     await asyncio.gather(*(desk.slice(*some, part=part) for part, some in slices))
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("counted", ""): 400, ("duplicate", ""): 120 * 40 - 400}
     assert (await counted(desk), await total(desk)) == (400, "400")
     assert await desk.differences(*NOVEMBER) == []
@@ -132,11 +132,11 @@ async def test_a_slice_that_meets_another_partition_at_the_same_event_waits_and_
         await desk.slice(*raws)
         await desk.waiting_for_a_lock(1)
         await (other.commit() if commits else other.rollback())
-    await desk.settled()
+    await desk.service.settled()
     account = await desk.account()
     assert (account[("counted", "")], account.get(("duplicate", ""), 0)) == (3 - commits, again + commits)
     await desk.slice(*raws, part=1)
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("counted", ""): 3 - commits, ("duplicate", ""): again + commits + 2}
 
 
@@ -153,15 +153,15 @@ async def test_the_same_content_in_another_spelling_is_the_same(desk: Desk) -> N
     assert len({event, *spelled}) == 8
     for raw in [event, *spelled]:
         await desk.slice(raw)
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("counted", ""): 1, ("duplicate", ""): 7}
 
 
 async def test_an_id_with_other_content_is_refused_and_kept_as_it_came(desk: Desk) -> None:
     await desk.slice(call("u1").encode(), call("u1", quantity="2").encode())
-    await desk.settled()
+    await desk.service.settled()
     await desk.slice(call("u1", quantity="3").encode(), part=2)
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("counted", ""): 1, ("rejected", "id_reuse"): 2}
     kept = await desk.service.sql('select topic, part, "offset", tenant_id, reason, key, raw from reject order by id')
     assert [tuple(row) for row in kept] == [
@@ -178,7 +178,7 @@ async def test_an_event_that_was_refused_does_not_stand_in_the_way_of_its_correc
     await desk.slice(*both("in one slice"))
     for raw in both("in two"):
         await desk.slice(raw)
-        await desk.settled()
+        await desk.service.settled()
     assert await desk.account() == {("counted", ""): 2, ("rejected", "wrong_value"): 2}
 
 
@@ -231,7 +231,7 @@ async def test_what_is_set_aside_while_its_catalogue_comes_is_not_forgotten(desk
         await desk.waiting_for_a_lock(1)
         await desk.service.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
         await desk.waiting_for_a_lock(2)
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("counted", ""): 1}
 
 
@@ -251,7 +251,7 @@ async def test_what_is_looked_at_again_while_its_catalogue_comes_gets_into_nobod
         await desk.waiting_for_a_lock(1)
         await desk.service.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=3))
         await desk.waiting_for_a_lock(2)
-    await desk.settled()
+    await desk.service.settled()
     assert (await desk.account(), tried_again()) == ({("counted", ""): 1}, before)
 
 
@@ -261,10 +261,10 @@ async def test_what_waits_for_its_service_is_judged_like_any_other_and_kept_wher
 
     await desk.slice(other("u1", quantity="1"), other("u1", quantity="1"), other("u1", quantity="2"), part=1)
     await desk.slice(other("u2", quantity="1"), part=2)
-    await desk.settled()
+    await desk.service.settled()
     await desk.slice(other("u1", quantity="1"), other("u2", quantity="7"), part=3)
     await desk.slice(other("u3", value="x"), other("u4", START - timedelta(days=1), quantity="1"), part=3)
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("parked", ""): 4, ("duplicate", ""): 2, ("rejected", "id_reuse"): 2}
     await desk.publish(activated(MAIL, "X", tenant=OTHER_TENANT))
     assert await desk.account() == {
@@ -276,7 +276,7 @@ async def test_what_waits_for_its_service_is_judged_like_any_other_and_kept_wher
         (3, 2, other("u3", value="x")), (3, 3, other("u4", START - timedelta(days=1), quantity="1")),
     ]  # fmt: skip
     await desk.slice(other("u2", quantity="1"), other("u1", quantity="5"))
-    await desk.settled()
+    await desk.service.settled()
     assert (await desk.account())[("duplicate", "")] == 3
     assert (await desk.account())[("rejected", "id_reuse")] == 3
     assert await desk.differences(*NOVEMBER) == []
@@ -290,10 +290,10 @@ async def test_rejects_are_sent_again_once_by_id_or_by_reason_and_count_after_re
     await desk.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
     first, *_ = [row["id"] for row in await desk.service.sql("select id from reject order by id")]
     assert await replay(desk.url, "billing", [first], None) == 1
-    await desk.settled()
+    await desk.service.settled()
     assert (await desk.account())[("counted", "")] == 1
     assert await replay(desk.url, "billing", [first], "meter_unknown") == 3
-    await desk.settled()
+    await desk.service.settled()
     assert await replay(desk.url, "billing", [first], "meter_unknown") == 0
     assert await desk.account() == {
         ("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1, ("counted", ""): 4,
@@ -552,7 +552,7 @@ async def test_a_window_is_added_up_anew_under_another_definition_while_usage_fl
             done.set()
 
     sent, _ = await asyncio.gather(flow(), again())
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.differences(*NOVEMBER) == []
     assert (await desk.account())[("counted", "")] == await counted(desk) == int(await total(desk)) == sent
     versions = await desk.service.sql(
@@ -573,7 +573,7 @@ async def test_a_slice_that_waited_for_a_rebuild_counts_by_the_definition_that_i
         await desk.waiting_for_a_lock(1)
         await db.execute("update meter_version set valid_from = $1 where key = 'calls' and version = 2", START)
         await db.execute("update catalogue_seen set changed = changed + 1")
-    await desk.settled()
+    await desk.service.settled()
     assert (await counted(desk), await desk.differences(*NOVEMBER)) == (1, [])
 
 
@@ -635,7 +635,7 @@ async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
             desk.clock.advance(timedelta(hours=5))
             await desk.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL), revision=1 + checks))
             desk.clock.advance(timedelta(hours=1))
-            await desk.settled()
+            await desk.service.settled()
             found = await desk.service.sql("select from_day, to_day, buckets, differences from meter_check order by id")
             assert len(found) == checks
             assert tuple(found[-1]) == (date(2026, 10, 31), date(2026, 11, 2), 6, differences)
@@ -672,7 +672,7 @@ async def test_a_transaction_that_fails_leaves_nothing_behind_that_counting_reli
     else:
         await desk.slice(call("u1", service_id=MAIL).encode(), part=1)
         await desk.slice(call("u2", service_id=MAIL).encode(), part=2)
-        await desk.settled()
+        await desk.service.settled()
     await desk.service.sql("insert into failing default values")
     await desk.service.sql(
         "create constraint trigger failing after insert or update on usage_tally deferrable initially deferred "
@@ -682,7 +682,7 @@ async def test_a_transaction_that_fails_leaves_nothing_behind_that_counting_reli
     await desk.service.eventually(failed)
     await desk.service.sql("delete from failing")
     desk.clock.advance(timedelta(minutes=1))
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {("counted", ""): 3}
     assert (await counted(desk), await total(desk), await desk.differences(*NOVEMBER)) == (2, "2", [])
 

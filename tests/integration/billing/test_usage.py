@@ -38,7 +38,7 @@ async def test_every_record_ends_as_exactly_one_thing(desk: Desk) -> None:
     dice.shuffle(everything)
     await desk.publish(*everything, *reused, *bad)
     await desk.service.send((USAGE, TENANT.encode(), b"not json"), (USAGE, TENANT.encode(), None))
-    await desk.settled()
+    await desk.service.settled()
     assert await desk.account() == {
         ("counted", ""): 3000, ("duplicate", ""): 150, ("rejected", "id_reuse"): 5, ("rejected", "in_future"): 1,
         ("rejected", "before_activation"): 1, ("rejected", "meter_unknown"): 1, ("rejected", "wrong_value"): 1,
@@ -68,7 +68,7 @@ async def test_a_month_in_the_life_of_a_tenant_gives_the_worked_invoice(desk: De
         activated(MAIL, "MAIL-STD", 1, mailbox="12", pec_mailbox="2"),
     )
     desk.clock.set(START + timedelta(days=3))
-    await desk.settled()
+    await desk.service.settled()
     change = {"service_id": ERP, "order_id": TENANT, "sku": "ERP-CLOUD", "quantities": {"base": "1", "extra_user": "5"}}
     at = START + timedelta(days=11, hours=9)
     await desk.publish(fact(ServiceChanged.model_validate({**change, "effective_at": at}), "changed"))
@@ -80,7 +80,7 @@ async def test_a_month_in_the_life_of_a_tenant_gives_the_worked_invoice(desk: De
     ]
     await desk.publish(*documents, *levels)
     desk.clock.set(START + timedelta(days=33))
-    await desk.settled()
+    await desk.service.settled()
     first, second = sorted(await desk.service.published(InvoiceIssued), key=lambda issued: issued.data.date)
     assert (first.data.number, second.data.number) == ("2026/A/000001", "2026/A/000002")
     assert [line.net for line in second.data.lines] == [

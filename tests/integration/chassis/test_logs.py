@@ -52,10 +52,9 @@ async def test_what_retention_removes_unread_is_recorded_with_its_exact_range(
     async with running(service) as at_work:
         await at_work.publish(*(heartbeat(n) for n in range(70)))
         await at_work.settled()
+        ends = await at_work.ends([SIGNALS])
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
-    async with running(service) as at_work:
-        ends = await at_work._ends()
     async with running(service) as at_work:
         await at_work.sql("update consumer_offset set next_offset = 2 where part = 1")
         parts = {TopicPartition(topic_prefix + SIGNALS.name, 1): RecordsToDelete(before_offset=ends[(SIGNALS.name, 1)])}

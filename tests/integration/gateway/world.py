@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas import identity
 from schemas.catalogue import Place
@@ -95,7 +94,6 @@ class World:
     gateway: Running
     session: aiohttp.ClientSession
     clock: ManualClock
-    lookout: AIOKafkaConsumer
     keys: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
@@ -119,13 +117,7 @@ class World:
 
     async def let_in(self) -> int:
         """How many events are on the inner topics."""
-        prefix = self.gateway.service.settings.topic_prefix
-        parts = [
-            TopicPartition(prefix + topic.name, n)
-            for topic in (ORDERS, USAGE, SIGNALS)
-            for n in range(topic.partitions)
-        ]
-        return sum((await self.lookout.end_offsets(parts)).values())
+        return sum((await self.gateway.ends([ORDERS, USAGE, SIGNALS])).values())
 
     async def register(self, name: str, url: str = "http://127.0.0.1:9/hook") -> None:
         """Register a reseller and keep its key and secret."""
@@ -183,10 +175,7 @@ async def open_world(database: str, bootstrap: str, prefix: str, **more: Any) ->
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(running(build(settings), clock))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        lookout = AIOKafkaConsumer(bootstrap_servers=bootstrap)
-        await lookout.start()
-        stack.push_async_callback(lookout.stop)
-        world = World(gateway, session, clock, lookout)
+        world = World(gateway, session, clock)
         assert (await world.call("PUT", "/operator/v1/catalogue", CATALOGUE)).status == 200
         for name in ("VAR-A", "VAR-B"):
             await world.register(name)
