@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from benchmarks.metering.world import CHECKOUT, World
-from services.billing.metering.arrivals import decode_fast, plainly
+from services.billing.metering.arrivals import plainly
 from services.local.process import Child
 
 SLICE = 8_000
@@ -42,9 +42,33 @@ async def bare_copy(world: World, count: int, seed: int) -> float:
     return count / elapsed
 
 
-def decode_ratio(raws: Sequence[bytes], rounds: int = 5) -> tuple[float, float]:
-    """Events per second of CPU time: ours (decoded and validated) and a bare msgspec decode into the same struct."""
-    ours, bare = [], []
+class Data(msgspec.Struct, gc=False):
+    """What was measured, as anybody would write it down for msgspec."""
+
+    service_id: str
+    meter: str
+    quantity: Decimal | None = None
+    value: str | None = None
+    dimensions: dict[str, str] = {}
+
+
+class Usage(msgspec.Struct, gc=False):
+    """A usage event, the same."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    data: Data
+    principal: str | None = None
+    revision: int | None = None
+
+
+def decode_ratio(raws: Sequence[bytes], rounds: int = 9) -> tuple[float, float]:
+    """Events per second of CPU time: ours (decoded and validated), and msgspec's decoder in a loop, nothing validated."""
+    ours, bare, decode = [], [], msgspec.json.Decoder(Usage).decode
     for _ in range(rounds):
         began = time.process_time()
         for raw in raws:
@@ -52,7 +76,7 @@ def decode_ratio(raws: Sequence[bytes], rounds: int = 5) -> tuple[float, float]:
         ours.append(time.process_time() - began)
         began = time.process_time()
         for raw in raws:
-            decode_fast(raw)
+            decode(raw)
         bare.append(time.process_time() - began)
     return len(raws) / sorted(ours)[rounds // 2], len(raws) / sorted(bare)[rounds // 2]
 

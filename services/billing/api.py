@@ -148,7 +148,7 @@ async def _events(db: Connection, tenant: Record, span: Span, meter: str | None)
         if meter not in knowledge.meters:
             raise Problem(404, "Not Found", "no such meter")
         found = counted_by(
-            meter, found, await knowledge.services(db, {event.service_id for event in found}), knowledge.meters
+            meter, found, await knowledge.services(db, {event.said.service_id for event in found}), knowledge.meters
         )
     return [msgspec.json.decode(event.raw) for event in found]
 

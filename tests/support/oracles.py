@@ -44,8 +44,8 @@ def read_by(meter: Meter, arrivals: Iterable[Arrival]) -> list[Arrival]:
     """The events that a meter counts, in order of time."""
     found = [
         arrival for arrival in arrivals
-        if arrival.name == (meter.event or meter.key)
-        and all(arrival.dimensions.get(name) in accepted for name, accepted in meter.filter.items())
+        if arrival.said.meter == (meter.event or meter.key)
+        and all(arrival.said.dimensions.get(name) in accepted for name, accepted in meter.filter.items())
     ]  # fmt: skip
     return sorted(found, key=lambda arrival: (arrival.at, arrival.key))
 
@@ -57,7 +57,7 @@ def quantity_of(meter: Meter, arrivals: Iterable[Arrival], start: datetime, end:
         return _of_one_group(meter, ours, start, end)
     groups: dict[tuple[str, ...], list[Arrival]] = {}
     for arrival in ours:
-        groups.setdefault(tuple(arrival.dimensions.get(name, "") for name in meter.group_by), []).append(arrival)
+        groups.setdefault(tuple(arrival.said.dimensions.get(name, "") for name in meter.group_by), []).append(arrival)
     return tidy(sum((_of_one_group(meter, group, start, end) for group in groups.values()), Decimal(0)))
 
 
@@ -71,6 +71,6 @@ def _of_one_group(meter: Meter, ours: Sequence[Arrival], start: datetime, end: d
 
 
 def _sample(meter: Meter, arrival: Arrival) -> Sample:
-    told = {"quantity": arrival.quantity, "value": arrival.value, **arrival.dimensions}[meter.measures]
+    told = {"quantity": arrival.said.quantity, "value": arrival.said.value, **arrival.said.dimensions}[meter.measures]
     is_number = meter.aggregation not in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)
     return Sample(arrival.at, arrival.key.hex(), Decimal(told) if is_number and told else None, told)

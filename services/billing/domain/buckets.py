@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
+from functools import reduce
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from schemas.catalogue import Aggregation
 from services.billing.domain.money import PRECISION_DIGITS
 
 ZERO = Decimal(0)
+_EXACTLY = Context(prec=PRECISION_DIGITS)
 
 
 def civil_hour(at: datetime, zone: ZoneInfo) -> datetime:
@@ -26,8 +28,18 @@ def value_id(text: str) -> UUID:
     return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
-Point: TypeAlias = tuple[datetime, bytes, str]
-"""One event as a meter sees it: when, what breaks ties of the same instant, and the measured text."""
+class Moment(Protocol):
+    """When an event happened, and what breaks ties of the same instant."""
+
+    @property
+    def at(self) -> datetime:
+        """The instant."""
+        ...
+
+    @property
+    def key(self) -> bytes:
+        """What the event is known by."""
+        ...
 
 
 @dataclass(slots=True)
@@ -42,34 +54,36 @@ class Bucket:
     values: set[UUID] = field(default_factory=set)
     levels: set[tuple[datetime, bytes, Decimal]] = field(default_factory=set)
 
-    def add(self, aggregation: Aggregation, points: Sequence[Point]) -> None:
-        """Take events in, at least one."""
-        self.n += len(points)
+    def add(self, aggregation: Aggregation, texts: Sequence[str], moments: Sequence[Moment]) -> None:
+        """Take events in, at least one: what was measured of each, and when."""
+        self.n += len(moments)
         match aggregation:
             case Aggregation.COUNT:
                 return
-            case Aggregation.UNIQUE_COUNT:
-                self.values.update(value_id(text) for _, _, text in points)
-            case Aggregation.TIME_WEIGHTED:
-                self.levels.update((at, order, Decimal(text)) for at, order, text in points)
             case Aggregation.SUM:
-                self.total = add_up([self.total or ZERO, *(Decimal(text) for _, _, text in points)])
+                self.total = add_up(map(Decimal, texts), self.total or ZERO)
+            case Aggregation.UNIQUE_COUNT:
+                self.values.update(map(value_id, texts))
+            case Aggregation.TIME_WEIGHTED:
+                self.levels.update(_timed(texts, moments))
             case Aggregation.MAX:
-                self.high = max(_with(self.high, points))
+                self.high = max(_with(self.high, texts))
             case Aggregation.MIN:
-                self.low = min(_with(self.low, points))
+                self.low = min(_with(self.low, texts))
             case Aggregation.LATEST:
-                newest = max((at, order, Decimal(text)) for at, order, text in points)
+                newest = max(_timed(texts, moments))
                 self.last = newest if self.last is None else max(self.last, newest)
 
 
-def _with(known: Decimal | None, points: Iterable[Point]) -> list[Decimal]:
-    found = [Decimal(text) for _, _, text in points]
+def _timed(texts: Iterable[str], moments: Iterable[Moment]) -> list[tuple[datetime, bytes, Decimal]]:
+    return [(moment.at, moment.key, Decimal(text)) for text, moment in zip(texts, moments, strict=True)]
+
+
+def _with(known: Decimal | None, texts: Iterable[str]) -> list[Decimal]:
+    found = [Decimal(text) for text in texts]
     return found if known is None else [known, *found]
 
 
-def add_up(numbers: Iterable[Decimal]) -> Decimal:
+def add_up(numbers: Iterable[Decimal], start: Decimal = ZERO) -> Decimal:
     """The exact sum."""
-    with localcontext() as context:
-        context.prec = PRECISION_DIGITS
-        return sum(numbers, ZERO)
+    return reduce(_EXACTLY.add, numbers, start)

@@ -1,46 +1,51 @@
-"""Whether a usage event counts. Pure: what is known is handed in."""
+"""Whether usage counts. Pure: what is known is handed in.
+
+Events are judged by the likeness: what holds for one of them holds for all, but for the instant, which is looked at one by
+one only where the likeness' quarter of an hour lies across a bound.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 WAITS = "waits"
 """Not a reject: what the event is about is not known yet."""
 
+QUARTER = timedelta(minutes=15)
+"""Every zone in use is a whole number of quarters from UTC: what lies in one quarter lies in one civil hour."""
 
-class Said(Protocol):
-    """What judging needs of an event."""
+_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 
-    @property
-    def tenant_id(self) -> str:
-        """In whose name."""
-        ...
 
-    @property
-    def name(self) -> str:
-        """What was measured."""
-        ...
+class Likeness(NamedTuple):
+    """What usage events have in common that are judged, and added up, alike."""
 
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-        ...
-
-    @property
-    def quantity(self) -> str | None:
-        """A number, as it came."""
-        ...
+    tenant_id: str
+    service_id: str
+    name: str
+    """What was measured."""
+    is_quantity: bool
+    """Whether a quantity was measured; else a value."""
+    revision: int
+    """The catalogue revision that the door had seen."""
+    quarter: int
+    """Quarters of an hour since the year 1, UTC."""
 
     @property
-    def value(self) -> str | None:
-        """An identifier."""
-        ...
+    def starts(self) -> datetime:
+        """When its quarter of an hour begins."""
+        return start_of(self.quarter)
 
-    @property
-    def revision(self) -> int:
-        """The catalogue revision that the door had seen."""
-        ...
+
+def start_of(quarter: int) -> datetime:
+    """When a quarter of an hour begins."""
+    return _YEAR_ONE + quarter * QUARTER
+
+
+def quarter_of(at: datetime) -> int:
+    """The quarter of an hour that an instant in UTC lies in."""
+    return ((at.toordinal() - 1) * 24 + at.hour) * 4 + at.minute // 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +77,29 @@ class Window:
     revision: int = 0
     """The catalogue revision that counting has seen."""
 
+    def covers(self, starts: datetime, service: Service) -> bool:
+        """Whether every instant of the quarter that begins there is in time for a service."""
+        return max(self.earliest, service.activated_at) <= starts and starts + QUARTER <= self.latest
 
-def judge(event: Said, service: Service | None, window: Window) -> str | None:
-    """None when the event counts; `waits` when it cannot be judged yet; else the reason of the reject."""
+
+def judge(events: Likeness, service: Service | None, window: Window) -> str | None:
+    """None when such events count, if they are in time; `waits` when that cannot be said yet; else why not."""
     if service is None:
         return WAITS
-    if service.tenant_id != event.tenant_id:
+    if service.tenant_id != events.tenant_id:
         return "wrong_tenant"
-    reading = service.readings.get(event.name)
+    reading = service.readings.get(events.name)
     if reading is None:
-        return WAITS if event.revision > window.revision else "meter_unknown"
-    if (reading.needs == "quantity" and event.quantity is None) or (reading.needs == "value" and event.value is None):
+        return WAITS if events.revision > window.revision else "meter_unknown"
+    if reading.needs in ("quantity", "value") and (reading.needs == "quantity") is not events.is_quantity:
         return "wrong_value"
-    if event.at > window.latest:
+    return None
+
+
+def judge_time(at: datetime, service: Service, window: Window) -> str | None:
+    """None when an event of that instant counts, else why not."""
+    if at > window.latest:
         return "in_future"
-    if event.at < window.earliest:
+    if at < window.earliest:
         return "too_late"
-    return "before_activation" if event.at < service.activated_at else None
+    return "before_activation" if at < service.activated_at else None

@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from schemas.catalogue import Aggregation
-from services.billing.domain.buckets import Bucket, Point, civil_hour
+from services.billing.domain.buckets import Bucket, civil_hour
+from services.billing.domain.buckets import add_up as exact_sum
 from services.billing.domain.meters import Meters, MeterVersion, NotMeasurable
 from services.billing.domain.periods import civil_day
-from services.billing.domain.usage import Reading, Service
+from services.billing.domain.usage import QUARTER, Likeness, Reading, Service
 from services.billing.metering.arrivals import Arrival
+from services.billing.metering.gathering import Groups
 from services.billing.metering.knowledge import SeriesKey
-
-QUARTER = timedelta(minutes=15)
-"""Every zone in use is a whole number of quarters from UTC: what lies in one quarter lies in one civil hour."""
 
 Place: TypeAlias = tuple[SeriesKey, datetime]
 """A series and the instant its civil hour begins."""
@@ -29,127 +28,126 @@ class Sums:
 
     buckets: dict[Place, tuple[Aggregation, Bucket]] = field(default_factory=dict)
 
-    def add(self, version: MeterVersion, place: Place, points: Sequence[Point]) -> None:
-        """Take events into a bucket."""
+    def add(self, version: MeterVersion, place: Place, texts: Sequence[str], arrivals: Sequence[Arrival]) -> None:
+        """Take events into a bucket: what was measured of each."""
         aggregation = version.meter.aggregation
         entry = self.buckets.get(place)
         if entry is None:
             entry = self.buckets[place] = (aggregation, Bucket())
-        entry[1].add(aggregation, points)
+        entry[1].add(aggregation, texts, arrivals)
 
 
-class GroupKey(NamedTuple):
-    """What events have in common that look alike to every meter."""
+class _Hours:
+    """What all groups of a quarter of an hour share, worked out once."""
 
-    service_id: str
-    name: str
-    values: tuple[str | None, ...]
-    """The dimensions that any meter of the service looks at."""
-    quarter: int
-    """Quarters of an hour since the year 1, UTC."""
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._starts: dict[tuple[ZoneInfo, int], datetime] = {}
+        self._versions: dict[tuple[str, int], MeterVersion | None] = {}
 
-    @property
-    def starts(self) -> datetime:
-        """When its quarter of an hour begins."""
-        return _YEAR_ONE + self.quarter * QUARTER
+    def civil(self, zone: ZoneInfo, events: Likeness) -> datetime:
+        """When the civil hour begins that a quarter lies in."""
+        key = (zone, events.quarter)
+        if key not in self._starts:
+            self._starts[key] = civil_hour(events.starts, zone)
+        return self._starts[key]
 
+    def by_version(
+        self, meter: str, events: Likeness, arrivals: Sequence[Arrival]
+    ) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
+        """Events of one quarter, by the definition in force: nearly always one."""
+        key = (meter, events.quarter)
+        if key not in self._versions:
+            changes = self._meters.changes_within(meter, events.starts, events.starts + QUARTER)
+            self._versions[key] = None if changes else self._meters.in_force(meter, events.starts)
+        version = self._versions[key]
+        return [(version, arrivals)] if version else self._one_by_one(meter, arrivals)
 
-Groups: TypeAlias = Mapping[GroupKey, Sequence[Arrival]]
-_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
-
-
-def group(arrivals: Iterable[Arrival], services: Mapping[str, Service]) -> Groups:
-    """Put events together that are alike in all that a meter looks at. They must be of known services and names."""
-    groups: dict[tuple[str, str, tuple[str | None, ...], int], list[Arrival]] = {}
-    for arrival in arrivals:
-        at = arrival.at
-        quarter = ((at.toordinal() - 1) * 24 + at.hour) * 4 + at.minute // 15
-        wanted = services[arrival.service_id].readings[arrival.name].dimensions
-        values = tuple([arrival.dimensions.get(name) for name in wanted]) if wanted else ()
-        key = (arrival.service_id, arrival.name, values, quarter)
-        found = groups.get(key)
-        if found is None:
-            groups[key] = [arrival]
-        else:
-            found.append(arrival)
-    return {GroupKey(*key): found for key, found in groups.items()}
+    def _one_by_one(self, meter: str, arrivals: Sequence[Arrival]) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
+        found: dict[int, tuple[MeterVersion, list[Arrival]]] = {}
+        for arrival in arrivals:
+            version = self._meters.in_force(meter, arrival.at)
+            found.setdefault(version.version, (version, []))[1].append(arrival)
+        return found.values()
 
 
 def add_up(groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters) -> Sums:
     """Add up events, all of them judged countable. `zones` is by tenant."""
-    sums = Sums()
-    for key, arrivals in groups.items():
-        service = services[key.service_id]
-        reading = service.readings[key.name]
-        dimensions = {n: v for n, v in zip(reading.dimensions, key.values, strict=True) if v is not None}
-        hour = civil_hour(key.starts, zones[service.tenant_id])
-        for meter in reading.meters:
-            for version, portion in _by_version(meters, meter, key.starts, arrivals):
-                if version.meter.reads != key.name or not version.passes(dimensions):
-                    continue
-                if points := _points(version, portion):
-                    place = ((service.id, meter, version.version, version.group(dimensions)), hour)
-                    sums.add(version, place, points)
+    sums, hours = Sums(), _Hours(meters)
+    for key, alike in groups.items():
+        reading = services[key.service_id].readings[key.name]
+        hour = hours.civil(zones[key.tenant_id], key)
+        for dimensions, arrivals in _by_dimensions(reading.dimensions, alike):
+            for meter in reading.meters:
+                for version, portion in hours.by_version(meter, key, arrivals):
+                    if version.meter.reads != key.name or not version.passes(dimensions):
+                        continue
+                    texts, measured = _measured(version, portion)
+                    if measured:
+                        place = ((key.service_id, meter, version.version, version.group(dimensions)), hour)
+                        sums.add(version, place, texts, measured)
     return sums
 
 
-def _by_version(
-    meters: Meters, key: str, starts: datetime, arrivals: Sequence[Arrival]
-) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
-    """Events of one quarter of an hour, by the definition in force: nearly always one."""
-    if not meters.changes_within(key, starts, starts + QUARTER):
-        return [(meters.in_force(key, starts), arrivals)]
-    found: dict[int, tuple[MeterVersion, list[Arrival]]] = {}
+def _by_dimensions(
+    looked_at: Sequence[str], arrivals: Sequence[Arrival]
+) -> Iterable[tuple[Mapping[str, str], Sequence[Arrival]]]:
+    """Events by those of their dimensions that any meter looks at."""
+    if not looked_at:
+        return [({}, arrivals)]
+    found: dict[tuple[str | None, ...], tuple[dict[str, str], list[Arrival]]] = {}
     for arrival in arrivals:
-        version = meters.in_force(key, arrival.at)
-        found.setdefault(version.version, (version, []))[1].append(arrival)
+        said = arrival.said.dimensions
+        values = tuple([said.get(name) for name in looked_at])
+        if values not in found:
+            found[values] = ({name: said[name] for name in looked_at if name in said}, [])
+        found[values][1].append(arrival)
     return found.values()
 
 
-def _points(version: MeterVersion, portion: Sequence[Arrival]) -> list[Point]:
-    """What is measured of events. One counted under another definition may lack what this one asks for: it adds nothing."""
+def _measured(version: MeterVersion, portion: Sequence[Arrival]) -> tuple[Sequence[str], Sequence[Arrival]]:
+    """What is measured of events, and of which. One counted under another definition may lack it: it adds nothing."""
     if version.meter.aggregation is Aggregation.COUNT:
-        return [(arrival.at, arrival.key, "") for arrival in portion]
-    match version.meter.measures:
-        case "quantity":
-            return [(arrival.at, arrival.key, arrival.quantity) for arrival in portion if arrival.quantity is not None]
-        case "value" if not version.is_numeric:
-            return [(arrival.at, arrival.key, arrival.value) for arrival in portion if arrival.value is not None]
-    points: list[Point] = []
+        return (), portion
+    if version.meter.measures == "quantity" and portion[0].said.quantity is not None:  # then all of them have one
+        return [arrival.said.quantity for arrival in portion], portion  # type: ignore[misc]
+    texts: list[str] = []
+    measured: list[Arrival] = []
     for arrival in portion:
         with suppress(NotMeasurable):
-            points.append((arrival.at, arrival.key, version.text(arrival)))
-    return points
+            texts.append(version.text(arrival.said))
+            measured.append(arrival)
+    return texts, measured
 
 
 def counted_by(
     meter: str, arrivals: Iterable[Arrival], services: Mapping[str, Service], meters: Meters
 ) -> list[Arrival]:
     """Those of these events that are in a meter's buckets, of whatever service."""
-    found = []
+    found: list[Arrival] = []
     for arrival in arrivals:
-        reading = services[arrival.service_id].readings.get(arrival.name)
+        said = arrival.said
+        reading = services[said.service_id].readings.get(said.meter)
         version = meters.in_force(meter, arrival.at)
         if (
             reading
             and meter in reading.meters
-            and version.meter.reads == arrival.name
-            and version.passes(arrival.dimensions)
+            and version.meter.reads == said.meter
+            and version.passes(said.dimensions)
         ):
-            found += [arrival] if _points(version, [arrival]) else []
+            found += _measured(version, [arrival])[1]
     return found
 
 
 def measurable(arrival: Arrival, reading: Reading, meters: Meters) -> bool:
     """Whether every meter that the event is for finds in it what it measures."""
-    if reading.needs is not None:
-        return True
+    said = arrival.said
     for key in reading.meters:
         version = meters.in_force(key, arrival.at)
-        if version.meter.reads != arrival.name or not version.passes(arrival.dimensions):
+        if version.meter.reads != said.meter or not version.passes(said.dimensions):
             continue
         try:
-            version.text(arrival)
+            version.text(said)
         except NotMeasurable:
             return False
     return True
@@ -173,5 +171,5 @@ def add_late(
         late = found.setdefault((series, month), Late())
         late.n += bucket.n
         if bucket.total is not None:
-            late.total = (late.total or Decimal(0)) + bucket.total
+            late.total = exact_sum([bucket.total], late.total or Decimal(0))
     return found

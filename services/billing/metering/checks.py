@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from services.billing.domain.buckets import Bucket, civil_hour
-from services.billing.metering.adding import Place, Sums, add_up, group
+from services.billing.metering.adding import Place, Sums, add_up
+from services.billing.metering.gathering import Gathering
 from services.billing.metering.intake import EARLY_MAX
 from services.billing.metering.knowledge import Knowledge
 from services.billing.metering.reading import Span, days, events
@@ -93,9 +94,10 @@ async def _recomputed(db: Connection, tenant: asyncpg.Record, span: Span, meter:
     knowledge = Knowledge()
     await knowledge.refresh(db)
     found = await events(db, tenant["no"], span)
-    services = await knowledge.services(db, {arrival.service_id for arrival in found})
-    ours = [arrival for arrival in found if arrival.name in services[arrival.service_id].readings]
-    sums = add_up(group(ours, services), services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
+    groups = Gathering(found).groups
+    services = await knowledge.services(db, {alike.service_id for alike in groups})
+    read = {alike: arrivals for alike, arrivals in groups.items() if alike.name in services[alike.service_id].readings}
+    sums = add_up(read, services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
     if meter is not None:
         sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}
     return sums

@@ -9,21 +9,32 @@ rejected + parked, exactly.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import uuid4
 
 from schemas.envelope import Malformed
 from schemas.topics import USAGE
 from services.billing import metrics
-from services.billing.domain.meters import Meters
-from services.billing.domain.usage import WAITS, Service, Window, judge
-from services.billing.metering.adding import QUARTER, Groups, add_late, add_up, group, measurable
+from services.billing.domain.usage import (
+    QUARTER,
+    WAITS,
+    Likeness,
+    Service,
+    Window,
+    judge,
+    judge_time,
+    quarter_of,
+    start_of,
+)
+from services.billing.metering.adding import add_late, add_up, measurable
 from services.billing.metering.arrivals import Arrival, read, read_carefully
 from services.billing.metering.blocks import Block, pack
 from services.billing.metering.days import Days
-from services.billing.metering.keys import Keys, Known, as_bigint, generations
+from services.billing.metering.gathering import Gathering, Groups
+from services.billing.metering.keys import Generations, Keys, Known, as_bigint, generations
 from services.billing.metering.knowledge import Knowledge, Tenant, hold_tenants
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
@@ -68,6 +79,18 @@ class Account:
         self.add("rejected", reason)
         self.refused.append((arrival, reason, detail or EXPLAINED.get(reason, reason)))
 
+    def refuse_all(self, arrivals: Sequence[Arrival], reason: str) -> None:
+        """All of them, for the same reason."""
+        for arrival in arrivals:
+            self.refuse(arrival, reason)
+
+    def passed(self, verdicts: Sequence[tuple[Arrival, str | None]]) -> list[Arrival]:
+        """Those without a reason against them; the others are refused."""
+        for arrival, reason in verdicts:
+            if reason is not None:
+                self.refuse(arrival, reason)
+        return [arrival for arrival, reason in verdicts if reason is None]
+
     async def write(self, db: Connection, part: int) -> None:
         """Into the account of the partition, and the metrics."""
         entries = [(outcome, reason, n) for (outcome, reason), n in self.tally.items() if n]
@@ -96,14 +119,14 @@ class Intake:
         """Count a slice of usage, each event once."""
         if not self._wait_for_disk:
             await unit.db.execute("set local synchronous_commit = off")
-        account, arrivals = Account(), []
+        account, gathered = Account(), Gathering()
         for record in piece.records:
             try:
-                arrivals.append(read(record.value or b"", record.offset))
+                gathered.add(read(record.value or b"", record.offset))
             except Malformed as fault:
                 account.add("rejected", fault.reason)
                 unit.reject(record, fault.reason, fault.detail)
-        await self._count(unit.db, arrivals, unit.now, account, piece.log)
+        await self._count(unit.db, gathered, unit.now, account, piece.log)
         if account.refused:
             records = {record.offset: record for record in piece.records}
             for arrival, reason, detail in account.refused:
@@ -120,8 +143,8 @@ class Intake:
             mine = [row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)]
             account = Account()
             account.add("parked", n=-len(mine))
-            arrivals = [read(row["raw"], row["position"]) for row in mine]
-            await alone._count(db, arrivals, now, account, log, hold=waits_for != CATALOGUE)
+            gathered = Gathering(read(row["raw"], row["position"]) for row in mine)
+            await alone._count(db, gathered, now, account, log, hold=waits_for != CATALOGUE)
             await keep_rejects(
                 db,
                 [
@@ -132,28 +155,39 @@ class Intake:
             await account.write(db, PARKED_PART)
 
     async def _count(
-        self, db: Connection, arrivals: Sequence[Arrival], now: datetime, account: Account, log: Log, hold: bool = True
+        self, db: Connection, gathered: Gathering, now: datetime, account: Account, log: Log, hold: bool = True
     ) -> None:
         """`hold`: keep a newer catalogue out meanwhile. What waits for one is looked at again when it is here, anyway."""
         where = await generations(db, now, self._window)
-        arrivals = _fresh(arrivals, await self._keys.look(db, where, arrivals), account)
-        if not arrivals:
+        if seen := await self._keys.look(db, where, gathered.arrivals):
+            gathered = Gathering(_fresh(gathered.arrivals, seen, account))
+        if not gathered.arrivals:
             return
-        tenants = await hold_tenants(db, {arrival.tenant_id for arrival in arrivals})
-        await self._look_around(db, max(arrival.revision for arrival in arrivals) if hold else 0)
-        services = await self._knowledge.services(db, {arrival.service_id for arrival in arrivals})
-        if new := {a.tenant_id for a in arrivals if a.tenant_id not in tenants and a.service_id in services}:
+        groups = gathered.groups
+        tenants = await hold_tenants(db, {events.tenant_id for events in groups})
+        await self._look_around(db, max(events.revision for events in groups) if hold else 0)
+        services = await self._knowledge.services(db, {events.service_id for events in groups})
+        known = {events.tenant_id for events in groups if events.service_id in services}
+        if new := known - tenants.keys():
             tenants |= await hold_tenants(db, new)  # they came while we looked for services
-        meters = self._knowledge.meters
-        countable, waiting = self._judge(arrivals, services, meters, now, account)
+        countable, waiting = self._judge(groups, services, now, account)
         if waiting:
             await _park(db, _first_of_each(waiting, account), services, log, account)
-        countable = _first_of_each(countable, account)
-        fresh = _fresh(countable, await self._keys.take(db, where, countable), account)
+        countable = await self._take(db, where, countable, gathered.repeats, account)
         reach("usage.keyed")
-        if fresh:
-            account.add("counted", n=len(fresh))
-            await self._keep(db, fresh, services, meters, tenants, now, log.part)
+        if countable:
+            account.add("counted", n=sum(map(len, countable.values())))
+            await self._keep(db, countable, services, tenants, now, log.part)
+
+    async def _take(
+        self, db: Connection, where: Generations, countable: Groups, repeats: bool, account: Account
+    ) -> Groups:
+        """Take the keys of what can be counted; returns what is counted by it."""
+        judged = [arrival for alike in countable.values() for arrival in alike]
+        once = _first_of_each(judged, account) if repeats else judged
+        seen = await self._keys.take(db, where, once)
+        fresh = _fresh(once, seen, account)
+        return countable if len(fresh) == len(judged) else Gathering(fresh).groups
 
     async def _look_around(self, db: Connection, revision: int) -> None:
         """Learn what is new. The tenants are held already: who adds one up anew has either waited for us or is done.
@@ -168,38 +202,45 @@ class Intake:
             await self._knowledge.refresh(db)
 
     def _judge(
-        self,
-        arrivals: Iterable[Arrival],
-        services: Mapping[str, Service],
-        meters: Meters,
-        now: datetime,
-        account: Account,
-    ) -> tuple[list[Arrival], list[Arrival]]:
+        self, groups: Groups, services: Mapping[str, Service], now: datetime, account: Account
+    ) -> tuple[Groups, list[Arrival]]:
         """Those that can be counted, and those that must wait."""
         window = Window(now - self._late, now + EARLY_MAX, self._knowledge.revision)
-        countable: list[Arrival] = []
+        countable: dict[Likeness, Sequence[Arrival]] = {}
         waiting: list[Arrival] = []
-        for arrival in arrivals:
-            service = services.get(arrival.service_id)
-            verdict = judge(arrival, service, window)
-            if verdict is None and service and not measurable(arrival, service.readings[arrival.name], meters):
-                verdict = "wrong_value"
-            if verdict is None:
-                countable.append(arrival)
-            elif verdict == WAITS:
-                _look_again(arrival, waiting, account)
-            else:
-                account.refuse(arrival, verdict)
+        for events, arrivals in groups.items():
+            service = services.get(events.service_id)
+            verdict = judge(events, service, window)
+            if verdict == WAITS:
+                for arrival in arrivals:
+                    _look_again(arrival, waiting, account)
+            elif verdict is not None or service is None:
+                account.refuse_all(arrivals, verdict or WAITS)
+            elif good := self._in_time_and_measurable(events, arrivals, service, window, account):
+                countable[events] = good
         return countable, waiting
 
+    def _in_time_and_measurable(
+        self, events: Likeness, arrivals: Sequence[Arrival], service: Service, window: Window, account: Account
+    ) -> Sequence[Arrival]:
+        """Those of one likeness that pass what cannot be said of all of them at once."""
+        if not window.covers(events.starts, service):
+            verdicts = [(arrival, judge_time(arrival.at, service, window)) for arrival in arrivals]
+            arrivals = account.passed(verdicts)
+        reading = service.readings[events.name]
+        if reading.needs is None:
+            meters = self._knowledge.meters
+            verdicts = [(a, None if measurable(a, reading, meters) else "wrong_value") for a in arrivals]
+            arrivals = account.passed(verdicts)
+        return arrivals
+
     async def _keep(
-        self, db: Connection, fresh: Sequence[Arrival], services: Mapping[str, Service], meters: Meters,
-        tenants: Mapping[str, Tenant], now: datetime, part: int,
+        self, db: Connection, groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant],
+        now: datetime, part: int,
     ) -> None:  # fmt: skip
         """Keep new events, and add them up."""
-        groups = group(fresh, services)
         await self._days.ensure(db, now.date())
-        block = _pack(groups, services, tenants)
+        block = _pack(groups, tenants)
         await sql.add_block(
             db, arrived_on=now.date(), part=part, first_at=block.first_at, last_at=block.last_at,
             tenants=block.tenants, ns=block.ns, events=block.events,
@@ -207,36 +248,35 @@ class Intake:
         reach("usage.kept")
         zones = {tenant.id: tenant.zone for tenant in tenants.values()}
         tenant_of = {service.id: service.tenant_id for service in services.values()}
+        meters = self._knowledge.meters
         series = await write(db, self._knowledge, add_up(groups, services, zones, meters), tenant_of)
-        if late := _late(groups, services, tenants):
+        if late := _late(groups, tenants):
             sums = add_late(add_up(late, services, zones, meters), zones, tenant_of)
             await write_late(db, series, sums, now)
             metrics.LATE.inc(sum(map(len, late.values())))
 
 
-def _pack(groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant]) -> Block:
+def _pack(groups: Groups, tenants: Mapping[str, Tenant]) -> Block:
     """The raw events of all groups, by tenant."""
     by_tenant: dict[int, list[bytes]] = {}
-    for key, arrivals in groups.items():
-        raws = by_tenant.setdefault(tenants[services[key.service_id].tenant_id].no, [])
-        raws += [arrival.raw for arrival in arrivals]
-    return pack(by_tenant, min(key.starts for key in groups), max(key.starts for key in groups) + QUARTER)
+    for events, arrivals in groups.items():
+        by_tenant.setdefault(tenants[events.tenant_id].no, []).extend([arrival.raw for arrival in arrivals])
+    first, last = min(events.quarter for events in groups), max(events.quarter for events in groups)
+    return pack(by_tenant, start_of(first), start_of(last) + QUARTER)
 
 
-def _late(groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant]) -> Groups:
+def _late(groups: Groups, tenants: Mapping[str, Tenant]) -> Groups:
     """What of it belongs to a month that is invoiced: months end where quarters of an hour do."""
-    return {
-        key: arrivals
-        for key, arrivals in groups.items()
-        if key.starts < tenants[services[key.service_id].tenant_id].closed_until
-    }
+    closed = {tenant.id: quarter_of(tenant.closed_until) for tenant in tenants.values()}
+    return {events: arrivals for events, arrivals in groups.items() if events.quarter < closed[events.tenant_id]}
 
 
 def _first_of_each(arrivals: list[Arrival], account: Account) -> list[Arrival]:
     """Events that come twice in one slice count once; with other content the second is refused."""
-    first: dict[bytes, Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
-    if len(first) == len(arrivals):
+    if len({arrival.key for arrival in arrivals}) == len(arrivals):
         return arrivals
+    arrivals.sort(key=attrgetter("offset"))
+    first: dict[bytes, Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
     for arrival in arrivals:
         kept = first[arrival.key]
         if kept is not arrival:
@@ -275,7 +315,7 @@ async def _park(
     db: Connection, arrivals: list[Arrival], services: Mapping[str, Service], log: Log, account: Account
 ) -> None:
     """Set events aside until they can be judged."""
-    waits = [CATALOGUE if arrival.service_id in services else arrival.service_id for arrival in arrivals]
+    waits = [CATALOGUE if arrival.said.service_id in services else arrival.said.service_id for arrival in arrivals]
     keys = [arrival.key for arrival in arrivals]
     new = {
         row["event_key"]

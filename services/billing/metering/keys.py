@@ -8,14 +8,12 @@ also where several partitions carry one tenant, two of them cannot count the sam
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from struct import Struct
 
 import asyncpg
 
 from services.billing.metering.arrivals import Arrival
 from services.chassis.database import Connection
 
-_ROW = Struct(">hi16si8s")
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _LOCK = "hashtext('vicino usage keys')"
@@ -55,8 +53,8 @@ async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
 _KNOWN = """
 select array_agg(n) filter (where payload_hash is not null and payload_hash = hash) as again,
        array_agg(n) filter (where payload_hash is not null and payload_hash <> hash) as reused
-from unnest($1::uuid[], $2::bigint[]) with ordinality as given (key, hash, n)
-join usage_key_{no:d} on event_key = key
+from unnest($1::bytea[], $2::bigint[]) with ordinality as given (key, hash, n)
+join usage_key_{no:d} on event_key = encode(key, 'hex')::uuid
 """
 
 
@@ -79,7 +77,7 @@ class Known:
 async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
     """Which of these were counted before."""
     found = Known()
-    keys = [arrival.key.hex() for arrival in arrivals]
+    keys = [arrival.key for arrival in arrivals]
     hashes = [as_bigint(arrival.payload_hash) for arrival in arrivals]
     for no in filter(None, (where.previous, where.current)):
         row = await db.fetchrow(_KNOWN.format(no=no), keys, hashes)
@@ -110,10 +108,11 @@ class Keys:
 
     async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
         """Take the keys of arrivals, all different; returns which of them are known, and were not to `look`."""
-        seen = Known()
-        while not await _put(db, where.current, [a for n, a in enumerate(arrivals) if n not in seen]):
+        seen, fresh = Known(), arrivals
+        while not await _put(db, where.current, fresh):
             self._expect_known = True
             seen = await known(db, where, arrivals)
+            fresh = [arrival for n, arrival in enumerate(arrivals) if n not in seen]
         return seen
 
 
@@ -131,7 +130,4 @@ async def _put(db: Connection, no: int, arrivals: Sequence[Arrival]) -> bool:
 
 async def _rows(arrivals: Sequence[Arrival]) -> AsyncIterator[bytes]:
     """COPY's binary format, in order of key: neighbours in the index are written together."""
-    pack = _ROW.pack
-    rows = [pack(2, 16, arrival.key, 8, arrival.payload_hash) for arrival in arrivals]
-    rows.sort()
-    yield b"".join([_HEADER, *rows, _TRAILER])
+    yield b"".join([_HEADER, *sorted([arrival.mark for arrival in arrivals]), _TRAILER])

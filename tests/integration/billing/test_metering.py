@@ -368,8 +368,8 @@ async def test_quantities_of_every_meter_are_what_its_events_come_to_by_month_by
         assert len(found) == n
         for row in found:
             ours = [
-                arrival for arrival in arrivals if arrival.service_id == row["service_id"]
-                and all(arrival.dimensions.get(name, "") == text for name, text in row["dimensions"].items())
+                arrival for arrival in arrivals if arrival.said.service_id == row["service_id"]
+                and all(arrival.said.dimensions.get(name, "") == text for name, text in row["dimensions"].items())
             ]  # fmt: skip
             start, end = datetime.fromisoformat(row["from"]), datetime.fromisoformat(row["to"])
             assert row["quantity"] == plain(quantity_of(METERS[row["meter"]], ours, start, end)), row

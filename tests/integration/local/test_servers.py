@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import psutil
@@ -10,6 +11,7 @@ import pytest
 from services.local.home import Home, HomeBusy
 from services.local.jars import JarsMissing, kafka_libs
 from services.local.postgres import Postgres
+from services.local.roles import ensure_database, ensure_service, role_of
 
 
 @pytest.fixture
@@ -37,6 +39,28 @@ async def test_no_process_of_postgresql_is_left_after_a_stop(folder: Path) -> No
     await server.stop()
     _, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
     assert alive == []
+
+
+async def test_many_at_once_make_the_same_roles_schemas_and_databases(superuser_url: str) -> None:
+    tag = uuid4().hex[:8]
+    for database in (f"one_{tag}", f"two_{tag}"):
+        await asyncio.gather(*(ensure_database(superuser_url, database) for _ in range(3)))
+    urls = {name: superuser_url.rsplit("/", 1)[0] + f"/{name}" for name in (f"one_{tag}", f"two_{tag}")}
+    await asyncio.gather(
+        *(ensure_service(url, name, f"s_{tag}", "secret") for name, url in urls.items() for _ in range(4))
+    )
+    for name, url in urls.items():
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("select to_regnamespace($1) is not null", f"s_{tag}")
+        await connection.close()
+        await _drop(superuser_url, f'drop database "{name}" with (force)')
+    await _drop(superuser_url, f'drop role "{role_of(f"s_{tag}")}"')
+
+
+async def _drop(superuser_url: str, statement: str) -> None:
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute(statement)
+    await connection.close()
 
 
 def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder: Path) -> None:

@@ -18,14 +18,26 @@ from schemas.envelope import Event, Malformed, decode
 from schemas.scalars import holds_forbidden_text
 from schemas.usage import UsageRecorded
 from services.billing.domain.aggregation import Sample, time_weighted
-from services.billing.domain.buckets import Bucket, Point, add_up, civil_hour
+from services.billing.domain.buckets import Bucket, add_up, civil_hour
 from services.billing.domain.meters import Meters, MeterVersion, NotMeasurable
 from services.billing.domain.money import tidy
 from services.billing.domain.periods import midnight
-from services.billing.domain.usage import WAITS, Reading, Service, Window, judge
+from services.billing.domain.usage import (
+    QUARTER,
+    WAITS,
+    Likeness,
+    Reading,
+    Service,
+    Window,
+    judge,
+    judge_time,
+    quarter_of,
+    start_of,
+)  # fmt: skip
 from services.billing.metering import adding
 from services.billing.metering.arrivals import Arrival, plainly, read, read_carefully
 from services.billing.metering.blocks import pack, unpack
+from services.billing.metering.gathering import Gathering
 from tests.support.catalogue import ROME
 from tests.support.oracles import quantity_of
 
@@ -217,11 +229,21 @@ def test_other_content_has_another_hash(other: dict[str, Any]) -> None:
 
 # -- adding up ---------------------------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True)
+class Point:
+    """What a bucket sees of an event."""
+
+    at: datetime
+    key: bytes
+    text: str
+
+
 POINTS = st.lists(
-    st.tuples(
-        st.integers(0, 40).map(lambda n: NOON + timedelta(seconds=n * 90)), st.binary(min_size=16, max_size=16), NUMBERS
+    st.builds(
+        Point, st.integers(0, 40).map(lambda n: NOON + timedelta(seconds=n * 90)), st.binary(min_size=16, max_size=16), NUMBERS
     ),
-    min_size=1, max_size=20, unique_by=lambda point: point[1],
+    min_size=1, max_size=20, unique_by=lambda point: point.key,
 )  # fmt: skip
 AGGREGATIONS = st.sampled_from(Aggregation)
 
@@ -229,7 +251,7 @@ AGGREGATIONS = st.sampled_from(Aggregation)
 def filled(kind: Aggregation, portions: Iterable[Sequence[Point]]) -> Bucket:
     bucket = Bucket()
     for portion in portions:
-        bucket.add(kind, portion)
+        bucket.add(kind, [point.text for point in portion], portion)
     return bucket
 
 
@@ -267,7 +289,7 @@ class Sold:
         self.zones = {TENANT: ROME}
 
     def sums(self, arrivals: Sequence[Arrival]) -> adding.Sums:
-        return adding.add_up(adding.group(arrivals, self.services), self.services, self.zones, self.meters)
+        return adding.add_up(Gathering(arrivals).groups, self.services, self.zones, self.meters)
 
 
 def folded(kind: Aggregation, buckets: Sequence[Bucket], start: datetime, end: datetime) -> Decimal:
@@ -342,8 +364,8 @@ def test_a_sum_has_all_its_digits() -> None:
 
 def hours_of(zone: ZoneInfo, first: date, after: date) -> list[datetime]:
     """The civil hours that begin in some days, found by looking at every quarter."""
-    quarters = (midnight(after, zone) - midnight(first, zone)) // adding.QUARTER
-    return sorted({civil_hour(midnight(first, zone) + n * adding.QUARTER, zone) for n in range(quarters)})
+    quarters = (midnight(after, zone) - midnight(first, zone)) // QUARTER
+    return sorted({civil_hour(midnight(first, zone) + n * QUARTER, zone) for n in range(quarters)})
 
 
 def test_an_october_that_repeats_an_hour_has_745_of_them() -> None:
@@ -370,9 +392,9 @@ def test_civil_hours_begin_at_a_quarter_to_where_clocks_are_a_quarter_off() -> N
 def test_what_lies_in_one_quarter_lies_in_one_civil_hour_and_hours_are_told_apart(
     zone: ZoneInfo, quarter: int, further: int, seconds: int
 ) -> None:
-    at = datetime(2020, 1, 1, tzinfo=UTC) + quarter * adding.QUARTER
-    other = at + further * adding.QUARTER + timedelta(seconds=seconds)
-    assert civil_hour(other, zone) == civil_hour(at + further * adding.QUARTER, zone)
+    at = datetime(2020, 1, 1, tzinfo=UTC) + quarter * QUARTER
+    other = at + further * QUARTER + timedelta(seconds=seconds)
+    assert civil_hour(other, zone) == civil_hour(at + further * QUARTER, zone)
     clock, another = at.astimezone(zone), other.astimezone(zone)
     alike = (clock.date(), clock.hour, clock.utcoffset()) == (another.date(), another.hour, another.utcoffset())
     assert (civil_hour(at, zone) == civil_hour(other, zone)) is alike
@@ -439,8 +461,8 @@ def test_versions_that_change_within_a_quarter_share_its_events_by_the_instant()
     change = NOON + timedelta(minutes=7)
     versions = [MeterVersion(meter(), 1, START), MeterVersion(meter(Aggregation.MAX), 2, change)]
     sold = Sold(Meters(versions))
-    assert sold.meters.changes_within("calls", NOON, NOON + adding.QUARTER)
-    assert not sold.meters.changes_within("calls", change, change + adding.QUARTER)
+    assert sold.meters.changes_within("calls", NOON, NOON + QUARTER)
+    assert not sold.meters.changes_within("calls", change, change + QUARTER)
     at = [NOON, change - timedelta(microseconds=1), change, NOON + timedelta(minutes=14)]
     found = sold.sums([arrival(instant, f"u{n}", quantity=str(n + 1)) for n, instant in enumerate(at)])
     assert {key: (bucket.n, bucket.total, bucket.high) for ((_, _, key, _), _), (_, bucket) in found.buckets.items()} == {
@@ -467,11 +489,11 @@ NO_NUMBERS = ["", "doc", "-1", "1e3", "NaN", "Infinity", "1_0", " 1", "1\n", "١
 @pytest.mark.parametrize("property_", ["value", "pages"])
 def test_a_number_is_measured_only_where_there_is_one(text: str, property_: str) -> None:
     version = MeterVersion(meter(value_property=property_), 1, START)
-    event = arrival(value="7", dimensions={"pages": "7"})
-    assert version.text(event) == "7"
-    event.value, event.dimensions = text, {"pages": text}
+    said = arrival(value="7", dimensions={"pages": "7"}).said
+    assert version.text(said) == "7"
+    said.value, said.dimensions = text, {"pages": text}
     with pytest.raises(NotMeasurable):
-        version.text(event)
+        version.text(said)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +513,7 @@ def test_what_is_measured_is_what_the_meter_asks_for(
     reading = Reading(("calls",), (), None)
     assert adding.measurable(event, reading, Meters([version])) is (found is not None)
     if found is not None:
-        assert version.text(event) == found
+        assert version.text(event.said) == found
 
 
 def test_what_one_meter_cannot_measure_still_counts_for_the_others() -> None:
@@ -537,6 +559,16 @@ WINDOW = Window(NOON - timedelta(days=35), NOON + timedelta(minutes=5), revision
 LONG_AGO = Service(SERVICE, TENANT, NOON - timedelta(days=99), READINGS)
 
 
+def likeness(event: Arrival) -> Likeness:
+    [alike] = Gathering([event]).groups
+    return alike
+
+
+def verdict_of(event: Arrival, service: Service | None) -> str | None:
+    told = judge(likeness(event), service, WINDOW)
+    return judge_time(event.at, service, WINDOW) if told is None and service else told
+
+
 @pytest.mark.parametrize(
     ("event", "service", "verdict"),
     [
@@ -560,10 +592,27 @@ LONG_AGO = Service(SERVICE, TENANT, NOON - timedelta(days=99), READINGS)
 def test_an_event_counts_or_waits_or_is_told_why_not(
     event: Arrival, service: Service | None, verdict: str | None
 ) -> None:
-    assert judge(event, service, WINDOW) == verdict
+    assert verdict_of(event, service) == verdict
+
+
+@given(st.integers(-40 * 96, 96), st.integers(0, 899_999_999), st.integers(-40, 0))
+def test_a_quarter_that_is_in_time_is_in_time_at_every_instant(
+    quarters: int, microseconds: int, activated: int
+) -> None:
+    starts = start_of(quarter_of(NOON) + quarters)
+    service = Service(SERVICE, TENANT, NOON + timedelta(days=activated, minutes=7), READINGS)
+    if WINDOW.covers(starts, service):
+        assert judge_time(starts + timedelta(microseconds=microseconds), service, WINDOW) is None
+
+
+@given(INSTANTS)
+def test_an_instant_lies_in_its_quarter(at: datetime) -> None:
+    assert start_of(quarter_of(at)) <= at < start_of(quarter_of(at)) + QUARTER
 
 
 def test_a_name_that_the_door_may_know_from_a_newer_catalogue_waits_for_it() -> None:
     event = arrival(quantity="1", meter="unknown")
-    verdicts = [judge(event, LIVE, Window(WINDOW.earliest, WINDOW.latest, revision)) for revision in (2, 3, 4)]
+    verdicts = [
+        judge(likeness(event), LIVE, Window(WINDOW.earliest, WINDOW.latest, revision)) for revision in (2, 3, 4)
+    ]
     assert verdicts == [WAITS, "meter_unknown", "meter_unknown"]

@@ -1,0 +1,45 @@
+"""Gathering what was read of a slice: events that are alike together, and whether an id comes twice.
+
+One event after the other, while what it says is still in the processor's cache: by the end of a slice it is not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from services.billing.domain.usage import Likeness, quarter_of
+from services.billing.metering.arrivals import Arrival
+
+Groups: TypeAlias = Mapping[Likeness, Sequence[Arrival]]
+
+
+class Gathering:
+    """Events in the order they came, whole and by likeness."""
+
+    def __init__(self, arrivals: Iterable[Arrival] = ()) -> None:
+        self.arrivals: list[Arrival] = []
+        self._keys: set[bytes] = set()
+        self._groups: dict[tuple[str, str, str, bool, int, int], list[Arrival]] = {}
+        for arrival in arrivals:
+            self.add(arrival)
+
+    def add(self, arrival: Arrival) -> None:
+        """Take one more."""
+        self.arrivals.append(arrival)
+        self._keys.add(arrival.key)
+        said, quarter = arrival.said, quarter_of(arrival.at)
+        alike = (arrival.tenant_id, said.service_id, said.meter, said.value is None, arrival.revision, quarter)
+        found = self._groups.get(alike)
+        if found is None:
+            self._groups[alike] = [arrival]
+        else:
+            found.append(arrival)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an id comes twice."""
+        return len(self._keys) < len(self.arrivals)
+
+    @property
+    def groups(self) -> dict[Likeness, list[Arrival]]:
+        """What is alike."""
+        return {Likeness(*alike): arrivals for alike, arrivals in self._groups.items()}
