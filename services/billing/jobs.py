@@ -1,17 +1,21 @@
 """Timers and waits: services to be counted, invoice runs of each tenant and boundary, the check of all buckets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from asyncpg import Record
+
 from services.billing.domain.periods import civil_day, next_boundary
-from services.billing.metering.checks import verify
+from services.billing.metering.checks import Outcome, verify
 from services.billing.metering.days import drop_before
 from services.billing.metering.intake import CATALOGUE, Intake
 from services.billing.metering.store import sql as metering
 from services.billing.runs import due_at, run_invoice
 from services.billing.store import sql
 from services.chassis.backoff import Backoff
+from services.chassis.database import Connection
 from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
 from services.chassis.logs import logger
 from services.chassis.store import rows
@@ -21,6 +25,9 @@ CATALOGUE_WAIT_SECONDS = 0.2
 CHECK_EVERY = timedelta(hours=6)
 CHECK_DAYS = 2
 """Civil days that are checked each time: today and yesterday, where nearly all usage arrives."""
+
+TENANTS_AT_ONCE = 200
+"""Tenants whose buckets are in memory together: some 30 kB each, more with many meters."""
 
 log = logger(__name__)
 
@@ -47,14 +54,21 @@ class InvoiceRun(Args):
 
 
 class CheckMeters(Args):
-    """Compare buckets with their raw events, and let old days go."""
+    """Compare buckets with their raw events, some tenants at a time, and let old days go when all have been looked at."""
+
+    day: date | None = None
+    """The day that the check began; None: it has not begun."""
+    beyond: str = ""
+    """The last tenant that was looked at."""
+    buckets: int = 0
+    differences: int = 0
 
 
 count_service = JobKind("count_service", CountService, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 count_waiting = JobKind("count_waiting", CountWaiting, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 invoice_run = JobKind("invoice_run", InvoiceRun, attempts=None, backoff=Backoff(5, max_seconds=600))
 check_meters = JobKind(
-    "check_meters", CheckMeters, attempts=None, backoff=Backoff(60, max_seconds=3600), lease_seconds=7200, concurrency=1
+    "check_meters", CheckMeters, attempts=None, backoff=Backoff(60, max_seconds=3600), lease_seconds=1800, concurrency=1
 )
 
 
@@ -101,21 +115,36 @@ class Desk:
             self._plan_run(unit, args.tenant_id, next_boundary(args.boundary), ZoneInfo(tenant["zone"]))
 
     async def check_meters(self, job: Job[CheckMeters]) -> None:
-        """Compare the last days' buckets of all tenants with their raw events; drop days that are kept long enough."""
-        today, buckets, differences = job.now.date(), 0, 0
-        first, after = today - timedelta(CHECK_DAYS - 1), today + timedelta(1)
+        """Compare the last days' buckets of some tenants with their raw events; after the last, drop old days."""
+        day = job.args.day or job.now.date()
         async with job.read() as db:
-            for tenant in await rows(sql.tenants(db)):
-                outcome = await verify(db, tenant, first, after)
-                buckets, differences = buckets + outcome.buckets, differences + len(outcome.differences)
-                for difference in outcome.differences:
-                    log.error("a bucket differs from its events", **_plain(difference))
+            tenants = await rows(sql.tenants_beyond(db, id=job.args.beyond, limit=TENANTS_AT_ONCE))
+            outcome = await self._checked(db, tenants, day)
+        buckets = job.args.buckets + outcome.buckets
+        differences = job.args.differences + len(outcome.differences)
         async with job.finish() as unit:
+            if len(tenants) == TENANTS_AT_ONCE:
+                rest = CheckMeters(day=day, beyond=tenants[-1]["id"], buckets=buckets, differences=differences)
+                unit.enqueue(check_meters, rest, key="check")
+                return
             await metering.add_check(
-                unit.db, checked_at=unit.now, from_day=first, to_day=after, buckets=buckets, differences=differences
-            )
-            await drop_before(unit.db, today - timedelta(self.raw_days))
+                unit.db, checked_at=unit.now, from_day=_since(day), to_day=day + timedelta(1), buckets=buckets,
+                differences=differences,
+            )  # fmt: skip
+            await drop_before(unit.db, day - timedelta(self.raw_days))
             unit.enqueue(check_meters, CheckMeters(), at=unit.now + CHECK_EVERY, key="check")
+
+    async def _checked(self, db: Connection, tenants: Sequence[Record], day: date) -> Outcome:
+        if not tenants:
+            return Outcome(0, [])
+        outcome = await verify(db, tenants, _since(day), day + timedelta(1))
+        for difference in outcome.differences:
+            log.error("a bucket differs from its events", **_plain(difference))
+        return outcome
+
+
+def _since(day: date) -> date:
+    return day - timedelta(CHECK_DAYS - 1)
 
 
 def _plain(difference: object) -> dict[str, str]:

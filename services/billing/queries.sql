@@ -70,6 +70,10 @@ select id, no, external_id, zone, closed_until from tenant where id = :id;
 -- All tenants, in order.
 select id, no, external_id, zone from tenant order by id;
 
+-- name: tenants_beyond(id, limit)
+-- The next tenants, in order.
+select id, no, external_id, zone from tenant where id > :id order by id limit :limit;
+
 -- name: lock_tenant(id)^
 -- A tenant, held alone: nothing of it is counted meanwhile.
 select id, no, external_id, zone, currency, reseller_id, details, closed_until from tenant where id = :id for update;

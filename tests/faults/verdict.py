@@ -70,8 +70,7 @@ async def of_usage(db: Any, wanted: dict[str, tuple[int, Decimal]]) -> Count:
 async def _raw_ids(db: Any) -> Counter[str]:
     found: Counter[str] = Counter()
     for block in await db.fetch("select tenants, ns, events from usage_block"):
-        for tenant in block["tenants"]:
-            raws = unpack(block["events"], block["tenants"], block["ns"], tenant)
+        for _, raws in unpack(block["events"], block["tenants"], block["ns"], block["tenants"]):
             found.update(msgspec.json.decode(raw)["id"] for raw in raws)
     return found
 

@@ -71,9 +71,11 @@ class _Hours:
         return found.values()
 
 
-def add_up(groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters) -> Sums:
-    """Add up events, all of them judged countable. `zones` is by tenant."""
-    sums, hours = Sums(), _Hours(meters)
+def add_up(
+    groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters, sums: Sums | None = None
+) -> Sums:  # fmt: skip
+    """Add up events, all of them judged countable, to `sums` if there are some already. `zones` is by tenant."""
+    sums, hours = sums or Sums(), _Hours(meters)
     for key, alike in groups.items():
         reading = services[key.service_id].readings[key.name]
         hour = hours.civil(zones[key.tenant_id], key)

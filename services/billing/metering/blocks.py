@@ -4,7 +4,7 @@ Nothing is lost of an event, so whatever a meter will want to know can still be 
 """
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -34,14 +34,16 @@ def pack(raws: Mapping[int, Sequence[bytes]], first_at: datetime, last_at: datet
     return Block(first_at, last_at, tenants, [len(raws[tenant]) for tenant in tenants], bytes(packed))
 
 
-def unpack(events: bytes, tenants: Sequence[int], ns: Sequence[int], wanted: int) -> Iterable[bytes]:
-    """The raw events of one tenant."""
-    if wanted not in tenants:
-        return []
-    place = list(tenants).index(wanted)
-    first, total = sum(ns[:place]), sum(ns)
-    data = bytes(zstd.decompress(events))
+def unpack(
+    events: bytes, tenants: Sequence[int], ns: Sequence[int], wanted: Container[int]
+) -> Iterable[tuple[int, list[bytes]]]:
+    """The raw events of those tenants that are wanted, by tenant."""
+    data, total = bytes(zstd.decompress(events)), sum(ns)
     lengths = array("I")
     lengths.frombytes(data[: total * lengths.itemsize])
     ends = list(accumulate(lengths, initial=total * lengths.itemsize))
-    return [data[ends[n] : ends[n + 1]] for n in range(first, first + ns[place])]
+    first = 0
+    for tenant, n in zip(tenants, ns, strict=True):
+        if tenant in wanted:
+            yield tenant, [data[ends[place] : ends[place + 1]] for place in range(first, first + n)]
+        first += n

@@ -1,6 +1,6 @@
 """Checking and rebuilding: what is added up is compared with the raw events, or added up again from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -50,16 +50,25 @@ class Outcome:
     differences: list[Difference]
 
 
-async def verify(db: Connection, tenant: asyncpg.Record, first: date, after: date, meter: str | None = None) -> Outcome:
-    """Compare a tenant's buckets of the civil days `[first, after)` with its raw events, as of one instant."""
-    span = days(first, after, ZoneInfo(tenant["zone"]))
+async def verify(
+    db: Connection, tenants: Sequence[asyncpg.Record], first: date, after: date, meter: str | None = None
+) -> Outcome:
+    """Compare tenants' buckets of the civil days `[first, after)` with their raw events, as of one instant.
+
+    Events are read once for all these tenants and held a block at a time, buckets all together: some 30 kB for a tenant
+    with three meters and two days.
+    """
     async with db.transaction(isolation="repeatable_read", readonly=True):
-        found = await _recomputed(db, tenant, span, meter)
-        stored = await _stored(db, tenant, span, meter)
+        found, owners = await _recomputed(db, tenants, first, after, meter)
+        stored: dict[Place, Bucket] = {}
+        for tenant in tenants:
+            own = await _stored(db, tenant, days(first, after, ZoneInfo(tenant["zone"])), meter)
+            owners |= {service_id: tenant["id"] for (service_id, *_), _ in own}
+            stored |= own
     right = {place: bucket for place, (_, bucket) in found.buckets.items()}
     places = sorted(right.keys() | stored.keys())
     differences = [
-        _difference(tenant["id"], place, stored.get(place), right.get(place))
+        _difference(owners[place[0][0]], place, stored.get(place), right.get(place))
         for place in places
         if stored.get(place) != right.get(place)
     ]
@@ -75,10 +84,10 @@ async def rebuild(db: Connection, tenant_id: str, first: date, after: date, mete
     async with db.transaction():
         tenant = await billing.lock_tenant(db, id=tenant_id)
         span = days(first, after, ZoneInfo(tenant["zone"]))
-        sums = await _recomputed(db, tenant, span, meter)
+        sums, owners = await _recomputed(db, [tenant], first, after, meter)
         series = [row["no"] for row in await rows(sql.series_in(db, tenant_id=tenant_id, meter=meter))]
         await sql.clear(db, series=series, starts=span.start, ends=span.end)
-        await write(db, Knowledge(), sums, {service: tenant_id for (service, *_), _ in sums.buckets})
+        await write(db, Knowledge(), sums, owners)
     return len(sums.buckets)
 
 
@@ -89,18 +98,24 @@ async def ensure_raw(db: Connection, start: datetime) -> None:
         raise RawGone(since)
 
 
-async def _recomputed(db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None) -> Sums:
-    await ensure_raw(db, span.start)
-    knowledge = Knowledge()
+async def _recomputed(
+    db: Connection, tenants: Sequence[asyncpg.Record], first: date, after: date, meter: str | None
+) -> tuple[Sums, dict[str, str]]:
+    """What the events come to, and whose each service is."""
+    zones = {tenant["id"]: ZoneInfo(tenant["zone"]) for tenant in tenants}
+    spans = {tenant["no"]: days(first, after, zones[tenant["id"]]) for tenant in tenants}
+    await ensure_raw(db, min(span.start for span in spans.values()))
+    knowledge, sums, owners = Knowledge(), Sums(), dict[str, str]()
     await knowledge.refresh(db)
-    found = await events(db, tenant["no"], span)
-    groups = Gathering(found).groups
-    services = await knowledge.services(db, {alike.service_id for alike in groups})
-    read = {alike: arrivals for alike, arrivals in groups.items() if alike.name in services[alike.service_id].readings}
-    sums = add_up(read, services, {tenant["id"]: ZoneInfo(tenant["zone"])}, knowledge.meters)
+    async for arrivals in events(db, spans):
+        groups = Gathering(arrivals).groups
+        services = await knowledge.services(db, {alike.service_id for alike in groups})
+        read = {alike: found for alike, found in groups.items() if alike.name in services[alike.service_id].readings}
+        add_up(read, services, zones, knowledge.meters, sums)
+        owners |= {service.id: service.tenant_id for service in services.values()}
     if meter is not None:
         sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}
-    return sums
+    return sums, owners
 
 
 async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None) -> Mapping[Place, Bucket]:

@@ -16,10 +16,10 @@ returning no, service_id, meter, version, dimensions;
 insert into usage_block (arrived_on, part, first_at, last_at, tenants, ns, events)
 values (:arrived_on, :part, :first_at, :last_at, :tenants, :ns, :events);
 
--- name: blocks(tenant_no, starts, ends)
--- Blocks that may hold events of a tenant in `[starts, ends)`.
+-- name: blocks(tenants, starts, ends)
+-- Blocks that may hold events of some tenants in `[starts, ends)`.
 select tenants, ns, events from usage_block
-where last_at >= :starts and first_at < :ends and tenants @> array[:tenant_no::int] order by arrived_on, id;
+where last_at >= :starts and first_at < :ends and tenants && :tenants::int[];
 
 -- name: block_days()
 -- The days that raw events are kept of.

@@ -55,7 +55,7 @@ async def verified(
     db = await _open(url)
     try:
         for row in await _tenants(db, tenant):
-            yield row["external_id"] or row["id"], await verify(db, row, first, after, meter)
+            yield row["external_id"] or row["id"], await verify(db, [row], first, after, meter)
     finally:
         await db.close()
 

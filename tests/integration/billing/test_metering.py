@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 from schemas.catalogue import Meter
 from schemas.envelope import Event
 from schemas.scalars import plain
-from services.billing import app
+from services.billing import app, jobs
 from services.billing.domain.periods import midnight
 from services.billing.metering.arrivals import read
 from services.billing.metering.checks import RawGone
@@ -650,6 +650,29 @@ async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
         with pytest.raises(RawGone):  # what is no longer all there is not added up again
             assert [name async for name, _ in rebuilt(desk.url, *NOVEMBER, None, None, None)]
         assert await desk.service.sql("select * from meter_bucket order by 1, 2") == before
+
+
+async def test_a_check_goes_on_where_it_stopped_and_finds_what_differs_among_many_tenants(
+    database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "TENANTS_AT_ONCE", 2)
+    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as desk:
+        await desk.publish(catalogue(offer(CALLS)))
+        tenants = [str(UUID(int=n)) for n in range(1, 6)]
+        for n, tenant in enumerate(tenants):
+            await desk.publish(activated(str(UUID(int=100 + n)), "X", tenant=tenant))
+        await desk.service.settled()
+        for n, tenant in enumerate(tenants):
+            await desk.publish(call(f"c{n}", 5, service_id=str(UUID(int=100 + n)), tenant=tenant))
+        await desk.service.settled()
+        await desk.service.sql(
+            "update meter_bucket set n = n + 1 where series_no in (select no from series where tenant_id = any($1))",
+            [tenants[1], tenants[4]],
+        )
+        desk.clock.advance(timedelta(hours=6))
+        await desk.service.settled()
+        [found] = await desk.service.sql("select buckets, differences from meter_check")
+        assert tuple(found) == (5, 2)
 
 
 @pytest.mark.parametrize("late", [True, False], ids=["late usage", "parked usage"])

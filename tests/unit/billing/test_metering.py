@@ -412,9 +412,10 @@ def test_each_tenants_events_come_out_of_a_block_as_they_went_in(raws: dict[int,
     block = pack(raws, START, NOON)
     assert (block.first_at, block.last_at) == (START, NOON)
     assert dict(zip(block.tenants, block.ns, strict=True)) == {tenant: len(found) for tenant, found in raws.items()}
+    assert dict(unpack(block.events, block.tenants, block.ns, raws)) == raws
     for tenant, found in raws.items():
-        assert list(unpack(block.events, block.tenants, block.ns, tenant)) == found
-    assert list(unpack(block.events, block.tenants, block.ns, 0)) == []
+        assert list(unpack(block.events, block.tenants, block.ns, {tenant})) == [(tenant, found)]
+    assert list(unpack(block.events, block.tenants, block.ns, {0})) == []
 
 
 # -- meters ------------------------------------------------------------------------------------------------------------
