@@ -2,11 +2,13 @@
 
 import hmac
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 PROBLEM = "application/problem+json"
 
@@ -61,6 +63,12 @@ def application(title: str, **more: Any) -> FastAPI:
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> JSONResponse:
         return error.response()
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        """What the router itself refuses: no such path, not by this method."""
+        phrase = HTTPStatus(error.status_code).phrase
+        return Problem(error.status_code, phrase, error.detail, headers=dict(error.headers or {})).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -27,6 +27,10 @@ class _LoginNeeded(Exception):
     """The page wants a login first."""
 
 
+class _Missing(Exception):
+    """What the address names is not known here."""
+
+
 class Guard:
     """Who may look. The cookie holds a digest of the token, not the token."""
 
@@ -51,7 +55,7 @@ class Guard:
             raise _LoginNeeded
 
     def _has_cookie(self, request: Request) -> bool:
-        return hmac.compare_digest(request.cookies.get(COOKIE, ""), self._digest)
+        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._digest.encode())
 
     def let_in(self, response: Response) -> None:
         """Give the cookie."""
@@ -118,10 +122,18 @@ class Pages:
     ) -> Response:
         """A page of the read model."""
         self._guard.page(request)
-        async with self._runtime.pool.acquire() as db:
-            found = await query(db)
+        try:
+            async with self._runtime.pool.acquire() as db:
+                found = await query(db)
+        except _Missing as missing:
+            return self.missing(request, str(missing))
         metrics.PAGES.labels(name).inc()
         return self.plain(name, **found)
+
+    def missing(self, request: Request, what: str) -> Response:
+        """For a person who followed an old link, or mistyped."""
+        self._guard.page(request)
+        return self.plain("missing", 404, what=what)
 
     def plain(self, name: str, status: int = 200, **found: Any) -> Response:
         """A page that needs no question."""
@@ -141,7 +153,7 @@ async def _everything(db: Connection) -> dict[str, Any]:
 async def _one_tenant(db: Connection, tenant_id: str) -> dict[str, Any]:
     found = await store.tenants(db, tenant_id)
     if not found:
-        raise Problem(404, "Not Found", "no such tenant")
+        raise _Missing("tenant")
     return {
         "tenant": found[0], "orders": await store.orders(db, tenant_id), "invoices": await store.invoices(db, tenant_id),
         "alerts": await store.alerts(db, tenant_id),
@@ -151,7 +163,7 @@ async def _one_tenant(db: Connection, tenant_id: str) -> dict[str, Any]:
 async def _one_invoice(db: Connection, invoice_id: str) -> dict[str, Any]:
     found = await store.invoices(db, None, invoice_id)
     if not found:
-        raise Problem(404, "Not Found", "no such invoice")
+        raise _Missing("invoice")
     return {"invoice": found[0]}
 
 
@@ -234,5 +246,11 @@ def build_api(runtime: Runtime) -> FastAPI:
         response = RedirectResponse("/login", 303)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
+
+    @app.get("/{path:path}", include_in_schema=False)
+    async def elsewhere(request: Request, path: str) -> Response:
+        if path.startswith("api/"):
+            raise Problem(404, "Not Found", "no such question")
+        return show.missing(request, "page")
 
     return app

@@ -1,6 +1,6 @@
 """The operator's pages: server-rendered, no script, nothing from elsewhere."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,12 @@ def _moment(value: datetime | str | None) -> str:
     if value is None:
         return "-"
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{at.astimezone(ROME):%d %b %Y, %H:%M}"
+    return f"{at.astimezone(ROME):%d\N{NO-BREAK SPACE}%b\N{NO-BREAK SPACE}%Y, %H:%M}"
+
+
+def _spoken(wire_type: str) -> str:
+    """An event's type as people say it: `vicino.alert.opened.v1` is `alert opened`."""
+    return " ".join(wire_type.split(".")[1:-1])
 
 
 def environment() -> Environment:
@@ -26,7 +31,9 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
     )
-    made.filters.update(amount=italian.amount, quantity=italian.quantity, day=italian.day, moment=_moment)
+    made.filters.update(
+        amount=italian.amount, quantity=italian.quantity, day=italian.day, moment=_moment, spoken=_spoken
+    )
     return made
 
 
@@ -41,10 +48,10 @@ def waiting(
     }
 
 
-def bars(rows: list[tuple[str, float]], width: int = 360) -> list[dict[str, Any]]:
-    """Horizontal bars for a small plot: label, value, length in pixels."""
-    top = max((value for _, value in rows), default=0) or 1
-    return [{"label": label, "value": value, "length": round(width * value / top)} for label, value in rows]
+def bars(rows: list[tuple[str, Decimal]]) -> list[dict[str, Any]]:
+    """Horizontal bars for a small plot: label, value, length in percent of the longest."""
+    top = max((value for _, value in rows), default=Decimal(0)) or Decimal(1)
+    return [{"label": label, "value": value, "percent": max(0, round(100 * value / top))} for label, value in rows]
 
 
 def overview(
@@ -54,14 +61,14 @@ def overview(
     alerts: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The figures of the first page."""
-    invoiced: Counter[str] = Counter()
+    invoiced: defaultdict[str, Decimal] = defaultdict(Decimal)
     for invoice in invoices:
-        invoiced[invoice["external_id"] or invoice["tenant_id"]] += Decimal(invoice["totals"]["imponibile"])  # type: ignore[assignment]
+        invoiced[invoice["external_id"] or invoice["tenant_id"]] += Decimal(invoice["totals"]["imponibile"])
     return {
         "tenants": Counter(tenant["state"] for tenant in tenants),
         "orders": Counter(order["state"] for order in orders),
         "alerts": Counter(alert["state"] for alert in alerts),
         "invoiced_total": sum((Decimal(i["totals"]["imponibile"]) for i in invoices), Decimal(0)),
         "invoices": len(invoices),
-        "plot": bars([(name, float(total)) for name, total in sorted(invoiced.items())]),
+        "plot": bars(sorted(invoiced.items())),
     }

@@ -158,7 +158,19 @@ def test_alerts_show_their_state_and_who_was_told(operator: Person) -> None:
     operator.clicks("Alerts")
     states = [tag.text for tag in operator.driver.find_elements(By.CSS_SELECTOR, "table:first-of-type .tag")]
     assert sorted(states) == ["acknowledged", "escalated", "open", "resolved"]
-    assert "VAR-TO-01 webhook vicino.alert.opened.v1 SME-01 delivered 1" in operator.section("Who was told")
+    assert "VAR-TO-01 webhook alert opened SME-01 delivered 1" in operator.section("Who was told")
+
+
+@pytest.mark.parametrize(
+    ("path", "what"), [("/tenants/nobody", "tenant"), ("/invoices/none", "invoice"), ("/x", "page")]
+)
+def test_who_follows_a_link_that_leads_nowhere_gets_a_page_and_a_way_back(
+    operator: Person, path: str, what: str
+) -> None:
+    operator.opens(path)
+    assert (operator.sees().status, operator.sees().headings) == (404, [f"There is no such {what}"])
+    operator.clicks("Who waits for what")
+    assert operator.path == "/"
 
 
 def test_what_a_tenant_calls_itself_is_text_and_never_runs(pages: dict[str, Visit]) -> None:
@@ -199,6 +211,14 @@ def test_no_page_is_wider_than_a_phone(pages: dict[str, Visit]) -> None:
     assert {page.phone.width for page in pages.values()} == {PHONE[0]}
     wide = {path: page.phone.content for path, page in pages.items() if page.phone.content > page.phone.width}
     assert wide == {}
+
+
+def test_figures_of_the_plot_can_be_read_on_a_phone(operator: Person) -> None:
+    operator.sits_at(PHONE)
+    operator.opens("/")
+    [figure] = operator.driver.find_elements(By.CSS_SELECTOR, ".plot td.n")
+    assert (figure.text, figure.value_of_css_property("font-size")) == ("1.234,50", "15px")
+    assert figure.rect["x"] + figure.rect["width"] <= PHONE[0]
 
 
 def test_on_a_phone_tables_are_still_tables_to_a_screen_reader(pages: dict[str, Visit]) -> None:

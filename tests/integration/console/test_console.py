@@ -98,6 +98,18 @@ async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(cons
                 assert (answer.status, "<script>" in page) == (200, False)
 
 
+async def test_what_there_is_not_is_told_as_a_problem_and_a_cookie_of_nonsense_opens_nothing(console: Running) -> None:
+    async with aiohttp.ClientSession() as session:
+        token = {"Authorization": "Bearer operator-for-tests"}
+        for method, path, status in (("GET", "/api/v1/nothing", 404), ("POST", "/tenants", 405)):
+            async with session.request(method, console.url + path, headers=token) as answer:
+                assert (answer.status, answer.content_type) == (status, "application/problem+json")
+                assert (await answer.json())["status"] == status
+        nonsense = {"Cookie": "vicino_console=\u00e9"}
+        async with session.get(f"{console.url}/tenants", headers=nonsense, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["location"]) == (303, "/login")
+
+
 async def test_the_query_api_wants_the_operators_token(console: Running) -> None:
     async with aiohttp.ClientSession() as session:
         url = f"{console.url}/api/v1/tenants"
