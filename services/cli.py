@@ -7,14 +7,19 @@ import signal
 import sys
 from collections.abc import Coroutine
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NoReturn
+from uuid import UUID
 
 import typer
+from asyncpg import InvalidAuthorizationSpecificationError, InvalidCatalogNameError
+from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from services import __version__
+from services.chassis.settings import SettingsWrong, master_key, told
 from services.local.home import HomeBusy, default_home
 from services.local.jars import JarsMissing
 from services.local.roles import SERVICES
@@ -25,7 +30,7 @@ app = typer.Typer(
 )  # fmt: skip
 topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics, as schemas/topics.py lists them.")
 rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could not act on: look, repair, send again.")
-jobs_app = typer.Typer(no_args_is_help=True, help="Jobs whose attempts are used up.")
+jobs_app = typer.Typer(no_args_is_help=True, help="Outside calls and timers: look, and try failed ones again.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(rejects_app, name="rejects")
 meters_app = typer.Typer(
@@ -35,8 +40,17 @@ app.add_typer(meters_app, name="meters")
 app.add_typer(jobs_app, name="jobs")
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
-ServiceArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
+ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
+PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
 console = Console()
+
+AWAY = (OSError, InvalidAuthorizationSpecificationError, InvalidCatalogNameError)
+"""A server cannot be reached, or does not let us in: the environment's fault, not the program's."""
+
+
+def _cannot_go_on(why: str) -> NoReturn:
+    Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {escape(why)}", highlight=False)
+    raise typer.Exit(1)
 
 
 def _play(work: Coroutine[Any, Any, Any]) -> Any:
@@ -54,9 +68,8 @@ def _play(work: Coroutine[Any, Any, Any]) -> Any:
     except (asyncio.CancelledError, KeyboardInterrupt):
         console.print("stopped.")
         raise typer.Exit(130) from None
-    except (HomeBusy, JarsMissing, RuntimeError, TimeoutError) as error:
-        Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {error}", highlight=False)
-        raise typer.Exit(1) from None
+    except (HomeBusy, JarsMissing, RuntimeError, *AWAY) as error:
+        _cannot_go_on(str(error) or "no answer in time")
 
 
 def _service(name: str) -> str:
@@ -109,18 +122,21 @@ def demo(home: HomeOption = None) -> None:
 @app.command()
 def serve(name: ServiceArgument) -> None:
     """Run one service in the foreground, with its settings from the environment (VICINO_…)."""
-    importlib.import_module(f"services.{_service(name)}.app").main()
+    try:
+        importlib.import_module(f"services.{_service(name)}.app").main()
+    except ValidationError as error:
+        _cannot_go_on(told(error))
+    except SettingsWrong as error:
+        _cannot_go_on(str(error))
 
 
 @app.command()
-def migrate(name: ServiceArgument) -> None:
-    """Bring a service's schema up to date (VICINO_POSTGRES_URL); services do it themselves when they start."""
-    import os
-
+def migrate(name: ServiceArgument, postgres_url: PostgresOption) -> None:
+    """Bring a service's schema up to date; services do it themselves when they start."""
     from services.chassis.migrate import migrate as apply
 
     module = importlib.import_module(f"services.{_service(name)}.app")
-    _play(apply(os.environ["VICINO_POSTGRES_URL"], name, module.MIGRATIONS))
+    _play(apply(postgres_url, name, module.MIGRATIONS))
 
 
 @app.command()
@@ -139,21 +155,21 @@ def prepare(
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
-    try:
-        console.print(version("vicino"))
-    except PackageNotFoundError:
-        console.print("0.1.0 (from a checkout)")
+    console.print(__version__, highlight=False)
 
 
 @app.command()
-def credentials(service_id: str) -> None:
-    """Print how a service instance's users reach its database (needs VICINO_MASTER_KEY)."""
-    import os
-    from base64 import b64decode
-
+def credentials(
+    service_id: Annotated[UUID, typer.Argument(help="The service instance, as the console shows it.")],
+    key: Annotated[str, typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; better not typed.")],
+) -> None:
+    """Print how a service instance's users reach its database."""
     from services.onboarding.domain.credentials import derive
 
-    found = derive(b64decode(os.environ["VICINO_MASTER_KEY"]), service_id)
+    try:
+        found = derive(master_key(key), str(service_id))
+    except SettingsWrong as error:
+        _cannot_go_on(str(error))
     console.print_json(json.dumps({"database": found.database, "user": found.role, "password": found.password}))
 
 
@@ -183,9 +199,6 @@ def topics_apply(
 
     made = _play(ensure_topics(bootstrap, TOPICS, prefix=prefix, replicas=replicas))
     console.print(f"{len(made)} topics made; the others were there.")
-
-
-PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
 
 
 @rejects_app.command("list")
@@ -221,8 +234,13 @@ def rejects_replay(
 
 
 @jobs_app.command("list")
-def jobs_list(name: ServiceArgument, postgres_url: PostgresOption, state: str = "failed", limit: int = 50) -> None:
-    """Jobs in a state: failed (attempts used up) or waiting."""
+def jobs_list(
+    name: ServiceArgument,
+    postgres_url: PostgresOption,
+    state: Annotated[Literal["failed", "waiting"], typer.Option(help="Failed: their attempts are used up.")] = "failed",
+    limit: Annotated[int, typer.Option(help="At most so many, oldest first.")] = 50,
+) -> None:
+    """Jobs that have failed, or that wait."""
     from services.chassis.rejects import jobs_in
 
     table = Table("id", "kind", "key", "run at", "attempt", "last error")
@@ -232,12 +250,16 @@ def jobs_list(name: ServiceArgument, postgres_url: PostgresOption, state: str = 
 
 
 @jobs_app.command("retry")
-def jobs_retry(name: ServiceArgument, postgres_url: PostgresOption, job_id: list[str]) -> None:
+def jobs_retry(
+    name: ServiceArgument,
+    postgres_url: PostgresOption,
+    job_id: Annotated[list[UUID], typer.Argument(help="Their ids, as `vicino jobs list` shows them.")],
+) -> None:
     """Give failed jobs all their attempts again."""
     from services.chassis.rejects import retry
 
-    _play(retry(postgres_url, _service(name), job_id))
-    console.print("they will be tried again.")
+    n = _play(retry(postgres_url, _service(name), job_id))
+    console.print(f"{n} of {len(job_id)} had failed and will be tried again.")
 
 
 FirstOption = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First civil day.")]

@@ -171,6 +171,7 @@ from job group by kind order by kind;
 select id, kind, key, args, run_at, attempt, state, last_error, created_at
 from job where state = :state order by created_at limit :limit;
 
--- name: retry_failed(ids)!
--- Failed jobs get all their attempts again.
-update job set state = 'waiting', attempt = 0, last_error = null where state = 'failed' and id = any(:ids::uuid[]);
+-- name: retry_failed(ids)
+-- Failed jobs get all their attempts again; returns those that had failed.
+update job set state = 'waiting', attempt = 0, last_error = null where state = 'failed' and id = any(:ids::uuid[])
+returning id;

@@ -45,7 +45,7 @@ async def jobs_in(url: str, service: str, state: str, limit: int) -> list[tuple[
     return [tuple(row[field] for field in ("id", "kind", "key", "run_at", "attempt", "last_error")) for row in found]
 
 
-async def retry(url: str, service: str, ids: list[str]) -> None:
-    """Give failed jobs all their attempts again."""
+async def retry(url: str, service: str, ids: list[UUID]) -> int:
+    """Give failed jobs all their attempts again; returns how many had failed."""
     async with _opened(url, service) as db:
-        await store.retry_failed(db, [UUID(job_id) for job_id in ids])
+        return await store.retry_failed(db, ids)

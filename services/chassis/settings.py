@@ -1,18 +1,44 @@
 """Settings common to all services, from the environment, prefix `VICINO_`."""
 
+import binascii
 from base64 import b64decode
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MASTER_KEY_BYTES = 32
+PREFIX = "VICINO_"
+
+
+class SettingsWrong(ValueError):
+    """A setting is missing or does not fit; says which, never what it held."""
+
+
+def told(error: ValidationError) -> str:
+    """Which settings are missing or do not fit, under the names they have in the environment."""
+    faults = error.errors(include_input=False, include_url=False)
+    names = ["".join(f"{PREFIX}{part}: ".upper() for part in fault["loc"][:1]) for fault in faults]
+    return "; ".join(name + fault["msg"] for name, fault in zip(names, faults, strict=True))
+
+
+def master_key(text: str) -> bytes:
+    """The master key from its base64. Raises `SettingsWrong`."""
+    try:
+        key = b64decode(text, validate=True)
+    except binascii.Error:
+        raise SettingsWrong(
+            f"VICINO_MASTER_KEY must hold {MASTER_KEY_BYTES} bytes in base64: this is not base64"
+        ) from None
+    if len(key) != MASTER_KEY_BYTES:
+        raise SettingsWrong(f"VICINO_MASTER_KEY must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
+    return key
 
 
 class ServiceSettings(BaseSettings):
     """Where a service finds what it needs. Each service subclasses it for what is its own."""
 
-    model_config = SettingsConfigDict(env_prefix="VICINO_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     postgres_url: str
     """DSN of the service's own role; its schema is named like the service."""
@@ -35,16 +61,13 @@ class ServiceSettings(BaseSettings):
     """The same for slice handlers, which cost microseconds per record."""
 
     def key(self) -> bytes:
-        """The master key. Raises `ValueError` with what to do when it is absent or has the wrong length."""
+        """The master key. Raises `SettingsWrong` with what to do when it is absent or has the wrong length."""
         if self.master_key is None:
-            raise ValueError("VICINO_MASTER_KEY is not set: give 32 random bytes in base64")
-        key = b64decode(self.master_key.get_secret_value(), validate=True)
-        if len(key) != MASTER_KEY_BYTES:
-            raise ValueError(f"VICINO_MASTER_KEY must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
-        return key
+            raise SettingsWrong("VICINO_MASTER_KEY is not set: give 32 random bytes in base64")
+        return master_key(self.master_key.get_secret_value())
 
     def token(self) -> str:
-        """The operator's token. Raises `ValueError` when it is absent."""
+        """The operator's token. Raises `SettingsWrong` when it is absent."""
         if self.operator_token is None:
-            raise ValueError("VICINO_OPERATOR_TOKEN is not set: give a long random text")
+            raise SettingsWrong("VICINO_OPERATOR_TOKEN is not set: give a long random text")
         return self.operator_token.get_secret_value()

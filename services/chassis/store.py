@@ -212,9 +212,9 @@ async def list_jobs(db: Connection, state: str, limit: int) -> list[asyncpg.Reco
     return await rows(_sql.list_jobs(db, state=state, limit=limit))
 
 
-async def retry_failed(db: Connection, ids: list[UUID]) -> None:
-    """Give failed jobs all their attempts again."""
-    await _sql.retry_failed(db, ids=ids)
+async def retry_failed(db: Connection, ids: list[UUID]) -> int:
+    """Give failed jobs all their attempts again; returns how many had failed."""
+    return len(await rows(_sql.retry_failed(db, ids=ids)))
 
 
 async def list_rejects(db: Connection, reason: str | None, limit: int) -> list[asyncpg.Record]:

