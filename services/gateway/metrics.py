@@ -2,8 +2,19 @@
 
 from prometheus_client import Counter, Histogram
 
+from schemas.deliveries import Channel
+from services.gateway.domain.faults import Reason
+from services.gateway.domain.schedule import Outcome
+
 ACCEPTED = Counter("vicino_gateway_events_accepted_total", "Events let in", ["type"])
 REFUSED = Counter("vicino_gateway_faults_total", "Faults for which events were refused", ["reason"])
 UNAVAILABLE = Counter("vicino_gateway_unavailable_total", "Requests answered 503")
 REQUEST_SECONDS = Histogram("vicino_gateway_request_seconds", "Time of a request at POST /v1/events")
 DELIVERIES = Counter("vicino_gateway_deliveries_total", "Attempts to tell someone", ["channel", "outcome"])
+
+# Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
+for _reason in Reason:
+    REFUSED.labels(_reason)
+for _channel in Channel:
+    for _outcome in Outcome:
+        DELIVERIES.labels(_channel, _outcome)

@@ -7,3 +7,9 @@ ASSIGNMENTS = Counter(
 )
 ORDERS = Counter("vicino_onboarding_orders_total", "Orders ended, by what they came to", ["outcome"])
 DRIVER_SECONDS = Histogram("vicino_onboarding_driver_seconds", "Time of a back-end's answer", ["driver", "call"])
+
+# Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
+for _by in ("policy", "operator", "nobody"):
+    ASSIGNMENTS.labels(_by)
+for _outcome in ("completed", "failed"):
+    ORDERS.labels(_outcome)

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,11 +62,41 @@ def test_every_service_is_deployed_health_checked_and_ordered() -> None:
     )
 
 
-def test_no_secret_has_a_default_in_the_compose_file() -> None:
+def test_the_example_environment_names_what_the_compose_file_wants_and_gives_no_secret() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    given = set(re.findall(r"\$\{([A-Z_]*(?:PASSWORD|KEY|TOKEN))[:}]", text))
     example = (ROOT / "deploy/.env.example").read_text(encoding="utf-8")
-    assert all(f"{name}=\n" in example for name in given)
+    assert set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE)) == set(re.findall(r"\$\{([A-Z_]+)", text))
+    assert not re.search(r"^[A-Z_]+=.", example, re.MULTILINE)
+
+
+def test_every_file_that_the_compose_file_mounts_or_builds_from_is_there() -> None:
+    mounted = [v.split(":")[0] for s in COMPOSE["services"].values() for v in s.get("volumes", []) if v.startswith(".")]
+    recipe = COMPOSE["x-service"]["build"]["dockerfile"]
+    copied = re.findall(r"^COPY ([^-]\S*) ", (ROOT / recipe).read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(mounted) == len(copied) == 3
+    assert [name for name in (*mounted, recipe, *copied) if not (ROOT / name).exists()] == []
+
+
+def test_prometheus_asks_every_service() -> None:
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    [targets] = [static["targets"] for job in config["scrape_configs"] for static in job["static_configs"]]
+    assert sorted(targets) == sorted(f"{name}:8080" for name in SERVICES)
+
+
+def test_every_rule_fires_when_it_should_and_only_then() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool, which comes with Prometheus")
+    done = subprocess.run(
+        [promtool, "test", "rules", "rules.test.yml"], cwd=ROOT / "deploy/prometheus", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_rule_is_without_a_test() -> None:
+    tested = yaml.safe_load((ROOT / "deploy/prometheus/rules.test.yml").read_text(encoding="utf-8"))["tests"]
+    fires = {case["alertname"] for group in tested for case in group["alert_rule_test"] if case["exp_alerts"]}
+    assert fires == {rule["alert"] for rule in RULES}
 
 
 @pytest.mark.parametrize(("where", "query"), list(queries()), ids=[where for where, _ in queries()])

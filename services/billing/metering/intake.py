@@ -61,6 +61,9 @@ EXPLAINED = {
     "too_late": "it happened before the accepted horizon",
     "before_activation": "the service was not active yet",
 }
+# Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
+for _reason in EXPLAINED:
+    metrics.USAGE.labels("rejected", _reason)
 
 
 @dataclass(slots=True)
