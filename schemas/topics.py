@@ -66,7 +66,7 @@ BILLING = Topic(
     4,
     365,
     ("billing",),
-    ("onboarding", "monitoring", "gateway", "console"),
+    ("gateway", "console"),
     "Invoices and what else money decides.",
 )
 ALERTS = Topic(
@@ -93,7 +93,7 @@ CATALOGUE = Topic(
     1,
     3650,
     ("gateway",),
-    ("onboarding", "billing", "monitoring", "gateway", "console"),
+    ("onboarding", "billing", "monitoring", "console"),
     "Plans, meters and resellers, in one total order numbered by revision.",
 )
 
