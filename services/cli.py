@@ -5,8 +5,8 @@ import importlib
 import json
 import signal
 import sys
-from collections.abc import Coroutine
-from datetime import datetime
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
@@ -16,13 +16,13 @@ from asyncpg import InvalidAuthorizationSpecificationError, InvalidCatalogNameEr
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from services import __version__
 from services.chassis.settings import SettingsWrong, master_key, told
 from services.local.home import HomeBusy, default_home
 from services.local.jars import JarsMissing
-from services.local.roles import SERVICES
+from services.local.roles import SERVICES, role_of
 
 app = typer.Typer(
     name="vicino", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -44,6 +44,9 @@ ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of
 PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
 console = Console()
 
+TABLE_WIDTH = 160
+"""Of what is listed: a narrower terminal breaks its lines, and cuts none."""
+
 AWAY = (OSError, InvalidAuthorizationSpecificationError, InvalidCatalogNameError)
 """A server cannot be reached, or does not let us in: the environment's fault, not the program's."""
 
@@ -51,6 +54,20 @@ AWAY = (OSError, InvalidAuthorizationSpecificationError, InvalidCatalogNameError
 def _cannot_go_on(why: str) -> NoReturn:
     Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {escape(why)}", highlight=False)
     raise typer.Exit(1)
+
+
+def _show(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """A table that is cut nowhere: an id that is shown is copied into the next command."""
+    table = Table(*(Column(name, overflow="fold") for name in columns))
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    Console(width=max(console.width, TABLE_WIDTH)).print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+    return "" if value is None else escape(str(value))
 
 
 def _play(work: Coroutine[Any, Any, Any]) -> Any:
@@ -117,6 +134,19 @@ def demo(home: HomeOption = None) -> None:
 
     if not _play(run(home or default_home(), console)):
         raise typer.Exit(1)
+
+
+@app.command()
+def dsn(name: ServiceArgument, home: HomeOption = None) -> None:
+    """Print the DSN of a service's schema in a stack of `vicino up`, for VICINO_POSTGRES_URL or any client."""
+    from services.local.home import Home
+    from services.local.stack import DATABASE
+
+    folder, role = Home(home or default_home()), role_of(_service(name))
+    port = folder.recall("ports").get("postgres")
+    if port is None:
+        _cannot_go_on(f"{folder.path} holds no PostgreSQL: was `vicino up` ever started there?")
+    sys.stdout.write(f"postgresql://{role}:{folder.password(role)}@127.0.0.1:{port}/{DATABASE}\n")
 
 
 @app.command()
@@ -211,10 +241,8 @@ def rejects_list(
     """What a service could not act on: where it came from, and why."""
     from services.chassis.rejects import listed
 
-    table = Table("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
-    for row in _play(listed(postgres_url, _service(name), reason, limit)):
-        table.add_row(*(str(value) for value in row))
-    console.print(table)
+    columns = ("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
+    _show(columns, _play(listed(postgres_url, _service(name), reason, limit)))
 
 
 @rejects_app.command("replay")
@@ -243,10 +271,8 @@ def jobs_list(
     """Jobs that have failed, or that wait."""
     from services.chassis.rejects import jobs_in
 
-    table = Table("id", "kind", "key", "run at", "attempt", "last error")
-    for row in _play(jobs_in(postgres_url, _service(name), state, limit)):
-        table.add_row(*(str(value) for value in row))
-    console.print(table)
+    columns = ("id", "kind", "key", "run at", "attempt", "last error")
+    _show(columns, _play(jobs_in(postgres_url, _service(name), state, limit)))
 
 
 @jobs_app.command("retry")
@@ -273,10 +299,8 @@ def meters_list(postgres_url: PostgresOption) -> None:
     """All definitions of all meters, and since when each counts."""
     from services.billing.metering.tools import definitions
 
-    table = Table("meter", "version", "counts from", "aggregation", "reads", "filter", "kept apart by")
-    for row in _play(definitions(postgres_url)):
-        table.add_row(*(str(value) for value in row))
-    console.print(table)
+    columns = ("meter", "version", "counts from", "aggregation", "reads", "filter", "kept apart by")
+    _show(columns, _play(definitions(postgres_url)))
 
 
 @meters_app.command("verify")

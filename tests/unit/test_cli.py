@@ -63,6 +63,11 @@ def test_a_server_that_is_away_is_told_in_a_line() -> None:
     assert (code, said.startswith("Vicino cannot go on:"), "hunter2" in said) == (1, True, False)
 
 
+def test_where_no_stack_was_started_there_is_no_dsn(tmp_path: Path) -> None:
+    code, said = run("dsn", "billing", "--home", str(tmp_path))
+    assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (1, True, [])
+
+
 def test_the_version_is_the_images() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     assert run("version") == (0, __version__)

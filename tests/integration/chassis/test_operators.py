@@ -15,7 +15,7 @@ from tests.support.running import settings_for
 
 async def vicino(*arguments: str, url: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.cli", *arguments, env={**os.environ, "VICINO_POSTGRES_URL": url, "COLUMNS": "200"},
+        sys.executable, "-m", "services.cli", *arguments, env={**os.environ, "VICINO_POSTGRES_URL": url, "COLUMNS": "80"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()
@@ -31,12 +31,13 @@ async def test_failed_jobs_are_listed_and_tried_again_and_no_others(
     failed, waiting = uuid4(), uuid4()
     for job, state in ((failed, "failed"), (waiting, "waiting")):
         await db.execute(
-            "insert into job (id, kind, args, run_at, state, attempt) values ($1, 'call', '{}', now(), $2, 5)",
-            job,
-            state,
-        )
+            "insert into job (id, kind, key, args, run_at, state, attempt, last_error)"
+            " values ($1, 'call', $3, '{}', now(), $2, 5, '[red] ' || repeat('no answer ', 20))",
+            job, state, str(job),
+        )  # fmt: skip
     code, said = await vicino("jobs", "list", "monitoring", url=url)
     assert (code, str(failed) in said, str(waiting) in said) == (0, True, False)
+    assert "[red]" in said
     code, said = await vicino("jobs", "retry", "monitoring", str(failed), str(waiting), url=url)
     assert (code, said.strip()) == (0, "1 of 2 had failed and will be tried again.")
     assert [tuple(row) for row in await db.fetch("select state, attempt from job order by attempt")] == [
