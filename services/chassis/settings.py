@@ -12,7 +12,10 @@ MASTER_KEY_BYTES = 32
 class ServiceSettings(BaseSettings):
     """Where a service finds what it needs. Each service subclasses it for what is its own."""
 
-    model_config = SettingsConfigDict(env_prefix="VICINO_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VICINO_", extra="ignore", frozen=True,
+        hide_input_in_errors=True,  # a message about one setting would else show the secrets beside it
+    )  # fmt: skip
 
     postgres_url: str
     """DSN of the service's own role; its schema is named like the service."""
