@@ -18,8 +18,9 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 IDLE_IN_TRANSACTION_MS = 20_000
 """A process that is paused in a transaction holds its locks no longer than this."""
 
-_RECORD_FAULT_CLASSES = ("22", "23", "P0")
-"""SQLSTATE classes that one record's data cause: data exception, constraint violation, raised by a function.
+_RECORD_FAULT_CLASSES = ("22", "23", "54", "P0")
+"""SQLSTATE classes that one record's data cause: data exception, constraint violation, too large or too deep for a limit
+of PostgreSQL's (a text that no index takes), raised by a function.
 Everything else (connection, deadlock, resources, read-only, missing privilege or table) is not the record's fault."""
 
 _AWAY_CLASSES = ("08", "53", "57")
@@ -92,6 +93,13 @@ def is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError)
     return isinstance(error, OSError | TimeoutError)
+
+
+def told(error: BaseException) -> str:
+    """An error as it may be kept and logged: a database's message may repeat a row's values, so only its class is told."""
+    if isinstance(error, asyncpg.PostgresError):
+        return f"{type(error).__name__} ({error.sqlstate})"
+    return f"{type(error).__name__}: {error}"
 
 
 def load_queries(path: Path) -> Any:

@@ -15,11 +15,13 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import asyncpg
+from pydantic import ValidationError
 
+from schemas.envelope import faults
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
 from services.chassis.clock import Clock
-from services.chassis.database import Connection, Pool
+from services.chassis.database import Connection, Pool, is_infrastructure, told
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.unit import Args, Cause, Unit
@@ -157,13 +159,16 @@ class Worker:
         self._wakeups = wakeups
         self._running: dict[asyncio.Task[None], str] = {}
         self._alive = time.monotonic()
+        self._leasing = asyncio.Lock()
+        self._stopping = False
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until stopped or cancelled."""
         failures = 0
-        while True:
+        while not self._stopping:
             try:
-                leased = await self._lease()
+                async with self._leasing:
+                    leased = await self._lease()
                 self._alive, failures = time.monotonic(), 0
                 if not leased:
                     await self._wakeups.wait("jobs", POLL_SECONDS)
@@ -175,10 +180,9 @@ class Worker:
     async def _lease(self) -> int:
         busy = Counter(self._running.values())
         room = {name: handler.kind.concurrency - busy[name] for name, handler in self._handlers.items()}
+        free = {name: places for name, places in room.items() if places > 0 and not self._stopping}
         async with self._lane.pool.acquire() as db:
-            rows = await store.lease_jobs(
-                db, {name: free for name, free in room.items() if free > 0}, self._leases, self._lane.clock.now()
-            )
+            rows = await store.lease_jobs(db, free, self._leases, self._lane.clock.now())
         if rows:
             reach("job.leased")
         for row in rows:
@@ -195,13 +199,17 @@ class Worker:
 
     async def _run_one(self, row: asyncpg.Record) -> None:
         handler = self._handlers[row["kind"]]
-        job = Job(handler.kind.args.model_validate(row["args"]), handler.kind, row, self._lane)
-        with metrics.JOB_SECONDS.labels(job.kind.name).time():
-            outcome = await self._outcome(handler, job)
-        metrics.JOBS.labels(job.kind.name, outcome).inc()
+        with metrics.JOB_SECONDS.labels(handler.kind.name).time():
+            outcome = await self._outcome(handler, row)
+        metrics.JOBS.labels(handler.kind.name, outcome).inc()
 
-    async def _outcome(self, handler: JobHandler, job: Job[Any]) -> str:
+    async def _outcome(self, handler: JobHandler, row: asyncpg.Record) -> str:
         """Run a job and settle its row; returns what became of it."""
+        try:
+            job = Job(handler.kind.args.model_validate(row["args"]), handler.kind, row, self._lane)
+        except ValidationError as error:
+            # Written by another build: no later attempt will read it, a person may.
+            return await self._keep(row, f"bad arguments: {faults(error)}")
         try:
             if handler.kind.attempts is not None and job.attempt > handler.kind.attempts:
                 raise GiveUp("the last attempt did not come to an end")
@@ -213,41 +221,62 @@ class Worker:
         except LeaseLost:
             return "lease_lost"
         except asyncio.CancelledError:
-            await self._settle(store.release_job, job)
+            await self._settle(store.release_job, row)
             raise
         except Exception as error:  # noqa: BLE001 - every failure of an outside call is a retry or the end
-            return await self._failed(handler, job, error)
+            return await self._failed(handler, job, row, error)
         return "done"
 
-    async def _failed(self, handler: JobHandler, job: Job[Any], error: Exception) -> str:
+    async def _failed(self, handler: JobHandler, job: Job[Any], row: asyncpg.Record, error: Exception) -> str:
         if isinstance(error, NotYet):
-            await self._settle(store.postpone_job, job, job.now + timedelta(seconds=error.seconds))
+            await self._settle(store.postpone_job, row, job.now + timedelta(seconds=error.seconds))
             return "postponed"
-        why = f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX].replace("\x00", "")
+        why = _storable(told(error))
         log.warning("job failed", kind=job.kind.name, attempt=job.attempt, error=why)
         if job.finished:
             return "done"
         out_of_attempts = job.is_last or isinstance(error, GiveUp)
         if not out_of_attempts:
             wait = error.seconds if isinstance(error, RetryLater) else job.kind.backoff.seconds(job.attempt)
-            await self._settle(store.retry_job, job, job.now + timedelta(seconds=wait), why)
+            await self._settle(store.retry_job, row, job.now + timedelta(seconds=wait), why)
             return "retried"
         if handler.exhausted is None:
-            await self._settle(store.fail_job, job, why)
-            return "failed"
-        async with job.finish() as unit:
-            await handler.exhausted(job.args, unit, str(error))
+            return await self._keep(row, why)
+        return await self._exhaust(handler.exhausted, job, row, error)
+
+    async def _exhaust(self, end: Exhausted, job: Job[Any], row: asyncpg.Record, error: Exception) -> str:
+        """End a job whose attempts are used up; one that cannot even end is kept."""
+        try:
+            async with job.finish() as unit:
+                await end(job.args, unit, str(error))
+        except LeaseLost:
+            return "lease_lost"
+        except Exception as fault:
+            if is_infrastructure(fault):
+                raise
+            return await self._keep(row, f"could not be ended: {told(fault)}, after {told(error)}")
         return "exhausted"
 
-    async def _settle(self, statement: Callable[..., Awaitable[None]], job: Job[Any], *values: object) -> None:
+    async def _keep(self, row: asyncpg.Record, why: str) -> str:
+        """Keep a job that will not be tried again, for a person to look at."""
+        log.error("job kept as failed", kind=row["kind"], job=str(row["id"]), error=why)
+        await self._settle(store.fail_job, row, _storable(why))
+        return "failed"
+
+    async def _settle(self, statement: Callable[..., Awaitable[None]], row: asyncpg.Record, *values: object) -> None:
         async with self._lane.pool.acquire() as db:
-            await statement(db, job.id, job.token, *values)
+            await statement(db, row["id"], row["lease_token"], *values)
 
     async def stop(self) -> None:
-        """Let running jobs end, for a while; give back the rest untried."""
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=STOP_TIMEOUT_SECONDS)
+        """Begin no other job; let those at work end, for a while; give back the rest untried."""
+        self._stopping = True
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_SECONDS), self._leasing:
+                if self._running:
+                    await asyncio.wait(self._running)
+        except TimeoutError:
+            log.warning("jobs at work are given back", jobs=len(self._running))
+        late = list(self._running)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
@@ -256,3 +285,7 @@ class Worker:
         """Why jobs are not run; empty when they are."""
         silent = time.monotonic() - self._alive
         return [f"jobs: no look at the table for {silent:.0f} s"] if silent > 30 else []
+
+
+def _storable(text: str) -> str:
+    return text[:ERROR_LENGTH_MAX].replace("\x00", "")

@@ -45,9 +45,12 @@ def _apply(url: str, schema: str, folders: tuple[Path, ...]) -> None:
     for folder in folders:
         command += ["--migrations-dir", str(folder)]
     environment = {**os.environ, "DATABASE_URL": _in_schema(url, schema)}
-    done = subprocess.run(  # noqa: S603 - our own binary, no shell
-        [*command, "migrate"], env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own binary, no shell
+            [*command, "migrate"], env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise MigrationFailed(f"schema {schema}: not done after {TIMEOUT_SECONDS} s") from None
     if done.returncode != 0:
         raise MigrationFailed(f"schema {schema}: {done.stderr.strip() or done.stdout.strip()}")
 

@@ -9,13 +9,14 @@ import time
 from base64 import b64decode
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
 from services.chassis.database import Connection, Pool
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
-from services.chassis.producer import Producer
+from services.chassis.producer import Message, Producer
 from services.chassis.wakeups import Wakeups
 
 ROUND_FACTS_MAX = 1000
@@ -27,7 +28,7 @@ log = logger(__name__)
 
 
 class Relay:
-    """Sends what the service has said."""
+    """Sends what the service has said, with a producer of its own."""
 
     def __init__(self, pool: Pool, producer: Producer, wakeups: Wakeups) -> None:
         self._pool, self._producer, self._wakeups = pool, producer, wakeups
@@ -62,18 +63,22 @@ class Relay:
         return len(facts)
 
     async def _send(self, db: Connection, facts: list[asyncpg.Record]) -> None:
-        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            sending = [await self._begin(fact) for fact in facts]
-            await asyncio.gather(*sending)
+        try:
+            await self._producer.send_all([_message(fact) for fact in facts], SEND_TIMEOUT_SECONDS)
+        except (KafkaError, OSError):
+            # All of it will be sent again: what is still in line must not overtake what failed before it.
+            await self._producer.renew()
+            raise
         reach("relay.sent")
         await store.remove_facts(db, [fact["seq"] for fact in facts])
-
-    async def _begin(self, fact: asyncpg.Record) -> "asyncio.Future[object]":
-        key = fact["subject"].encode() if fact["key"] is None else fact["key"]
-        headers = [(name, b64decode(value)) for name, value in fact["headers"]]
-        return await self._producer.begin(fact["topic"], key, fact["payload"], headers)
 
     def problems(self) -> list[str]:
         """Why facts are not leaving; empty when they are."""
         silent = time.monotonic() - self._alive
         return [f"outbox: no round for {silent:.0f} s"] if silent > 2 * SEND_TIMEOUT_SECONDS else []
+
+
+def _message(fact: asyncpg.Record) -> Message:
+    key = fact["subject"].encode() if fact["key"] is None else fact["key"]
+    headers = [(name, None if value is None else b64decode(value)) for name, value in fact["headers"]]
+    return fact["topic"], key, fact["payload"], headers

@@ -41,9 +41,14 @@ select event_key, content_hash from inbox where event_key = any(:event_keys::uui
 -- A rejected event has not acted: it may come again after repair.
 delete from inbox where event_key = any(:event_keys::uuid[]);
 
--- name: prune_inbox(days)$
--- Drops ids older than the window; returns how many.
-with gone as (delete from inbox where seen_at < now() - make_interval(days => :days) returning 1) select count(*) from gone;
+-- name: prune_inbox(days, limit)$
+-- Drops ids older than the window, a lot at a time, past those that another copy is dropping; returns how many.
+with old as (
+    select event_key from inbox where seen_at < now() - make_interval(days => :days) limit :limit for update skip locked
+), gone as (
+    delete from inbox using old where inbox.event_key = old.event_key returning 1
+)
+select count(*) from gone;
 
 -- name: keep_rejects(topics, parts, log_ids, positions, tenants, reasons, details, keys, raws, headers)!
 -- Keeps records that could not be acted on. The same record refused again is the same reject.
@@ -102,7 +107,7 @@ select count(*) from outbox;
 select pg_notify('vicino_' || current_schema() || '_' || :what, '');
 
 -- name: add_job(id, kind, key, args, run_at, correlation_id, causation_id)!
--- A job, once: the same id again, or (with a key) the same kind and key, only moves it.
+-- A job. With a key there is at most one of its kind: asking again moves it.
 insert into job (id, kind, key, args, run_at, correlation_id, causation_id)
 values (:id, :kind, :key, :args, :run_at, :correlation_id, :causation_id)
 on conflict (kind, key) do update

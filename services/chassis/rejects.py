@@ -1,13 +1,20 @@
 """What operators do with what was set aside: look at rejects and failed jobs, and send them again."""
 
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from services.chassis import store
 from services.chassis.database import Connection, connect
-from services.chassis.rows import Fact
+from services.chassis.rows import Fact, FactTooLarge
+
+
+class CannotReplay(RuntimeError):
+    """A reject cannot be sent again as it is."""
 
 
 @asynccontextmanager
@@ -28,14 +35,25 @@ async def listed(url: str, service: str, reason: str | None, limit: int) -> list
 
 
 async def replay(url: str, service: str, ids: list[int], reason: str | None) -> int:
-    """Send rejects again to their topic, once, through the outbox; returns how many."""
+    """Send rejects again to their topic, once, through the outbox; returns how many.
+
+    Raises `CannotReplay`, and sends none, when one of them is larger than a message of ours may be.
+    """
     async with _opened(url, service) as db, db.transaction():
         found = await store.lock_rejects(db, ids, reason)
-        facts = [Fact(uuid4(), row["topic"], "", "replay", row["key"] or b"", row["raw"]) for row in found]
+        facts = [_again(row) for row in found]
         if facts:
             await store.add_facts(db, facts)
             await store.mark_replayed(db, [row["id"] for row in found])
     return len(facts)
+
+
+def _again(row: asyncpg.Record) -> Fact:
+    headers = [(name, None if value is None else b64decode(value)) for name, value in row["headers"]]
+    try:
+        return Fact(uuid4(), row["topic"], "", "replay", row["key"] or b"", row["raw"], headers)
+    except FactTooLarge as error:
+        raise CannotReplay(f"reject {row['id']} of {row['topic']}: {error}") from None
 
 
 async def jobs_in(url: str, service: str, state: str, limit: int) -> list[tuple[Any, ...]]:

@@ -6,10 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+FACT_BYTES_MAX = 900_000
+"""A little under Kafka's default limit of a message, so that no fact can get stuck in the outbox."""
+
+
+class FactTooLarge(ValueError):
+    """A fact is larger than Kafka would take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A row of the outbox."""
+    """A row of the outbox. Raises `FactTooLarge` rather than be what Kafka would refuse."""
 
     id: UUID
     topic: str
@@ -18,6 +25,12 @@ class Fact:
     key: bytes | None
     payload: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+
+    def __post_init__(self) -> None:
+        size = len(self.key or b"") + len(self.payload or b"")
+        size += sum(len(name) + len(value or b"") for name, value in self.headers)
+        if size > FACT_BYTES_MAX:
+            raise FactTooLarge(f"{self.type} would have {size} bytes, more than {FACT_BYTES_MAX}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,10 @@ def master_key(text: str) -> bytes:
 class ServiceSettings(BaseSettings):
     """Where a service finds what it needs. Each service subclasses it for what is its own."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True,
+        hide_input_in_errors=True,  # a message about one setting would else show the secrets beside it
+    )  # fmt: skip
 
     postgres_url: str
     """DSN of the service's own role; its schema is named like the service."""

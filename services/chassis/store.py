@@ -84,9 +84,9 @@ async def forget_events(db: Connection, keys: Iterable[UUID]) -> None:
     await _sql.forget_events(db, event_keys=list(keys))
 
 
-async def prune_inbox(db: Connection, days: int) -> int:
-    """Drop ids older than the window; returns how many."""
-    return int(await _sql.prune_inbox(db, days=days))
+async def prune_inbox(db: Connection, days: int, limit: int) -> int:
+    """Drop at most `limit` ids older than the window; returns how many."""
+    return int(await _sql.prune_inbox(db, days=days, limit=limit))
 
 
 async def keep_rejects(db: Connection, rejects: Sequence[Reject]) -> None:

@@ -21,8 +21,8 @@ from services.chassis.database import Connection, Pool
 from services.chassis.rows import Cancelled, Fact, JobRow
 
 _FACT = UUID("5d2f2f0a-2a55-4a0c-8c3c-7f1b5f6f9d01")
-FACT_BYTES_MAX = 900_000
-"""A little under Kafka's default limit of a message, so that no fact can get stuck in the outbox."""
+MIRROR_KEY_BYTES_MAX = 10_000
+"""What of a rejected record's key goes to the dead-letter topic: packed, a record larger than any message gets in."""
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
@@ -50,10 +50,6 @@ class Rejected(Exception):
         self.reason, self.detail = reason, detail
 
 
-class FactTooLarge(ValueError):
-    """A fact is larger than Kafka would take."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What a unit of work acts on. `seed` is the same whenever the same thing is acted on again."""
@@ -65,8 +61,8 @@ class Cause:
     @classmethod
     def of(cls, event: Event[Payload]) -> "Cause":
         """The event as a cause: its story goes on, and it becomes the parent."""
-        seed = f"{event.subject}|{event.source}|{event.id}"
-        return cls(seed, event.correlation_id or event.id, event.id)
+        # A separator that no attribute can hold: other events may not add up to the same.
+        return cls("\x00".join((event.subject, event.source, event.id)), event.correlation_id or event.id, event.id)
 
 
 @dataclass
@@ -112,10 +108,8 @@ class Unit:
             correlation_id=self._cause.correlation_id,
             causation_id=self._cause.causation_id,
         )
-        raw = event.encode()
-        if len(raw) > FACT_BYTES_MAX:
-            raise FactTooLarge(f"{event.type} would have {len(raw)} bytes, more than {FACT_BYTES_MAX}")
-        self._parcel.facts.append(Fact(UUID(event.id), payload.topic.name, subject, event.type, None, raw))
+        fact = Fact(UUID(event.id), payload.topic.name, subject, event.type, None, event.encode())
+        self._parcel.facts.append(fact)
         return event
 
     def enqueue(self, kind: Kind, args: Args, *, at: datetime | None = None, key: str | None = None) -> None:
@@ -153,4 +147,5 @@ def dead_letter(
     topic: Topic, seed: str, key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, bytes | None]]
 ) -> Fact:
     """A rejected record as a fact on the topic's dead-letter topic."""
-    return Fact(uuid5(_FACT, f"reject|{seed}"), topic.dead_letters, "", "reject", key or b"", raw, headers)
+    key = (key or b"")[:MIRROR_KEY_BYTES_MAX]
+    return Fact(uuid5(_FACT, f"reject|{seed}"), topic.dead_letters, "", "reject", key, raw, headers)

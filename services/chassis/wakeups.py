@@ -4,6 +4,7 @@ A notification may be lost (a dropped connection, a restart), so it only shorten
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from services.chassis.logs import logger
 
 RETRY = Backoff(first_seconds=0.2, max_seconds=5.0)
 ALIVE_EVERY_SECONDS = 10.0
+DEAF_SECONDS = 30.0
 
 log = logger(__name__)
 
@@ -22,6 +24,7 @@ class Wakeups:
 
     def __init__(self, url: str, schema: str, names: Sequence[str]) -> None:
         self._url, self._schema = url, schema
+        self._listened = time.monotonic()
         self._events = {f"vicino_{schema}_{name}": asyncio.Event() for name in names}
 
     async def wait(self, name: str, timeout_seconds: float) -> None:
@@ -58,10 +61,16 @@ class Wakeups:
             for event in self._events.values():
                 event.set()
             while not connection.is_closed():
+                self._listened = time.monotonic()
                 await asyncio.sleep(ALIVE_EVERY_SECONDS)
                 await connection.execute("select 1")
         finally:
             connection.terminate()
+
+    def problems(self) -> list[str]:
+        """Why nobody listens; empty when somebody does."""
+        silent = time.monotonic() - self._listened
+        return [f"wake-ups: nobody has listened for {silent:.0f} s"] if silent > DEAF_SECONDS else []
 
     def _wake(self, _connection: Any, _pid: int, channel: str, _payload: object) -> None:
         self._events[channel].set()

@@ -12,9 +12,9 @@ from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from schemas.scalars import Key, Uuid
+from services.chassis.rows import FactTooLarge
 from services.chassis.service import Runtime
 from services.chassis.store import rows
-from services.chassis.unit import FactTooLarge
 from services.chassis.web import Problem, application, bearer
 from services.gateway import contract, metrics
 from services.gateway.away import answer_when_away

@@ -130,7 +130,8 @@ class Intake:
     async def _send(self, admitted: Sequence[Admitted]) -> None:
         """Send, and wait for all in-sync replicas."""
         messages = [
-            (item.event.data.topic.name, key_of(item.event, self._very_large), item.event.encode()) for item in admitted
+            (item.event.data.topic.name, key_of(item.event, self._very_large), item.event.encode(), ())
+            for item in admitted
         ]
         await self._runtime.producer.send_all(messages, SEND_TIMEOUT_SECONDS)
 

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -25,6 +26,8 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 """
+ADMIN = "admin"
+MECHANISM = "SCRAM-SHA-512"
 
 
 def _java_runtime() -> str:
@@ -36,10 +39,12 @@ def _java_runtime() -> str:
 
 
 class Kafka:
-    """One or three brokers that are also their own controllers."""
+    """One or three brokers that are also their own controllers; open to all of this machine, or closed: see `start`."""
 
-    def __init__(self, folder: Path, nodes: int, settings: Mapping[str, str], report: Callable[[str], None]) -> None:
-        self._folder, self._settings, self._report = folder, dict(settings), report
+    def __init__(
+        self, folder: Path, nodes: int, settings: Mapping[str, str], password: str, report: Callable[[str], None]
+    ) -> None:
+        self._folder, self._settings, self._password, self._report = folder, dict(settings), password, report
         self.nodes = list(range(1, nodes + 1))
         self._ports: dict[int, tuple[int, int]] = {}
         self._children: dict[int, Child] = {}
@@ -48,13 +53,14 @@ class Kafka:
     @classmethod
     async def start(
         cls, folder: Path, *, nodes: int = 1, ports: Mapping[str, int] | None = None,
-        settings: Mapping[str, str] | None = None, report: Callable[[str], None] = lambda _: None,
+        settings: Mapping[str, str] | None = None, password: str = "", report: Callable[[str], None] = lambda _: None,
     ) -> "Kafka":  # fmt: skip
         """Format what is new, start all nodes, and wait until every broker answers a client.
 
+        With a `password`, that of `admin`, clients must log in (SCRAM) and may do only what an ACL says.
         Raises `JarsMissing`, or `RuntimeError` with the end of a node's log.
         """
-        kafka = cls(folder, nodes, settings or {}, report)
+        kafka = cls(folder, nodes, settings or {}, password, report)
         folder.mkdir(parents=True, exist_ok=True)
         kafka._libs = await asyncio.to_thread(kafka_libs, folder.parent, report)
         kept = ports or {}
@@ -75,6 +81,18 @@ class Kafka:
         """The brokers' addresses."""
         return ",".join(f"127.0.0.1:{broker}" for broker, _ in self._ports.values())
 
+    def login(self, user: str = ADMIN, password: str = "") -> dict[str, Any]:
+        """What a librdkafka client needs to get in, as `admin` if no other user is named."""
+        address = {"bootstrap.servers": self.bootstrap}
+        if not self._password:
+            return address
+        return address | {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": MECHANISM,
+            "sasl.username": user,
+            "sasl.password": password or self._password,
+        }
+
     @property
     def ports(self) -> dict[str, int]:
         """All ports, by name, to be kept for the next start."""
@@ -85,29 +103,34 @@ class Kafka:
         broker, controller = self._ports[node]
         replicas = str(min(3, len(self.nodes)))
         in_sync = str(max(1, int(replicas) - 1))
-        values = {
-            "process.roles": "broker,controller",
-            "node.id": str(node),
-            "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{c}" for n, (_, c) in self._ports.items()),
-            "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self._folder / f"node-{node}"),
-            "offsets.topic.replication.factor": replicas,
-            "transaction.state.log.replication.factor": replicas,
-            "transaction.state.log.min.isr": in_sync,
-            "share.coordinator.state.topic.replication.factor": replicas,
-            "share.coordinator.state.topic.min.isr": in_sync,
-            "default.replication.factor": replicas,
-            "min.insync.replicas": in_sync,
-            "offsets.topic.num.partitions": "4",
-            "group.initial.rebalance.delay.ms": "0",
-            "auto.create.topics.enable": "false",
-            "delete.topic.enable": "true",
-            # A node that was killed may register again once its old session has lapsed: 9 s by default.
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-        } | self._settings
+        door = "SASL_PLAINTEXT" if self._password else "PLAINTEXT"
+        values = (
+            {
+                "process.roles": "broker,controller",
+                "node.id": str(node),
+                "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{c}" for n, (_, c) in self._ports.items()),
+                "listeners": f"{door}://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
+                "advertised.listeners": f"{door}://127.0.0.1:{broker}",
+                "controller.listener.names": "CONTROLLER",
+                "log.dirs": str(self._folder / f"node-{node}"),
+                "offsets.topic.replication.factor": replicas,
+                "transaction.state.log.replication.factor": replicas,
+                "transaction.state.log.min.isr": in_sync,
+                "share.coordinator.state.topic.replication.factor": replicas,
+                "share.coordinator.state.topic.min.isr": in_sync,
+                "default.replication.factor": replicas,
+                "min.insync.replicas": in_sync,
+                "offsets.topic.num.partitions": "4",
+                "group.initial.rebalance.delay.ms": "0",
+                "auto.create.topics.enable": "false",
+                "delete.topic.enable": "true",
+                # A node that was killed may register again once its old session has lapsed: 9 s by default.
+                "broker.session.timeout.ms": "3000",
+                "broker.heartbeat.interval.ms": "500",
+            }
+            | (_closed(self._password) if self._password else {})
+            | self._settings
+        )
         file = self._folder / f"node-{node}.properties"
         file.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="ascii")
         return file
@@ -138,6 +161,8 @@ class Kafka:
             "-c",
             str(self._properties(node)),
         )
+        if self._password:
+            command += ["--add-scram", f"{MECHANISM}=[name={ADMIN},password={self._password}]"]
         await run_to_end(f"kafka format {node}", command, log=self._log(node))
 
     async def start_node(self, node: int) -> None:
@@ -148,7 +173,7 @@ class Kafka:
     async def wait_ready(self, nodes: int | None = None) -> None:
         """Wait until a client sees so many brokers (all, if not said). Raises `RuntimeError`, `TimeoutError`."""
         wanted = nodes or len(self.nodes)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin = AdminClient({**self.login(), "log_level": 0})
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             while await asyncio.to_thread(_brokers, admin) < wanted:
                 self._check_alive()
@@ -179,6 +204,24 @@ class Kafka:
         """A clean stop of all nodes."""
         await asyncio.gather(*(child.stop() for child in self._children.values()))
         self._children.clear()
+
+
+def _closed(password: str) -> dict[str, str]:
+    """Settings of a broker that lets nobody in without a login, and nobody do what no ACL allows."""
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    return {
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        "inter.broker.listener.name": "SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms": MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": MECHANISM,
+        "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": (
+            f'{module} required username="{ADMIN}" password="{password}";'
+        ),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        # The nodes themselves come without a name, on the controllers' listener of loopback.
+        "super.users": f"User:{ADMIN};User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "false",
+    }
 
 
 def _brokers(admin: AdminClient) -> int:

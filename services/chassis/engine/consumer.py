@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -26,8 +26,9 @@ from services.chassis.backoff import Backoff
 from services.chassis.engine import batches
 from services.chassis.engine.batches import Record
 from services.chassis.engine.lanes import Lane
-from services.chassis.engine.logbook import Logbook
+from services.chassis.engine.logbook import Logbook, TopicMissing
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
+from services.chassis.engine.slices import Slice
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.store import Log
@@ -77,13 +78,17 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._logbook = logbook
         self._partition = partition
         self._topics = {reading.prefix + topic.name: topic for topic in reading.topics}
+        self._logs: dict[TopicPartition, Log] = {}
+        """The log that each partition was positioned in."""
         self._next: dict[TopicPartition, int] = {}
         self._moved: dict[TopicPartition, float] = {}
         self._uncommitted: dict[TopicPartition, int] = {}
         self._halted: dict[TopicPartition, str] = {}
         self._unreadable: dict[TopicPartition, tuple[int, int]] = {}
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._lanes: dict[TopicPartition, Lane[list[Record]]] = {}
+        self._lanes: dict[TopicPartition, Lane[Slice]] = {}
+        self._heard = time.monotonic()
+        self._missing = ""
         self._stopping = False
         batches.install()
         batches.listen(self._cannot_read)
@@ -102,10 +107,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         """Forget what was ours; whoever comes next reads the database."""
         for tp in revoked:
             self._next.pop(tp, None)
+            self._logs.pop(tp, None)
             self._uncommitted.pop(tp, None)
-            self._unreadable.pop(tp, None)
-            if self._halted.pop(tp, None):
-                metrics.HALTED.dec()
+            self._unhalt(tp)
             if lane := self._lanes.get(tp):
                 lane.clear()
             if task := self._positioning.pop(tp, None):
@@ -139,7 +143,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _position(self, tp: TopicPartition) -> None:
         """Seek to the database's offset. Raises `LogTruncated` when the log ends before it."""
         await self._logbook.refresh([tp.topic])
-        entry = self._log(tp)
+        entry = self._logs[tp] = self._log(tp)
         begin = (await self._consumer.beginning_offsets([tp]))[tp]
         end = (await self._consumer.end_offsets([tp]))[tp]
         position = await self._partition.start(entry, begin, end)
@@ -147,7 +151,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             return
         self._consumer.seek(tp, position)
         self._next[tp], self._moved[tp] = position, time.monotonic()
+        self._unhalt(tp)
         self._consumer.resume(tp)
+
+    def _read_anew(self, tp: TopicPartition) -> None:
+        self._consumer.pause(tp)
+        self._reposition(tp)
 
     def _cannot_read(self, tp: TopicPartition, offset: int, error: Exception) -> None:
         """A batch came that cannot be read: it is fetched again, but not for ever."""
@@ -166,6 +175,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._halted[tp] = str(error)
         log.error("partition halted", partition=str(tp), error=str(error))
 
+    def _unhalt(self, tp: TopicPartition) -> None:
+        self._unreadable.pop(tp, None)
+        if self._halted.pop(tp, None):
+            metrics.HALTED.dec()
+
     def _owns(self, tp: TopicPartition) -> bool:
         return not self._stopping and self._subscriber.consumer is not None and tp in self._consumer.assignment()
 
@@ -175,77 +189,81 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     # -- records ---------------------------------------------------------------------------------------------------
 
     async def _take_batch(self, records: tuple[Record, ...]) -> None:
+        """Bring each partition's records to its lane, as what they are now: a topic made anew has another log id."""
         reach("engine.fetched")
+        if self._stopping:
+            return
         slices = [
-            (TopicPartition(*place), list(run)) for place, run in groupby(records, attrgetter("topic", "partition"))
+            (tp := TopicPartition(*place), Slice(self._topics[tp.topic], self._log(tp), list(run)))
+            for place, run in groupby(records, attrgetter("topic", "partition"))
         ]
         await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices))
 
-    def _lane(self, tp: TopicPartition) -> Lane[list[Record]]:
+    def _lane(self, tp: TopicPartition) -> Lane[Slice]:
         if tp not in self._lanes:
             self._lanes[tp] = Lane(str(tp), partial(self._take, tp))
         return self._lanes[tp]
 
-    async def _take(self, tp: TopicPartition, records: list[Record]) -> bool:
+    async def _take(self, tp: TopicPartition, piece: Slice) -> bool:
         """Carry one slice until it is committed, is found not to be ours, or the service stops; false: read anew."""
-        failures, left = 0, list(records)
-        while left and self._owns(tp):
+        failures = 0
+        while piece.records and self._owns(tp):
             try:
-                rest = await self._carry(tp, left)
+                rest = await self._carry(tp, piece)
                 if rest is None:
                     return False
-                left = rest
+                piece = replace(piece, records=rest)
             except Exception as error:  # noqa: BLE001 - never skip: a slice is tried until it works or is taken away
                 failures += 1
-                metrics.SLICE_RETRIES.labels(self._topics[tp.topic].name, type(error).__name__).inc()
+                metrics.SLICE_RETRIES.labels(piece.topic.name, type(error).__name__).inc()
                 log.warning("slice will be tried again", partition=str(tp), failures=failures, error=repr(error))
                 await asyncio.sleep(RETRY.seconds(failures))
-        return not left
+        return not piece.records
 
-    async def _carry(self, tp: TopicPartition, records: list[Record]) -> list[Record] | None:
+    async def _carry(self, tp: TopicPartition, piece: Slice) -> Sequence[Record] | None:
         """Carry a slice; returns what is still to be carried, None when the partition must be read from elsewhere."""
         try:
-            self._progress(tp, await self._partition.carry(self._topics[tp.topic], self._log(tp), records))
+            self._progress(tp, piece.log, await self._partition.carry(piece))
         except Rewound as error:
-            if not await self._same_log(tp, error.next_offset):
+            if not await self._is_redelivery(tp, piece.log, error.next_offset):
                 return None
-            self._progress(tp, error.next_offset)
-            return [record for record in records if record.offset >= error.next_offset]
+            self._progress(tp, piece.log, error.next_offset)
+            return [record for record in piece.records if record.offset >= error.next_offset]
         except Gap as gap:
-            return records if await self._close_gap(tp, gap) else None
+            return piece.records if await self._close_gap(tp, piece.log, gap) else None
         return []
 
-    async def _same_log(self, tp: TopicPartition, next_offset: int) -> bool:
-        """Records came from below our offset: a redelivery of the log we know, or another log? False: reposition."""
-        if await self._logbook.refresh([tp.topic]):
-            self._consumer.pause(tp)
-            self._reposition(tp)
+    async def _is_redelivery(self, tp: TopicPartition, known: Log, next_offset: int) -> bool:
+        """Records came from below our offset: once more from the log we know, or from another? False: read anew."""
+        await self._logbook.refresh([tp.topic])
+        if self._log(tp) != known:
+            self._read_anew(tp)
             return False
         end = (await self._consumer.end_offsets([tp]))[tp]
         if end < next_offset:
-            self._halt(tp, LogTruncated(self._log(tp), next_offset, end))
+            self._halt(tp, LogTruncated(known, next_offset, end))
             return False
         return True
 
-    async def _close_gap(self, tp: TopicPartition, gap: Gap) -> bool:
-        """Records came from above our offset: is there nothing between? True: noted, go on. False: reposition."""
-        changed = await self._logbook.refresh([tp.topic])
-        if not changed and await self._logbook.next_offset(tp, gap.next_offset) == gap.first:
-            await self._partition.record_hole(self._log(tp), gap.next_offset, gap.first)
+    async def _close_gap(self, tp: TopicPartition, known: Log, gap: Gap) -> bool:
+        """Records came from above our offset: is there nothing between? True: noted, go on. False: read anew."""
+        await self._logbook.refresh([tp.topic])
+        if self._log(tp) == known and await self._logbook.next_offset(tp, gap.next_offset) == gap.first:
+            await self._partition.record_hole(known, gap.next_offset, gap.first)
             return True
-        self._consumer.pause(tp)
-        self._reposition(tp)
+        self._read_anew(tp)
         return False
 
-    def _progress(self, tp: TopicPartition, next_offset: int) -> None:
-        self._next[tp] = self._uncommitted[tp] = next_offset
-        self._moved[tp] = time.monotonic()
+    def _progress(self, tp: TopicPartition, known: Log, next_offset: int) -> None:
+        if self._logs.get(tp) == known:
+            self._next[tp] = self._uncommitted[tp] = next_offset
+            self._moved[tp] = time.monotonic()
 
     # -- beside the records ----------------------------------------------------------------------------------------
 
     async def attend(self) -> None:
         """Run until cancelled: tell Kafka how far we are, and notice topics that were made anew."""
-        watched = time.monotonic()
+        watched = 0.0
         while True:
             await asyncio.sleep(COMMIT_EVERY_SECONDS)
             await self._commit()
@@ -268,19 +286,25 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     async def _watch_topics(self) -> None:
         try:
-            changed = await self._logbook.refresh(self._topics)
-        except (LookupError, TimeoutError, OSError) as error:
+            await self._logbook.refresh(self._topics)
+            self._missing = ""
+        except TopicMissing as error:
+            self._missing = str(error)
+            log.error("a topic is missing", error=self._missing)
+        except (TimeoutError, OSError) as error:
             log.warning("cannot ask for topic ids", error=repr(error))
             return
-        for tp in [tp for tp in self._next if tp.topic in changed]:
+        self._heard = time.monotonic()
+        for tp in [tp for tp, known in self._logs.items() if known != self._log(tp) and self._owns(tp)]:
             log.warning("topic was made anew", topic=tp.topic)
-            self._consumer.pause(tp)
-            self._reposition(tp)
+            self._read_anew(tp)
 
     def _measure_lag(self) -> None:
         lag: dict[str, int] = defaultdict(int)
         for tp, behind in self._behind().items():
             lag[self._topics[tp.topic].name] += behind
+            if not behind:
+                self._moved[tp] = time.monotonic()
         for topic in self._topics.values():
             metrics.LAG.labels(topic.name).set(lag[topic.name])
 
@@ -291,8 +315,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     def problems(self) -> list[str]:
         """Why this consumer is not at work; empty when it is."""
         if self._subscriber.consumer is None or not self._consumer.assignment():
-            return [f"{self._reading.group}: no partition is assigned"]
-        found = [f"{tp.topic}/{tp.partition}: {why}" for tp, why in self._halted.items()]
+            return [f"{self._reading.group}: no partition is assigned", *filter(None, [self._missing])]
+        found = [self._missing] if self._missing else []
+        if (silent := time.monotonic() - self._heard) > STUCK_AFTER_SECONDS:
+            found.append(f"{self._reading.group}: no answer from Kafka for {silent:.0f} s")
+        found += [f"{tp.topic}/{tp.partition}: {why}" for tp, why in self._halted.items()]
         found += [
             f"{tp.topic}/{tp.partition}: not positioned yet" for tp in self._consumer.assignment() - self._next.keys()
         ]

@@ -20,11 +20,13 @@ class Lane(Generic[ItemT]):
         self._waiting: asyncio.Queue[ItemT] = asyncio.Queue(WAITING_MAX)
         self._idle = asyncio.Event()
         self._idle.set()
+        self._closed = False
         self._task = asyncio.create_task(self._run(), name=f"lane {name}")
 
     async def put(self, item: ItemT) -> None:
-        """Bring an item; waits while the lane is full."""
-        await self._waiting.put(item)
+        """Bring an item; waits while the lane is full. What is brought to a closed lane is forgotten."""
+        if not self._closed:
+            await self._waiting.put(item)
 
     def clear(self) -> None:
         """Forget what waits."""
@@ -38,8 +40,10 @@ class Lane(Generic[ItemT]):
         self.close()
 
     def close(self) -> None:
-        """End now."""
+        """End now. Whoever waits to bring something is let go."""
+        self._closed = True
         self._task.cancel()
+        self.clear()
 
     async def _run(self) -> None:
         while True:

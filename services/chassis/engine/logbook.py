@@ -14,11 +14,12 @@ from aiokafka.errors import OffsetOutOfRangeError
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-REQUEST_TIMEOUT_SECONDS = 10.0
+REQUEST_TIMEOUT_SECONDS = 5.0
+"""A thread waits for the answer, and a stop waits for the thread."""
 
 
 class TopicMissing(LookupError):
-    """A topic that a service reads does not exist: run `vicino topics apply`."""
+    """A topic that a service reads does not exist."""
 
 
 class Logbook:
@@ -26,20 +27,19 @@ class Logbook:
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000, "log_level": 0})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 5_000, "log_level": 0})
         self._ids: dict[str, str] = {}
 
     def known(self, topic: str) -> str:
         """The id as last seen, without asking."""
         return self._ids[topic]
 
-    async def refresh(self, topics: Iterable[str]) -> set[str]:
-        """Ask Kafka; returns the topics whose id is new or changed. Raises `TopicMissing`, `TimeoutError`."""
-        names = sorted(set(topics))
-        found = await asyncio.to_thread(self._describe, names)
-        changed = {name for name in names if self._ids.get(name) != found[name]}
-        self._ids.update(found)
-        return changed
+    async def refresh(self, topics: Iterable[str]) -> None:
+        """Ask Kafka, and remember. Raises `TopicMissing` when one does not exist, `TimeoutError`."""
+        found = await asyncio.to_thread(self._describe, sorted(set(topics)))
+        self._ids.update({name: topic_id for name, topic_id in found.items() if topic_id})
+        if missing := [name for name, topic_id in found.items() if not topic_id]:
+            raise TopicMissing(f"{', '.join(missing)}: no such topic; run `vicino topics apply`")
 
     async def next_offset(self, tp: TopicPartition, offset: int) -> int | None:
         """The first offset from `offset` on that holds a record; None when the log begins above it.
@@ -55,15 +55,16 @@ class Logbook:
             except OffsetOutOfRangeError:
                 return None
 
-    def _describe(self, names: list[str]) -> dict[str, str]:
+    def _describe(self, names: list[str]) -> dict[str, str | None]:
         asked = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_SECONDS)
         return {name: self._id(name, future) for name, future in asked.items()}
 
     @staticmethod
-    def _id(name: str, future: "Future[Any]") -> str:
+    def _id(name: str, future: "Future[Any]") -> str | None:
+        """The id of a topic; None when it does not exist."""
         try:
             return str(future.result(timeout=REQUEST_TIMEOUT_SECONDS).topic_id)
         except KafkaException as error:
             if error.args and "UNKNOWN_TOPIC" in str(error.args[0].name()):
-                raise TopicMissing(f"{name} does not exist: run `vicino topics apply`") from None
+                return None
             raise TimeoutError(f"Kafka did not describe {name}: {error.args[0]}") from error

@@ -1,14 +1,12 @@
 """One slice through one transaction: fence, effects, facts, jobs, rejects and the new offset, together or not at all."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
-from schemas.topics import Topic
 from services.chassis import metrics, store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
-from services.chassis.engine.batches import Record
 from services.chassis.engine.fence import Verdict, judge
 from services.chassis.engine.records import Careful, Routes, take_records
 from services.chassis.engine.slices import Slice, SliceHandler, SliceUnit
@@ -71,17 +69,16 @@ class Partition:
             await store.move_fence(db, log, first)
             metrics.GAPS.labels(log.topic, "hole").inc(first - next_offset)
 
-    async def carry(self, topic: Topic, log: Log, records: Sequence[Record]) -> int:
+    async def carry(self, piece: Slice) -> int:
         """Act on a slice and return the next offset wanted. Raises `Gap`, `Rewound`, and what the database raises."""
-        piece = Slice(topic, log, records)
-        with metrics.SLICE_SECONDS.labels(topic.name).time():
+        with metrics.SLICE_SECONDS.labels(piece.topic.name).time():
             try:
                 unit = await self._transact(piece, careful=False)
             except Careful:
                 unit = await self._transact(piece, careful=True)
         reach("engine.after_commit")
         _count(piece, unit)
-        return int(records[-1].offset) + 1
+        return piece.records[-1].offset + 1
 
     async def _transact(self, piece: Slice, *, careful: bool) -> SliceUnit:
         first, last = piece.records[0].offset, piece.records[-1].offset

@@ -6,11 +6,9 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
 from services.chassis import store
-from services.chassis.database import is_infrastructure
+from services.chassis.database import is_infrastructure, told
 from services.chassis.engine.batches import Record
 from services.chassis.engine.slices import Slice, SliceUnit
 from services.chassis.unit import Cause, Parcel, Rejected, Unit
@@ -75,8 +73,8 @@ def read(piece: Slice, table: Routes) -> Reading:
 
 def _arrival(record: Record, wire: Wire) -> Arrival:
     event = typed(wire)
-    name = "\x1f".join((wire.subject, wire.source, wire.id)).encode()
-    content = blake2b(wire.type.encode() + b"\x1f" + bytes(wire.data), digest_size=8).digest()
+    name = "\x00".join((wire.subject, wire.source, wire.id)).encode()
+    content = blake2b(wire.type.encode() + b"\x00" + bytes(wire.data), digest_size=8).digest()
     return Arrival(
         record, event, UUID(bytes=blake2b(name, digest_size=16).digest()), int.from_bytes(content, "big", signed=True)
     )
@@ -87,8 +85,12 @@ async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful:
     reading = read(piece, table)
     for record, fault in reading.malformed:
         unit.reject(record, fault.reason, fault.detail)
-    for arrival in await _fresh(reading.arrivals, unit):
-        await (_guarded if careful else _plain)(arrival, unit, table)
+    fresh = await _fresh(reading.arrivals, unit)
+    if not careful:
+        await _plain(fresh, unit, table)
+        return
+    for arrival in fresh:
+        await _guarded(arrival, unit, table)
 
 
 async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
@@ -113,10 +115,13 @@ def _unit_of(arrival: Arrival, unit: SliceUnit, parcel: Parcel) -> Unit:
     return Unit(unit.db, unit.service, unit.now, Cause.of(arrival.event), parcel)
 
 
-async def _plain(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
-    """Call the handler in the slice's transaction: fast, as long as nobody refuses."""
+async def _plain(arrivals: list[Arrival], unit: SliceUnit, table: Routes) -> None:
+    """Call the handlers in the slice's transaction: fast, as long as nobody refuses."""
+    parcel = Parcel()
     try:
-        await table[type(arrival.event.data)](arrival.event, _unit_of(arrival, unit, unit.parcel))
+        for arrival in arrivals:
+            await table[type(arrival.event.data)](arrival.event, _unit_of(arrival, unit, parcel))
+        await parcel.write(unit.db, unit.now)
     except Exception as error:
         if is_infrastructure(error):
             raise
@@ -124,25 +129,19 @@ async def _plain(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
 
 
 async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
-    """Call the handler under a savepoint: if it refuses, nothing of what it did stays, and its neighbours go on."""
+    """Call the handler under a savepoint: if it refuses, or says what cannot be written, its neighbours go on."""
     parcel = Parcel()
     try:
         async with unit.db.transaction():
             await table[type(arrival.event.data)](arrival.event, _unit_of(arrival, unit, parcel))
+            await parcel.write(unit.db, unit.now)
     except Exception as error:
         if is_infrastructure(error):
             raise
         await store.forget_events(unit.db, [arrival.key])
         unit.reject(arrival.record, *_reason(error), arrival.event.subject)
-        return
-    unit.parcel.facts += parcel.facts
-    unit.parcel.jobs += parcel.jobs
 
 
 def _reason(error: Exception) -> tuple[str, str]:
-    """What a reject row says. A database's message may repeat a row's values, so only its class is told."""
-    if isinstance(error, Rejected):
-        return error.reason, error.detail
-    if isinstance(error, asyncpg.PostgresError):
-        return HANDLER_FAILED, f"{type(error).__name__} ({error.sqlstate})"
-    return HANDLER_FAILED, f"{type(error).__name__}: {error}"
+    """What a reject row says."""
+    return (error.reason, error.detail) if isinstance(error, Rejected) else (HANDLER_FAILED, told(error))
