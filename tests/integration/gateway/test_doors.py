@@ -110,6 +110,24 @@ async def test_a_batch_with_one_bad_event_lists_every_fault_and_lets_nothing_in(
     assert len([f for f in await served.gateway.published(UsageRecorded) if f.id.startswith("atomic")]) == 5
 
 
+async def test_a_batch_holds_one_event_to_a_thousand(served: World) -> None:
+    for size in (1, 1000):
+        batch = [usage(served, n=n) for n in range(size)]
+        answer = await served.post(batch)
+        assert (answer.status, [let_in["id"] for let_in in answer.body["accepted"]]) == (
+            202,
+            [sent["id"] for sent in batch],
+        )
+
+
+async def test_what_is_refused_for_its_size_is_refused_to_who_sends_it_whole_and_hangs_up(served: World) -> None:
+    for headers in ({}, {"connection": "close"}):
+        known = {"content-type": "application/cloudevents+json", **headers}
+        answer = await served.raw("POST", "/v1/events", bytes(6_000_000), known, "VAR-A")
+        assert (answer.status, answer.reasons) == (413, ["too_large"])
+    assert (await served.post(usage(served, n=5))).status == 202
+
+
 async def test_binary_mode_carries_attributes_in_headers(served: World) -> None:
     headers = {
         "content-type": f"{BINARY}; charset=UTF-8", "ce-specversion": "1.0", "ce-id": "bin%C3%A9", "ce-source": '"/p"',

@@ -103,7 +103,14 @@ class World:
         raw = None if body is None else msgspec.json.encode(body)
         return await self.raw(method, path, raw, {"content-type": "application/json"}, key)
 
-    async def raw(self, method: str, path: str, body: bytes | None, headers: dict[str, str], key: str | None) -> Answer:
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes] | None,
+        headers: dict[str, str],
+        key: str | None,
+    ) -> Answer:
         """A request as it is."""
         known = {"authorization": f"Bearer {self.keys.get(key, key)}"} if key is not None else {}
         async with self.session.request(method, self.gateway.url + path, data=body, headers=known | headers) as answer:
