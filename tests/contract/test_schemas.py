@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -58,6 +59,36 @@ def changed(change: str) -> dict[str, Any]:
 )
 def test_a_breaking_change_is_noticed(change: str) -> None:
     assert breaks(ORDER, changed(change))
+
+
+TIGHTER: dict[str, Any] = {
+    "type": "boolean", "format": "ipv4", "pattern": "^x$", "enum": ["x"], "default": "another", "const": "x",
+    "maxLength": 0, "maxItems": 0, "maxProperties": 0, "maximum": -1, "minLength": 999, "minItems": 999, "minimum": 10**9,
+    "uniqueItems": True, "additionalProperties": False,
+}  # fmt: skip
+
+
+def rules(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema inside a schema, itself included."""
+    yield schema
+    for keyword, part in schema.items():
+        if keyword in ("properties", "patternProperties", "$defs"):
+            inner = list(part.values())
+        else:
+            inner = [part] if keyword == "items" else part if keyword == "anyOf" else []
+        for found in inner:
+            yield from rules(found)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_no_rule_of_any_event_can_be_tightened_unnoticed(name: str) -> None:
+    for n, rule in enumerate(rules(STORED[name])):
+        for keyword, tighter in TIGHTER.items():
+            if rule.get(keyword) == tighter or (keyword == "default" and keyword not in rule):
+                continue
+            schema = copy.deepcopy(STORED[name])
+            list(rules(schema))[n][keyword] = tighter
+            assert breaks(STORED[name], schema), (rule, keyword)
 
 
 def test_a_new_optional_field_breaks_nobody() -> None:
