@@ -1,15 +1,18 @@
 """What others read stays readable: golden schemas, references, and a checker that notices what would break."""
 
 import copy
+import functools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from schemas.envelope import PAYLOADS, Malformed, decode
 from schemas.events import of_topic
-from schemas.reference import FOLDER, documents
+from schemas.reference import FOLDER, asyncapi, documents
 from schemas.snapshot import breaks, current, stored
 from schemas.topics import TOPICS
 
@@ -101,6 +104,23 @@ EVENT = {
     "specversion": "1.0", "id": "1", "source": "/x", "type": "vicino.heartbeat.received.v1", "subject": "t",
     "time": "2026-11-01T00:00:00Z", "data": {"service_id": "00000000-0000-0000-0000-000000000001"},
 }  # fmt: skip
+
+
+def test_every_reference_of_the_topics_description_leads_somewhere() -> None:
+    document = asyncapi()
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
+        assert functools.reduce(lambda found, name: found[name], reference.split("/"), document)
+
+
+def test_an_event_fits_the_message_that_describes_it_and_no_other() -> None:
+    event = json.loads(decode(json.dumps(EVENT).encode()).encode())
+    document = asyncapi()
+    fits = [
+        name
+        for name in document["components"]["messages"]
+        if Draft202012Validator({**document, "$ref": f"#/components/messages/{name}/payload"}).is_valid(event)
+    ]
+    assert fits == [EVENT["type"]]
 
 
 def test_an_old_reader_ignores_what_a_newer_writer_adds() -> None:
