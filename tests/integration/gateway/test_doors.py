@@ -76,7 +76,7 @@ async def test_two_batches_with_the_same_orders_in_another_order_both_get_in(wor
 async def test_the_same_id_with_other_content_or_for_another_tenant_is_refused(world: World) -> None:
     await world.post(order("A", id="o-reuse"))
     for other in (
-        order("B", id="o-reuse"),
+        order("C", id="o-reuse"),
         event("vicino.order.placed.v1", order_data("A", reference="X"), id="o-reuse"),
     ):
         answer = await world.post(other)
@@ -91,7 +91,7 @@ async def test_an_order_sent_again_gets_its_answer_even_when_another_reseller_se
     assert (await served.post(sent)).status == 403
     await served.gateway.sql("update tenant set reseller_id = null where id = $1", tenant_of("B"))
     first = await served.post(sent)
-    await served.gateway.sql("update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("B"))
+    await served.give_back("B", "VAR-B")
     assert (first.status, (await served.post(sent)).body) == (202, first.body)
 
 
@@ -148,7 +148,7 @@ async def test_a_tenant_the_memory_does_not_know_yet_is_looked_up_before_it_is_r
     try:
         assert (await served.post(beat, "VAR-A")).status == 202
     finally:
-        await served.gateway.sql("update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("B"))
+        await served.give_back("B", "VAR-B")
 
 
 async def test_a_plan_no_longer_sold_still_meters_but_cannot_be_ordered(served: World) -> None:
