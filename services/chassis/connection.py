@@ -77,6 +77,11 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def shutdown(self) -> None:
+        """The service stops."""
+        if not self.transport.is_closing():
+            super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP. Called while the parser's error is handled."""
         error = sys.exception()

@@ -134,6 +134,14 @@ async def test_a_request_that_does_not_arrive_in_time_is_given_up(
         assert time.monotonic() - began < 5
 
 
+async def test_a_stop_waits_for_nobody_who_was_already_told_goodbye() -> None:
+    async with served() as port, calling(port) as caller:
+        await caller.say(b"no HTTP\r\n\r\n")
+        assert (await caller.answer())[0] == 400
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+
+
 async def test_who_says_nothing_rests_no_longer_than_between_requests() -> None:
     async with served(keep_alive=1) as port, calling(port) as caller:
         assert await caller.end() == b""
