@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import models_json_schema
+
+from schemas.envelope import PAYLOADS
 from schemas.events import of_topic
 from schemas.snapshot import current
 from schemas.topics import TOPICS, Topic
@@ -84,15 +87,12 @@ def events() -> str:
 
 def asyncapi() -> dict[str, Any]:
     """The topics as an AsyncAPI 3.0 document."""
-    schemas = current()
-    messages = {
-        name: {
-            "name": name,
-            "contentType": "application/cloudevents+json",
-            "payload": {"allOf": [{"$ref": "#/components/schemas/envelope"}, {"properties": {"data": schema}}]},
-        }
-        for name, schema in schemas.items()
-    }
+    payloads = sorted(PAYLOADS.items())
+    # All at once, so that what several payloads are made of has one name, and a place that a reference can find.
+    schemas, parts = models_json_schema(
+        [(payload, "serialization") for _, payload in payloads], ref_template="#/components/schemas/{model}"
+    )
+    messages = {name: _message(name, schemas[payload, "serialization"]) for name, payload in payloads}
     channels = {
         topic.name: {
             "address": topic.name,
@@ -114,7 +114,17 @@ def asyncapi() -> dict[str, Any]:
         "info": {"title": "Vicino topics", "version": "1.0.0", "license": {"name": "Apache-2.0"}},
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": {"envelope": ENVELOPE}},
+        "components": {"messages": messages, "schemas": {"envelope": ENVELOPE, **parts["$defs"]}},
+    }
+
+
+def _message(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An event on its topic: the envelope, and what is in it."""
+    inside = {"properties": {"type": {"const": name}, "data": data}}
+    return {
+        "name": name,
+        "contentType": "application/cloudevents+json",
+        "payload": {"allOf": [{"$ref": "#/components/schemas/envelope"}, inside]},
     }
 
 

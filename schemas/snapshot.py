@@ -14,6 +14,15 @@ from schemas import events  # noqa: F401 - loads every payload into the registry
 from schemas.envelope import PAYLOADS
 
 FOLDER = Path(__file__).parent / "snapshots"
+BOUNDS = {
+    "maxLength": 1, "maximum": 1, "maxItems": 1, "maxProperties": 1,
+    "minLength": -1, "minimum": -1, "minItems": -1, "minProperties": -1,
+}  # fmt: skip
+MAY_CHANGE = {
+    "title", "description", "$defs", "default", "enum", "items", "additionalProperties", "patternProperties", "anyOf",
+    "properties", "required", *BOUNDS,
+}  # fmt: skip
+"""Keywords that only explain, or that are looked into; any other that comes, goes or changes breaks somebody."""
 
 
 def current() -> dict[str, dict[str, Any]]:
@@ -28,8 +37,8 @@ def stored() -> dict[str, dict[str, Any]]:
 
 def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
-        found: dict[str, Any] = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-        return found
+        beside = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
+        return {**root["$defs"][schema["$ref"].rsplit("/", 1)[1]], **beside}
     return schema
 
 
@@ -42,33 +51,37 @@ def _breaks(
     old: dict[str, Any], new: dict[str, Any], old_root: dict[str, Any], new_root: dict[str, Any], at: str
 ) -> Iterator[str]:
     old, new = _resolve(old, old_root), _resolve(new, new_root)
-    for keyword in ("type", "format", "pattern", "const"):
+    for keyword in sorted((old.keys() | new.keys()) - MAY_CHANGE):
         if old.get(keyword) != new.get(keyword):
             yield f"{at or '/'}: {keyword} was {old.get(keyword)!r}, is {new.get(keyword)!r}"
-    if missing := set(old.get("enum", ())) - set(new.get("enum", ())):
+    if "default" in old and "default" in new and old["default"] != new["default"]:
+        yield f"{at or '/'}: absence means something else"
+    if "enum" in new and (missing := set(old.get("enum", ("anything else",))) - set(new["enum"])):
         yield f"{at or '/'}: no longer allows {sorted(missing)}"
     yield from _range_breaks(old, new, at)
     yield from _field_breaks(old, new, old_root, new_root, at)
-    for keyword in ("items", "additionalProperties"):
-        if isinstance(old.get(keyword), dict) and isinstance(new.get(keyword), dict):
-            yield from _breaks(old[keyword], new[keyword], old_root, new_root, f"{at}/*")
+    befores, nows = _inside(old), _inside(new)
+    for name in sorted(befores.keys() ^ nows.keys()):
+        yield f"{at or '/'}: {name} came or went"
+    for name in befores.keys() & nows.keys():
+        yield from _breaks(befores[name], nows[name], old_root, new_root, f"{at}/*")
     olds, news = old.get("anyOf", ()), new.get("anyOf", ())
-    if len(olds) > len(news):
+    if len(olds) != len(news) and not 0 < len(olds) < len(news):
         yield f"{at or '/'}: an alternative is gone"
     for n, (a, b) in enumerate(zip(olds, news, strict=False)):
         yield from _breaks(a, b, old_root, new_root, f"{at}|{n}")
 
 
+def _inside(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a list or a map may hold, by the keyword that says so."""
+    found = {keyword: schema[keyword] for keyword in ("items", "additionalProperties") if keyword in schema}
+    named = {f"patternProperties {name}": part for name, part in schema.get("patternProperties", {}).items()}
+    return {keyword: {"is": part} if isinstance(part, bool) else part for keyword, part in (found | named).items()}
+
+
 def _range_breaks(old: dict[str, Any], new: dict[str, Any], at: str) -> Iterator[str]:
     """A bound may be loosened, never tightened."""
-    for keyword, sign in (
-        ("maxLength", 1),
-        ("maximum", 1),
-        ("maxItems", 1),
-        ("minLength", -1),
-        ("minimum", -1),
-        ("minItems", -1),
-    ):
+    for keyword, sign in BOUNDS.items():
         before, now = old.get(keyword), new.get(keyword)
         if now is not None and (before is None or (now - before) * sign < 0):
             yield f"{at or '/'}: {keyword} is tighter, {before} to {now}"

@@ -20,6 +20,7 @@ import schemas.events  # noqa: F401 - loads every payload into the registry that
 from schemas.topics import Topic
 from services.chassis import health, logs, metrics, store
 from services.chassis.clock import Clock, clock_from
+from services.chassis.connection import Connection as HttpConnection
 from services.chassis.database import Connection, Pool
 from services.chassis.engine.consumer import Consumer, Reading
 from services.chassis.engine.logbook import Logbook
@@ -294,6 +295,16 @@ def _end_now() -> None:
     os._exit(1)
 
 
+def http_config(process: Process) -> uvicorn.Config:
+    """How every service serves HTTP: in production, and in tests."""
+    settings = process.service.settings
+    return uvicorn.Config(
+        process, host=settings.http_host, port=settings.http_port, http=HttpConnection, ws="none", loop="uvloop",
+        lifespan="on", timeout_keep_alive=settings.http_keep_alive_seconds,
+        timeout_graceful_shutdown=HTTP_GRACE_SECONDS, log_config=None, access_log=False,
+    )  # fmt: skip
+
+
 def run(service: Service) -> None:
     """Run a service until SIGTERM or SIGINT; stops within 15 s. Exits with 3 when it could not start."""
     settings = service.settings
@@ -303,8 +314,4 @@ def run(service: Service) -> None:
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
     process = Process(service)
-    config = uvicorn.Config(
-        process, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, lifespan="on",
-        loop="uvloop", timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
-    )  # fmt: skip
-    _Server(config, process).run()
+    _Server(http_config(process), process).run()

@@ -49,6 +49,9 @@ class ServiceSettings(BaseSettings):
     topic_prefix: str = ""
     http_host: str = "127.0.0.1"
     http_port: int = 8080
+    http_keep_alive_seconds: int = 620
+    """How long a connection may rest between requests: longer than any client or balancer before us lets it rest, since
+    whoever closes first may cross a request on its way. nginx and AWS wait 60 s, Go 90 s, Google 600 s."""
     clock_file: Path | None = None
     """A steered clock's file (`chassis/clock.py`); without it, the machine's clock."""
     master_key: SecretStr | None = None

@@ -31,6 +31,10 @@ class GatewaySettings(ServiceSettings):
     operator_email: str | None = None
     webhook_allow_private: bool = False
     """Webhooks to private addresses and by plain http: only where everything runs on one machine."""
+    requests_per_second: float = 200.0
+    """How fast one key may knock, in the long run."""
+    requests_burst: float = 400.0
+    """How many requests of one key may come at once after a rest."""
     very_large_tenants: str = ""
     """Tenant ids, with commas between: their usage is spread over all partitions (docs/scale.md)."""
 
@@ -44,9 +48,11 @@ def build(settings: GatewaySettings) -> Service:
     very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
+    limiter = Limiter(settings.requests_per_second, settings.requests_burst)
+
     def api(runtime: Runtime) -> AsgiApp:
         knowledge = Knowledge(runtime.pool)
-        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large), Limiter())
+        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large), limiter)
         registry = Registry(runtime, knowledge, people, webhooks)
         return build_api(doors, registry, operator_only(settings.token()))
 

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass, field
 
-REQUESTS_PER_SECOND = 200.0
-BURST_REQUESTS = 400.0
-
 
 @dataclass(slots=True)
 class _Bucket:
@@ -14,10 +11,10 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Limiter:
-    """Token buckets. `at` is a monotonic time in seconds."""
+    """Token buckets: `rate` per second, `burst` after a rest. `at` is a monotonic time in seconds."""
 
-    rate: float = REQUESTS_PER_SECOND
-    burst: float = BURST_REQUESTS
+    rate: float
+    burst: float
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
 
     def wait_seconds(self, principal: str, at: float) -> float:

@@ -54,9 +54,13 @@ async def _furnished(addresses: Addresses) -> AsyncIterator[Running]:
             yield service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console_url(programs: Programs, addresses: Addresses) -> Iterator[str]:
-    """The console needs its own thread: the driver waits in this one."""
+    """The console needs its own thread: the driver waits in this one.
+
+    It must not outlive these tests: its Kafka client draws from the global `random`, and Hypothesis fails any test
+    that comes after in this process when that changes under it.
+    """
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(_furnished(addresses)) as console:
         yield console.url
 
@@ -70,7 +74,7 @@ def _options(programs: Programs, profile: Path) -> ChromeOptions:
     return options
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     options = _options(programs, tmp_path_factory.mktemp("profile"))
     with pytest.MonkeyPatch.context() as environment:

@@ -1,14 +1,18 @@
 """What others read stays readable: golden schemas, references, and a checker that notices what would break."""
 
 import copy
+import functools
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from schemas.envelope import PAYLOADS, Malformed, decode
 from schemas.events import of_topic
-from schemas.reference import FOLDER, documents
+from schemas.reference import FOLDER, asyncapi, documents
 from schemas.snapshot import breaks, current, stored
 from schemas.topics import TOPICS
 
@@ -60,6 +64,36 @@ def test_a_breaking_change_is_noticed(change: str) -> None:
     assert breaks(ORDER, changed(change))
 
 
+TIGHTER: dict[str, Any] = {
+    "type": "boolean", "format": "ipv4", "pattern": "^x$", "enum": ["x"], "default": "another", "const": "x",
+    "maxLength": 0, "maxItems": 0, "maxProperties": 0, "maximum": -1, "minLength": 999, "minItems": 999, "minimum": 10**9,
+    "uniqueItems": True, "additionalProperties": False,
+}  # fmt: skip
+
+
+def rules(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema inside a schema, itself included."""
+    yield schema
+    for keyword, part in schema.items():
+        if keyword in ("properties", "patternProperties", "$defs"):
+            inner = list(part.values())
+        else:
+            inner = [part] if keyword == "items" else part if keyword == "anyOf" else []
+        for found in inner:
+            yield from rules(found)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_no_rule_of_any_event_can_be_tightened_unnoticed(name: str) -> None:
+    for n, rule in enumerate(rules(STORED[name])):
+        for keyword, tighter in TIGHTER.items():
+            if rule.get(keyword) == tighter or (keyword == "default" and keyword not in rule):
+                continue
+            schema = copy.deepcopy(STORED[name])
+            list(rules(schema))[n][keyword] = tighter
+            assert breaks(STORED[name], schema), (rule, keyword)
+
+
 def test_a_new_optional_field_breaks_nobody() -> None:
     schema = copy.deepcopy(ORDER)
     schema["properties"]["colour"] = {"type": "string", "default": "blue"}
@@ -70,6 +104,23 @@ EVENT = {
     "specversion": "1.0", "id": "1", "source": "/x", "type": "vicino.heartbeat.received.v1", "subject": "t",
     "time": "2026-11-01T00:00:00Z", "data": {"service_id": "00000000-0000-0000-0000-000000000001"},
 }  # fmt: skip
+
+
+def test_every_reference_of_the_topics_description_leads_somewhere() -> None:
+    document = asyncapi()
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
+        assert functools.reduce(lambda found, name: found[name], reference.split("/"), document)
+
+
+def test_an_event_fits_the_message_that_describes_it_and_no_other() -> None:
+    event = json.loads(decode(json.dumps(EVENT).encode()).encode())
+    document = asyncapi()
+    fits = [
+        name
+        for name in document["components"]["messages"]
+        if Draft202012Validator({**document, "$ref": f"#/components/messages/{name}/payload"}).is_valid(event)
+    ]
+    assert fits == [EVENT["type"]]
 
 
 def test_an_old_reader_ignores_what_a_newer_writer_adds() -> None:

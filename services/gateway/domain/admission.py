@@ -161,7 +161,8 @@ def _time_faults(incoming: Incoming, now: datetime) -> Iterator[Fault]:
 def _data_faults(index: int, error: ValidationError) -> list[Fault]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        Fault(index, pointer("data", *fault["loc"]), Reason.BAD_DATA, fault["msg"]) for fault in found[:DATA_FAULTS_MAX]
+        Fault(index, pointer("data", *fault["loc"]), Reason.BAD_DATA, fault["msg"].removeprefix("Value error, "))
+        for fault in found[:DATA_FAULTS_MAX]
     ]
 
 

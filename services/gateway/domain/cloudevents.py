@@ -57,6 +57,8 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> list[Incoming]:
     """Read a request; header names are in lower case. Raises `Refused`."""
     pairs = list(headers)
     named = dict(pairs)
+    if sum(name == "content-type" for name, _ in pairs) > 1:
+        raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, "there is more than one content type")])
     content_type = named.get("content-type", "")
     _check_encoding(content_type, named.get("content-encoding", "identity"))
     kind = media_type(content_type)
@@ -116,13 +118,12 @@ def _structured(index: int, value: Any) -> Incoming:
 def _binary(headers: Iterable[tuple[str, str]], body: bytes) -> Incoming:
     pairs = [(name[3:], value) for name, value in headers if name.startswith("ce-")]
     attributes = {name: _header_text(name, value) for name, value in pairs}
-    if len(attributes) < len(pairs) or "datacontenttype" in attributes:
+    if len(attributes) < len(pairs) or {"data", "datacontenttype"} & attributes.keys():
         raise Refused(
-            [Fault(0, "", Reason.BAD_ENVELOPE, "each attribute has one header; the type of data has its own")]
+            [Fault(0, "", Reason.BAD_ENVELOPE, "each attribute has one header; data and their type have their own")]
         )
     data = _json(body)
-    _check_tree(0, data)
-    _check_tree(0, attributes)
+    _check_tree(0, {**attributes, "data": data})
     return _checked(0, attributes, data)
 
 
@@ -185,8 +186,24 @@ def _check_tree(index: int, value: Any) -> None:
         if depth > DEPTH_MAX:
             raise Refused([Fault(index, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")])
         if isinstance(item, str) and holds_forbidden_text(item):
-            raise Refused([Fault(index, "", Reason.BAD_TEXT, "text holds NUL or a Unicode non-character")])
+            raise Refused([Fault(index, _place(value), Reason.BAD_TEXT, "text holds NUL or a Unicode non-character")])
         if isinstance(item, dict):
             waiting += [(part, depth + 1) for pair in item.items() for part in pair]
         elif isinstance(item, list):
             waiting += [(part, depth + 1) for part in item]
+
+
+def _place(value: Any) -> str:
+    """Where text stands that may not be stored; if it is a name, the object that has it. Slower: for refusals only."""
+    waiting: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    while waiting:
+        item, path = waiting.pop()
+        if isinstance(item, str) and holds_forbidden_text(item):
+            return pointer(*path)
+        if isinstance(item, dict):
+            if any(map(holds_forbidden_text, item)):
+                return pointer(*path)
+            waiting += [(part, (*path, name)) for name, part in item.items()]
+        elif isinstance(item, list):
+            waiting += [(part, (*path, n)) for n, part in enumerate(item)]
+    return ""

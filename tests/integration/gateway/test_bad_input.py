@@ -1,15 +1,21 @@
 """Every row of the bad-input matrix: a 4xx with its reason and place, and nothing let in."""
 
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
+from multidict import CIMultiDict
 
 from schemas.scalars import rfc3339
+from services.chassis.web import BODY_BYTES_MAX, PROBLEM
+from services.gateway import api
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED
-from tests.integration.gateway.world import NOW, World, cloud_event, order, order_data, tenant_of, usage
+from tests.integration.gateway.world import NOW, TOKEN, World, cloud_event, order, order_data, tenant_of, usage
 
 USAGE_TYPE = "vicino.usage.recorded.v1"
 
@@ -33,16 +39,21 @@ async def test_a_quantity_that_is_no_plain_bounded_decimal_text_is_refused(serve
     assert all(fault["pointer"].startswith("/data") for fault in answer.body["errors"])
 
 
+JSON_EVENT = {"content-type": STRUCTURED}
 BAD_BODIES: dict[str, tuple[str, bytes, int, str]] = {
     "not json": (STRUCTURED, b"{", 400, "not_json"),
     "empty": (STRUCTURED, b"", 400, "not_json"),
     "not utf-8": (STRUCTURED, b'{"id": "\xff"}', 400, "not_json"),
+    "overlong utf-8": (STRUCTURED, b'{"id": "\xc0\x80"}', 400, "not_json"),
+    "utf-16": (STRUCTURED, "{}".encode("utf-16"), 400, "not_json"),
+    "packed and not saying so": (STRUCTURED, gzip.compress(b"{}"), 400, "not_json"),
     "byte order mark": (STRUCTURED, b"\xef\xbb\xbf{}", 400, "not_json"),
     "trailing bytes": (STRUCTURED, b"{} x", 400, "not_json"),
     "two documents": (STRUCTURED, b"{}{}", 400, "not_json"),
     "NaN literal": (STRUCTURED, b'{"data": NaN}', 400, "not_json"),
     "lone surrogate": (STRUCTURED, b'{"id": "\\ud800"}', 400, "not_json"),
     "hundred thousand brackets": (STRUCTURED, b"[" * 100_000, 400, "too_deep"),
+    "hundred thousand objects": (BATCHED, b'{"a":' * 100_000, 400, "too_deep"),
     "not an object": (STRUCTURED, b"[]", 400, "bad_envelope"),
     "not a batch": (BATCHED, b"{}", 400, "bad_envelope"),
     "empty batch": (BATCHED, b"[]", 400, "bad_envelope"),
@@ -54,6 +65,7 @@ BAD_BODIES: dict[str, tuple[str, bytes, int, str]] = {
     "no content type": ("", b"{}", 415, "bad_content_type"),
     "JSON without ce- headers": (BINARY, b"{}", 415, "bad_content_type"),
     "another charset": (f"{STRUCTURED}; charset=utf-16", b"{}", 415, "bad_content_type"),
+    "another format of CloudEvents": ("application/cloudevents+avro", b"{}", 415, "bad_content_type"),
 }
 
 
@@ -70,6 +82,62 @@ async def test_a_body_that_is_no_cloud_event_is_refused(
 async def test_a_packed_body_is_refused_not_unpacked(world: World) -> None:
     headers = {"content-type": STRUCTURED, "content-encoding": "gzip"}
     assert (await world.raw("POST", "/v1/events", b"\x1f\x8b", headers, "VAR-A")).status == 415
+
+
+async def test_a_body_of_two_content_types_is_refused(world: World) -> None:
+    headers = CIMultiDict({"authorization": f"Bearer {world.keys['VAR-A']}", "content-type": STRUCTURED})
+    headers.add("content-type", BATCHED)
+    async with world.session.post(f"{world.gateway.url}/v1/events", data=b"{}", headers=headers) as answer:
+        assert (answer.status, (await answer.json(content_type=PROBLEM))["errors"][0]["reason"]) == (
+            415, "bad_content_type",
+        )  # fmt: skip
+
+
+async def in_pieces(*pieces: bytes, seconds: float = 0) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(seconds)
+
+
+async def test_a_body_without_a_length_is_taken_and_bounded_like_any_other(served: World) -> None:
+    whole = msgspec.json.encode(usage(served))
+    assert (
+        await served.raw("POST", "/v1/events", in_pieces(whole[:50], whole[50:]), JSON_EVENT, "VAR-A")
+    ).status == 202
+    endless = in_pieces(*[bytes(100_000)] * 20)
+    answer = await served.raw("POST", "/v1/events", endless, JSON_EVENT, "VAR-A")
+    assert (answer.status, answer.reasons) == (413, ["too_large"])
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "BODY_TIMEOUT_SECONDS", 0.3)
+    answer = await world.raw("POST", "/v1/events", in_pieces(b"{", b"}", seconds=1), JSON_EVENT, "VAR-A")
+    assert (answer.status, answer.headers["content-type"]) == (408, PROBLEM)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_the_door_for_events_takes_nothing_but_posts(world: World, method: str) -> None:
+    answer = await world.raw(method, "/v1/events", b"{}", JSON_EVENT, "VAR-A")
+    assert (answer.status, answer.headers["allow"], answer.headers["content-type"]) == (405, "POST", PROBLEM)
+
+
+@pytest.mark.parametrize("path", ["/v1/events/", "/V1/events", "/v1//events", "/v1/events%00", "/nowhere"])
+async def test_a_path_that_is_almost_right_is_none_and_leads_nowhere_else(world: World, path: str) -> None:
+    answer = await world.raw("POST", path, b"{}", JSON_EVENT, "VAR-A")
+    assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b'{"name": 7}', 422), (bytes(BODY_BYTES_MAX + 1), 413)],
+    ids=["not JSON", "not UTF-8", "too deep", "of another shape", "too large"],
+)
+@pytest.mark.parametrize("key", [TOKEN, None], ids=["the operator", "nobody"])
+async def test_what_the_operators_door_cannot_read_is_refused_as_problem_json(
+    world: World, key: str | None, body: bytes, status: int
+) -> None:
+    answer = await world.raw("PUT", "/operator/v1/catalogue", body, {"content-type": BINARY}, key)
+    assert (answer.status, answer.headers["content-type"]) == (status if key or status != 422 else 401, PROBLEM)
 
 
 def deep(levels: int) -> Any:
@@ -91,6 +159,13 @@ def data_with(**more: Any) -> Any:
     return lambda world: usage(world, data=more)
 
 
+WIDE, CYRILLIC = str.maketrans("0123456789", "０１２３４５６７８９"), str.maketrans("ace", "асе")
+LOOK_ALIKES = {
+    "in capitals": tenant_of("A").upper(), "with a blank": tenant_of("A") + " ", "as a URN": f"urn:uuid:{tenant_of('A')}",
+    "without dashes": tenant_of("A").replace("-", ""), "in wide digits": tenant_of("A").translate(WIDE),
+    "in Cyrillic": tenant_of("A").translate(CYRILLIC), "with a joiner": tenant_of("A") + "\u200d",
+    "with an accent": tenant_of("A") + "\u0301",
+}  # fmt: skip
 BAD_EVENTS: dict[str, tuple[Any, int, str, str]] = {
     **{f"without {name}": (without(name), 400, "bad_envelope", f"/{name}")
        for name in ("specversion", "id", "source", "type", "time", "data")},
@@ -103,10 +178,11 @@ BAD_EVENTS: dict[str, tuple[Any, int, str, str]] = {
     "a misnamed attribute": (changed(Correlation_Id="x"), 400, "bad_envelope", "/Correlation_Id"),
     "binary data": (changed(data_base64="AA=="), 400, "bad_envelope", "/data"),
     "data of another type": (changed(datacontenttype="text/xml"), 400, "bad_envelope", "/datacontenttype"),
-    "NUL in an id": (changed(id="a\x00b"), 422, "bad_text", ""),
-    "a non-character": (changed(id="a\ufdd0"), 422, "bad_text", ""),
+    "NUL in an id": (changed(id="a\x00b"), 422, "bad_text", "/id"),
+    "a non-character": (changed(id="a\ufdd0"), 422, "bad_text", "/id"),
     "a line break in an id": (changed(id="a\r\nb"), 422, "bad_text", "/id"),
-    "NUL deep in the data": (data_with(value="a\x00"), 422, "bad_text", ""),
+    "NUL deep in the data": (data_with(dimensions={"site": ["x", "a\x00"]}), 422, "bad_text", "/data/dimensions/site/1"),
+    "NUL in a name": (data_with(dimensions={"a\x00": "x"}), 422, "bad_text", "/data/dimensions"),
     "too deep": (changed(data={"x": deep(150)}), 400, "too_deep", ""),
     "data too large": (data_with(value="x" * 300_000), 413, "too_large", "/data"),
     "unknown type": (changed(type="vicino.surprise.v1"), 422, "unknown_type", "/type"),
@@ -114,6 +190,7 @@ BAD_EVENTS: dict[str, tuple[Any, int, str, str]] = {
     "an inner type": (changed(type="vicino.tenant.activated.v1"), 422, "unknown_type", "/type"),
     "naive time": (changed(time="2026-11-10T09:00:00"), 422, "bad_time", "/time"),
     "epoch time": (changed(time="1760000000"), 422, "bad_time", "/time"),
+    "no such zone": (changed(time="2026-11-10T09:00:00+00:60"), 422, "bad_time", "/time"),
     "leap second": (changed(time="2026-11-10T09:00:60Z"), 422, "bad_time", "/time"),
     "no such day": (changed(time="2026-02-30T09:00:00Z"), 422, "bad_time", "/time"),
     "year 9999": (changed(time="9999-12-31T23:59:59Z"), 422, "time_in_future", "/time"),
@@ -123,7 +200,8 @@ BAD_EVENTS: dict[str, tuple[Any, int, str, str]] = {
     "no subject": (without("subject"), 422, "subject_missing", "/subject"),
     "an unknown tenant": (changed(subject=str(uuid4())), 403, "wrong_tenant", "/subject"),
     "another's tenant": (changed(subject=tenant_of("B")), 403, "wrong_tenant", "/subject"),
-    "a look-alike of the tenant": (changed(subject=tenant_of("A").upper()), 403, "wrong_tenant", "/subject"),
+    **{f"the tenant {how}": (changed(subject=look_alike), 403, "wrong_tenant", "/subject")
+       for how, look_alike in LOOK_ALIKES.items()},
     "an unknown service": (data_with(service_id=str(uuid4())), 422, "unknown_service", "/data/service_id"),
     "an unknown meter": (data_with(meter="nonsense"), 422, "unknown_meter", "/data/meter"),
     "another plan's meter": (data_with(meter="minutes_mobile"), 422, "unknown_meter", "/data/meter"),
@@ -157,6 +235,7 @@ def with_vat(number: str) -> dict[str, Any]:
 
 BAD_ORDERS: dict[str, tuple[dict[str, Any], str, str]] = {
     "all zeros": (with_vat("00000000000"), "bad_partita_iva", "/data/tenant/partita_iva"),
+    "all zeros with a prefix": (with_vat("IT 00000000000"), "bad_partita_iva", "/data/tenant/partita_iva"),
     "wrong check digit": (with_vat("12345670018"), "bad_partita_iva", "/data/tenant/partita_iva"),
     "too short": (with_vat("123"), "bad_partita_iva", "/data/tenant/partita_iva"),
     "another country": (with_vat("DE136695976"), "bad_partita_iva", "/data/tenant/partita_iva"),
@@ -228,7 +307,8 @@ async def test_binary_headers_are_checked_like_everything_else(served: World) ->
     body = msgspec.json.encode({"service_id": served.services["A"]})
     for more, status in (
         ({"ce-id": "%ff"}, 422), ({"ce-id": "%00"}, 422), ({"ce-id": "é"}, 422), ({"ce-principal": "operator"}, 400),
-        ({"ce-datacontenttype": "application/json"}, 400), ({"ce-bad_name": "x"}, 400),
+        ({"ce-datacontenttype": "application/json"}, 400), ({"ce-bad_name": "x"}, 400), ({"ce-data": "{}"}, 400),
+        ({"ce-id": "%c0%80"}, 422), ({"ce-id": "%ed%a0%80"}, 422), ({"ce-id": "a%0d%0ab"}, 422), ({"ce-id": ""}, 400),
     ):  # fmt: skip
         assert (await served.raw("POST", "/v1/events", body, good | more, "VAR-A")).status == status, more
     assert (await served.raw("POST", "/v1/events", body, good, "VAR-A")).status == 202

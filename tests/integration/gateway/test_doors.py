@@ -76,7 +76,7 @@ async def test_two_batches_with_the_same_orders_in_another_order_both_get_in(wor
 async def test_the_same_id_with_other_content_or_for_another_tenant_is_refused(world: World) -> None:
     await world.post(order("A", id="o-reuse"))
     for other in (
-        order("B", id="o-reuse"),
+        order("C", id="o-reuse"),
         event("vicino.order.placed.v1", order_data("A", reference="X"), id="o-reuse"),
     ):
         answer = await world.post(other)
@@ -91,7 +91,7 @@ async def test_an_order_sent_again_gets_its_answer_even_when_another_reseller_se
     assert (await served.post(sent)).status == 403
     await served.gateway.sql("update tenant set reseller_id = null where id = $1", tenant_of("B"))
     first = await served.post(sent)
-    await served.gateway.sql("update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("B"))
+    await served.give_back("B", "VAR-B")
     assert (first.status, (await served.post(sent)).body) == (202, first.body)
 
 
@@ -108,6 +108,24 @@ async def test_a_batch_with_one_bad_event_lists_every_fault_and_lets_nothing_in(
     assert not [found for found in await served.gateway.published(UsageRecorded) if found.id.startswith("atomic")]
     assert (await served.post(good)).status == 202
     assert len([f for f in await served.gateway.published(UsageRecorded) if f.id.startswith("atomic")]) == 5
+
+
+async def test_a_batch_holds_one_event_to_a_thousand(served: World) -> None:
+    for size in (1, 1000):
+        batch = [usage(served, n=n) for n in range(size)]
+        answer = await served.post(batch)
+        assert (answer.status, [let_in["id"] for let_in in answer.body["accepted"]]) == (
+            202,
+            [sent["id"] for sent in batch],
+        )
+
+
+async def test_what_is_refused_for_its_size_is_refused_to_who_sends_it_whole_and_hangs_up(served: World) -> None:
+    for headers in ({}, {"connection": "close"}):
+        known = {"content-type": "application/cloudevents+json", **headers}
+        answer = await served.raw("POST", "/v1/events", bytes(6_000_000), known, "VAR-A")
+        assert (answer.status, answer.reasons) == (413, ["too_large"])
+    assert (await served.post(usage(served, n=5))).status == 202
 
 
 async def test_binary_mode_carries_attributes_in_headers(served: World) -> None:
@@ -130,7 +148,7 @@ async def test_a_tenant_the_memory_does_not_know_yet_is_looked_up_before_it_is_r
     try:
         assert (await served.post(beat, "VAR-A")).status == 202
     finally:
-        await served.gateway.sql("update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("B"))
+        await served.give_back("B", "VAR-B")
 
 
 async def test_a_plan_no_longer_sold_still_meters_but_cannot_be_ordered(served: World) -> None:

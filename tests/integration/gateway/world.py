@@ -25,10 +25,11 @@ from tests.support.running import Running, running, settings_for
 
 TOKEN = "operator-for-tests"
 NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
-VAT_NUMBERS = {"A": "99001019993", "B": "12345670017"}
+VAT_NUMBERS = {"A": "99001019993", "B": "12345670017", "C": "99001029992"}
 """Numbers that pass their check; whether anybody has them does not matter here."""
 
 PLACE = {"comune": "Modena", "provincia": "MO", "regione": "Emilia-Romagna", "lat": 44.64, "lon": 10.92}
+BACKEND = {"name": "ERP", "skus": ["ERP-CLOUD"]}
 ADDRESS = {"street": "Via dell'Esempio 1", "cap": "41121", "comune": "Modena", "provincia": "MO"}
 CONTACT = {"name": "Ada Esempio", "phone": "+39 0555 020001", "email": "ada@esempio.example.it"}
 
@@ -48,7 +49,7 @@ class Answer:
 
 
 def tenant_of(name: str) -> str:
-    """The tenant id of example firm `A` or `B`."""
+    """The tenant id of example firm `A` or `B`, or of `C`, which nobody serves."""
     return identity.tenant_id("IT", VAT_NUMBERS[name])
 
 
@@ -103,7 +104,14 @@ class World:
         raw = None if body is None else msgspec.json.encode(body)
         return await self.raw(method, path, raw, {"content-type": "application/json"}, key)
 
-    async def raw(self, method: str, path: str, body: bytes | None, headers: dict[str, str], key: str | None) -> Answer:
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes] | None,
+        headers: dict[str, str],
+        key: str | None,
+    ) -> Answer:
         """A request as it is."""
         known = {"authorization": f"Bearer {self.keys.get(key, key)}"} if key is not None else {}
         async with self.session.request(method, self.gateway.url + path, data=body, headers=known | headers) as answer:
@@ -124,6 +132,11 @@ class World:
         answer = await self.call("PUT", f"/operator/v1/resellers/{name}", reseller(name, url))
         assert answer.status == 201, answer
         self.keys[name], self.secrets[name] = answer.body["api_key"], answer.body["webhook_secret"]
+
+    async def give_back(self, firm: str, reseller_id: str) -> None:
+        """Give a firm back to its reseller, and make the doors forget whom they believed to serve it."""
+        await self.gateway.sql("update tenant set reseller_id = $2 where id = $1", tenant_of(firm), reseller_id)
+        await self.call("PUT", "/operator/v1/backends/erp", BACKEND)
 
     async def tell(self, tenant: str, *payloads: Payload) -> None:
         """What another service says about a tenant."""
@@ -179,7 +192,7 @@ async def open_world(database: str, bootstrap: str, prefix: str, **more: Any) ->
         assert (await world.call("PUT", "/operator/v1/catalogue", CATALOGUE)).status == 200
         for name in ("VAR-A", "VAR-B"):
             await world.register(name)
-        answer = await world.call("PUT", "/operator/v1/backends/erp", {"name": "ERP", "skus": ["ERP-CLOUD"]})
+        answer = await world.call("PUT", "/operator/v1/backends/erp", BACKEND)
         world.keys["erp"] = answer.body["api_key"]
         yield world
 
