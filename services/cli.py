@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services.local.home import HomeBusy, default_home
+from services.local.home import Home, HomeBusy, default_home
 from services.local.jars import JarsMissing
 from services.local.roles import SERVICES
 
@@ -76,12 +77,18 @@ def up(
     async def stay() -> None:
         names = [_service(name) for name in services.split(",")]
         with console.status("starting ...") as status:
-            async with Stack(home or default_home(), status.update, services=names) as stack:
+            async with (
+                Home(home or default_home()) as folder,
+                Stack(folder, status.update, services=names) as stack,
+            ):
                 status.stop()
                 _print_addresses(stack)
-                await asyncio.Event().wait()
+                with suppress(asyncio.CancelledError):  # asked to stop: that is how `up` ends, not a failure
+                    await asyncio.Event().wait()
+                console.print("stopping ...")
 
     _play(stay())
+    console.print("stopped; the data stay, and `vicino up` goes on from here.")
 
 
 def _print_addresses(stack: Any) -> None:
@@ -91,6 +98,7 @@ def _print_addresses(stack: Any) -> None:
     for name in stack.ports:
         table.add_row(name, stack.address(name))
     table.add_row("Kafka", stack.bootstrap)
+    table.add_row("PostgreSQL", stack.postgres_address)
     table.add_row("operator token", stack.operator_token)
     table.add_row("data and logs", str(stack.home.path))
     console.print(table)

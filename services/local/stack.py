@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -35,13 +34,13 @@ class ServiceDidNotStart(RuntimeError):
 
 
 class Stack:
-    """A stack in a home. Use as an async context manager; `environment` is added to every service's own."""
+    """A stack in a home that was entered. An async context manager; `environment` is added to every service's own."""
 
     def __init__(
-        self, home: Path, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
+        self, home: Home, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
         environment: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        self.home = Home(home)
+        self.home = home
         self._report, self._names, self._extra = report, services, dict(environment or {})
         self.postgres: Postgres | None = None
         self.kafka: Kafka | None = None
@@ -54,7 +53,6 @@ class Stack:
 
     async def __aenter__(self) -> "Stack":
         began = time.monotonic()
-        self.home.__enter__()
         try:
             await self._start()
         except BaseException:
@@ -96,7 +94,9 @@ class Stack:
         if given := os.environ.get("VICINO_KAFKA_BOOTSTRAP"):
             self.bootstrap = given
             return
-        self.kafka = await Kafka.start(self.home.path / "kafka", ports=kept, report=self._report)
+        self.kafka = await Kafka.start(
+            self.home.path / "kafka", logs=self.home.path / "logs", ports=kept, report=self._report
+        )
         self.bootstrap = self.kafka.bootstrap
 
     def _keep_ports(self) -> None:
@@ -110,6 +110,11 @@ class Stack:
         host = parts.netloc.rsplit("@", 1)[-1]
         who = f"{user}:{self.home.password(user)}" if user else parts.netloc.rsplit("@", 1)[0]
         return f"postgresql://{who}@{host}/{database}"
+
+    @property
+    def postgres_address(self) -> str:
+        """Where PostgreSQL is, without credentials."""
+        return urlsplit(self._superuser_url).netloc.rsplit("@", 1)[-1]
 
     def url_of(self, service: str) -> str:
         """The DSN of a service's own role."""
@@ -206,4 +211,3 @@ class Stack:
         await asyncio.gather(*(child.stop() for child in self.services.values()))
         stops = [part.stop() for part in (self.postgres, self.kafka) if part is not None]
         await asyncio.gather(*stops)
-        self.home.__exit__()

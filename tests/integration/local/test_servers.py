@@ -10,6 +10,7 @@ import pytest
 from services.local.home import Home, HomeBusy
 from services.local.jars import JarsMissing, kafka_libs
 from services.local.postgres import Postgres
+from services.local.process import Child
 
 
 @pytest.fixture
@@ -39,13 +40,32 @@ async def test_no_process_of_postgresql_is_left_after_a_stop(folder: Path) -> No
     assert alive == []
 
 
-def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder: Path) -> None:
-    with Home(folder), pytest.raises(HomeBusy, match="--home"), Home(folder):
+async def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder: Path) -> None:
+    async with Home(folder):
+        with pytest.raises(HomeBusy, match="--home"):
+            await Home(folder).__aenter__()
+
+
+async def test_a_home_is_not_entered_before_what_a_killed_stack_left_behind_has_ended(folder: Path) -> None:
+    remains = await Child.start("remains", ["sleep", "60"], log=folder / "logs/remains.log")
+    entering = asyncio.create_task(Home(folder).__aenter__())
+    done, _ = await asyncio.wait([entering], timeout=0.5)
+    assert not done
+    await remains.kill()
+    async with asyncio.timeout(5), await entering:
         pass
 
 
-def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Path) -> None:
-    with Home(folder) as home:
+async def test_a_data_folder_whose_making_was_killed_half_way_is_made_anew(folder: Path) -> None:
+    (folder / "postgres.making").mkdir()
+    (folder / "postgres.making/PG_VERSION").write_text("18\n")
+    server = await Postgres.start(folder / "postgres", log=folder / "logs/postgres.log")
+    await server.stop()
+    assert not (folder / "postgres.making").exists()
+
+
+async def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Path) -> None:
+    async with Home(folder) as home:
         assert home.secret("key") == home.secret("key") != home.secret("other")
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
 
