@@ -21,6 +21,18 @@ from services.onboarding.domain.credentials import derive
 WINNERS = {
     "SME-01": ("VAR-MO-01", "27.6"), "SME-02": ("VAR-BZ-01", "70.6"), "SME-05": ("VAR-BG-01", "45.2"), "SME-10": (None, None),
 }  # fmt: skip
+NETS = {
+    "2026-11-01": {
+        "SME-01": "307.80", "SME-03": "237.00", "SME-04": "369.00", "SME-05": "270.70", "SME-06": "369.00", "SME-07": "237.00",
+        "SME-08": "105.00", "SME-09": "237.00", "SME-11": "402.70",
+    },
+    "2026-12-01": {
+        "SME-01": "317.87", "SME-02": "441.58", "SME-03": "449.68", "SME-04": "301.50", "SME-05": "238.05", "SME-06": "79.00",
+        "SME-07": "87.00", "SME-08": "113.50", "SME-09": "310.57", "SME-11": "215.20",
+    },
+}  # fmt: skip
+"""What each invoice must come to, worked out from the catalogue and the seeded usage by other means than this code."""
+
 INVOICE_FIELDS = (
     "n", "sku", "description", "quantity", "unit_price", "um", "net", "period_from", "period_to", "aliquota_iva", "natura",
     "commissionable",
@@ -80,6 +92,11 @@ async def invoices(expect: Expectations, found: list[dict[str, Any]], sending: S
     expect.equal(
         "SME-01's invoice of 1 December, totals and due date", (totals, own["due"]), (wanted["totals"], wanted["due"])
     )
+    for day, nets in NETS.items():
+        issued = {
+            invoice["external_id"]: invoice["totals"]["imponibile"] for invoice in found if invoice["date"] == day
+        }
+        expect.equal(f"every invoice of {day} comes to what it must", issued, nets)
     expect.equal("every invoice adds up", [i["number"] for i in found if not _adds_up(i)], [])
     numbers = sorted(invoice["number"] for invoice in found)
     expect.equal("invoice numbers have no gaps", numbers, [f"2026/A/{n:06d}" for n in range(1, len(found) + 1)])
