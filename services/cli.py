@@ -70,6 +70,9 @@ def _service(name: str) -> str:
 def up(
     home: HomeOption = None,
     services: Annotated[str, typer.Option(help="Comma-separated; all if not said.")] = ",".join(SERVICES),
+    topic_prefix: Annotated[
+        str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every topic, on a broker shared with others.")
+    ] = "",
 ) -> None:
     """Start everything on this machine and stay; data live in the state folder."""
     from services.local.stack import Stack
@@ -79,7 +82,7 @@ def up(
         with console.status("starting ...") as status:
             async with (
                 Home(home or default_home()) as folder,
-                Stack(folder, status.update, services=names) as stack,
+                Stack(folder, status.update, services=names, topic_prefix=topic_prefix) as stack,
             ):
                 status.stop()
                 _print_addresses(stack)

@@ -38,10 +38,12 @@ class Stack:
 
     def __init__(
         self, home: Home, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None, topic_prefix: str = "", own_postgres: bool = False,
     ) -> None:  # fmt: skip
+        """`topic_prefix` keeps it apart from others on the same broker; with `own_postgres` it is no guest on a server."""
         self.home = home
         self._report, self._names, self._extra = report, services, dict(environment or {})
+        self.topic_prefix, self._own_postgres = topic_prefix, own_postgres
         self.postgres: Postgres | None = None
         self.kafka: Kafka | None = None
         self.bootstrap = ""
@@ -73,14 +75,15 @@ class Stack:
             self.ports[name] = keep_or_find(kept.get(name))
         self._keep_ports()
         self._report("making roles, schemas and topics")
-        await asyncio.gather(self._ensure_roles(), ensure_topics(self.bootstrap, TOPICS))
+        await asyncio.gather(self._ensure_roles(), ensure_topics(self.bootstrap, TOPICS, prefix=self.topic_prefix))
         self._report("starting the services")
         await asyncio.gather(*(self._start_service(name) for name in self._names))
         await asyncio.gather(*(self._wait_ready(name) for name in self._names))
         self._watchers = [asyncio.create_task(self._keep_alive(name)) for name in self._names]
 
     async def _start_postgres(self, kept: Mapping[str, int]) -> None:
-        if given := os.environ.get("VICINO_POSTGRES_URL"):
+        given = os.environ.get("VICINO_POSTGRES_URL")
+        if given and not self._own_postgres:
             self._superuser_url = given
             return
         self._report("starting PostgreSQL")
@@ -155,6 +158,7 @@ class Stack:
         own = {
             "VICINO_POSTGRES_URL": self.url_of(name),
             "VICINO_KAFKA_BOOTSTRAP": self.bootstrap,
+            "VICINO_TOPIC_PREFIX": self.topic_prefix,
             "VICINO_HTTP_PORT": str(self.ports[name]),
             "VICINO_MASTER_KEY": self.master_key,
             "VICINO_OPERATOR_TOKEN": self.operator_token,

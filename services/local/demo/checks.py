@@ -200,35 +200,36 @@ async def secrets(stage: Stage) -> None:
     people = [
         party["contact"][field] for party in PARTIES["resellers"] + PARTIES["tenants"] for field in ("name", "email")
     ]
-    told = await topics(stack.bootstrap)
+    told = await topics(stack.bootstrap, stack.topic_prefix)
     everything = b"".join(value for values in told.values() for value in values)
     logs = b"".join(path.read_bytes() for path in (stack.home.path / "logs").glob("*.log"))
     expect.that("all topics were read", len(everything) > 1_000_000, len(everything))
     expect.that("every part has written a log", len(logs) > 1_000, len(logs))
     expect.equal("no secret is in any event", sum(secret.encode() in everything for secret in hidden), 0)
     expect.equal("no secret is in any log", sum(secret.encode() in logs for secret in hidden), 0)
-    inner = b"".join(value for name, values in told.items() if name != "orders.v1" for value in values)
+    inner = b"".join(value for name, values in told.items() if not name.startswith("orders.v1") for value in values)
     expect.equal("no person is named in any event but the order", sum(one.encode() in inner for one in people), 0)
     orders = b"".join(told["orders.v1"])
     expect.equal("every firm's contact travels in its order", sum(
         tenant["contact"]["email"].encode() in orders for tenant in PARTIES["tenants"]), len(PARTIES["tenants"]))  # fmt: skip
 
 
-async def topics(bootstrap: str) -> dict[str, list[bytes]]:
-    """All values of all topics."""
+async def topics(bootstrap: str, prefix: str) -> dict[str, list[bytes]]:
+    """All values of all topics and their dead letters."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        parts = [TopicPartition(topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
+        parts = [TopicPartition(prefix + topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
+        parts += [TopicPartition(prefix + topic.dead_letters, 0) for topic in TOPICS]
         consumer.assign(parts)
         ends = await consumer.end_offsets(parts)
         await consumer.seek_to_beginning()
-        found: dict[str, list[bytes]] = {topic.name: [] for topic in TOPICS}
+        found: dict[str, list[bytes]] = {tp.topic.removeprefix(prefix): [] for tp in parts}
         waiting = {tp for tp in parts if ends[tp] > 0}
         async with asyncio.timeout(30):
             while waiting:
                 for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-                    found[tp.topic] += [record.value or b"" for record in records]
+                    found[tp.topic.removeprefix(prefix)] += [record.value or b"" for record in records]
                     if records[-1].offset + 1 >= ends[tp]:
                         waiting.discard(tp)
         return found

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +12,8 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from schemas.topics import TOPICS
+from services.chassis.admin import remove_topics
 from services.chassis.clock import steer
 from services.local.demo import checks, joining, month, tables, trouble
 from services.local.demo.outcome import outcome
@@ -66,6 +70,15 @@ async def _own_home(home: Path, life: AsyncExitStack) -> Home:
     raise HomeBusy(f"{HOMES_MAX} demos play in {home} already")
 
 
+def _guest_prefix(life: AsyncExitStack) -> str:
+    """On somebody else's broker the demo has topics of its own, and takes them away when it ends."""
+    if not (bootstrap := os.environ.get("VICINO_KAFKA_BOOTSTRAP")):
+        return ""
+    prefix = f"demo-{secrets.token_hex(4)}."
+    life.push_async_callback(remove_topics, bootstrap, TOPICS, prefix=prefix)
+    return prefix
+
+
 async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stage:
     """A fresh stack, and the world around it."""
     with console.status("starting PostgreSQL, Apache Kafka and five services ...") as status:
@@ -73,12 +86,16 @@ async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stag
         clock_file = folder.path / "clock.json"
         steer(clock_file, rome(2026, 11, 1, 0, 5))
         mailbox = Mailbox()
+        prefix = _guest_prefix(life)
         environment = {
             "VICINO_CLOCK_FILE": str(clock_file),
             "VICINO_SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}",
             "VICINO_OPERATOR_EMAIL": OPERATOR_EMAIL,
         }
-        stack = await life.enter_async_context(Stack(folder, status.update, environment=environment))
+        stack = await life.enter_async_context(
+            # The roles and databases of a story are nobody else's: it always has a PostgreSQL of its own.
+            Stack(folder, status.update, environment=environment, topic_prefix=prefix, own_postgres=True)
+        )
     console.print(f"  [green]✓[/] the stack is up [dim]{stack.started_in_seconds:.1f} s[/]", highlight=False)
     session = await life.enter_async_context(aiohttp.ClientSession())
     stage = Stage(stack, session, clock_file, mailbox)
