@@ -6,7 +6,10 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from schemas.topics import ALERTS
+from services.chassis.admin import ensure_topics, remove_topics
 from services.local.home import Home, HomeBusy
 from services.local.jars import JarsMissing, kafka_libs
 from services.local.postgres import Postgres
@@ -68,6 +71,26 @@ async def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Pat
     async with Home(folder) as home:
         assert home.secret("key") == home.secret("key") != home.secret("other")
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+async def test_a_guest_takes_away_its_own_topics_and_nobody_elses(bootstrap: str, topic_prefix: str) -> None:
+    mine, theirs = f"{topic_prefix}mine.", f"{topic_prefix}theirs."
+    await ensure_topics(bootstrap, [ALERTS], prefix=mine)
+    await ensure_topics(bootstrap, [ALERTS], prefix=theirs)
+    await remove_topics(bootstrap, [ALERTS], prefix=mine)
+    await remove_topics(bootstrap, [ALERTS], prefix=mine)
+    async with asyncio.timeout(10):
+        while ours := [name for name in await names(bootstrap) if name.startswith(mine)]:
+            await asyncio.sleep(0.1)
+    assert ours == []
+    assert {theirs + ALERTS.name, theirs + ALERTS.dead_letters} <= await names(bootstrap)
+    with pytest.raises(ValueError, match="prefix"):
+        await remove_topics(bootstrap, [ALERTS], prefix="")
+
+
+async def names(bootstrap: str) -> set[str]:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    return set((await asyncio.to_thread(admin.list_topics, timeout=5)).topics)
 
 
 def test_a_libs_folder_without_kafka_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
