@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import Row, median
+from services.local.home import Home
 from services.local.stack import Stack
 
 STARTS = 3
@@ -19,7 +20,7 @@ async def run() -> list[Row]:
         Path(folder).chmod(0o711)
         rows: list[Row] = []
         for n in range(STARTS + 1):
-            async with Stack(Path(folder) / "home") as stack:
+            async with Home(Path(folder) / "home") as home, Stack(home) as stack:
                 seconds.append(stack.started_in_seconds)
                 if n == STARTS:
                     rows = [

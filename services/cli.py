@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -20,7 +21,7 @@ from rich.table import Column, Table
 
 from services import __version__
 from services.chassis.settings import SettingsWrong, master_key, told
-from services.local.home import HomeBusy, default_home
+from services.local.home import Home, HomeBusy, default_home
 from services.local.jars import JarsMissing
 from services.local.roles import SERVICES, role_of
 
@@ -99,6 +100,9 @@ def _service(name: str) -> str:
 def up(
     home: HomeOption = None,
     services: Annotated[str, typer.Option(help="Comma-separated; all if not said.")] = ",".join(SERVICES),
+    topic_prefix: Annotated[
+        str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every topic, on a broker shared with others.")
+    ] = "",
 ) -> None:
     """Start everything on this machine and stay; data live in the state folder."""
     from services.local.stack import Stack
@@ -106,12 +110,18 @@ def up(
     async def stay() -> None:
         names = [_service(name) for name in services.split(",")]
         with console.status("starting ...") as status:
-            async with Stack(home or default_home(), status.update, services=names) as stack:
+            async with (
+                Home(home or default_home()) as folder,
+                Stack(folder, status.update, services=names, topic_prefix=topic_prefix) as stack,
+            ):
                 status.stop()
                 _print_addresses(stack)
-                await asyncio.Event().wait()
+                with suppress(asyncio.CancelledError):  # asked to stop: that is how `up` ends, not a failure
+                    await asyncio.Event().wait()
+                console.print("stopping ...")
 
     _play(stay())
+    console.print("stopped; the data stay, and `vicino up` goes on from here.")
 
 
 def _print_addresses(stack: Any) -> None:
@@ -121,6 +131,7 @@ def _print_addresses(stack: Any) -> None:
     for name in stack.ports:
         table.add_row(name, stack.address(name))
     table.add_row("Kafka", stack.bootstrap)
+    table.add_row("PostgreSQL", stack.postgres_address)
     table.add_row("operator token", stack.operator_token)
     table.add_row("data and logs", str(stack.home.path))
     console.print(table)

@@ -45,6 +45,27 @@ def _apply(bootstrap: str, wanted: list[NewTopic]) -> list[str]:
     return made
 
 
+def _remove(bootstrap: str, names: list[str]) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for future in admin.delete_topics(names, request_timeout=REQUEST_TIMEOUT_SECONDS).values():
+        try:
+            future.result(timeout=REQUEST_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+
+
+async def remove_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str) -> None:
+    """Remove the topics (and their dead-letter topics) of a prefix: what a guest leaves on somebody else's broker.
+
+    Raises `KafkaException` when the broker refuses.
+    """
+    if not prefix:
+        raise ValueError("topics without a prefix are nobody's to remove")
+    names = [prefix + name for topic in topics for name in (topic.name, topic.dead_letters)]
+    await asyncio.to_thread(_remove, bootstrap, names)
+
+
 async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str = "", replicas: int = 1) -> list[str]:
     """Make the topics (and their dead-letter topics) that are not there yet; returns the names of those made.
 

@@ -1,12 +1,16 @@
 """The state folder of a local stack: its data, its ports, its secrets, and the lock that keeps a second stack out."""
 
+import asyncio
 import fcntl
 import json
 import os
 import secrets
+import shutil
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
+
+from services.local.process import GRACE_SECONDS, has_writers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -21,26 +25,41 @@ def default_home() -> Path:
 
 
 class Home:
-    """One stack's folder."""
+    """One stack's folder: entered by one at a time, and not before what a killed one left behind has ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: Any = None
 
-    def __enter__(self) -> "Home":
+    async def __aenter__(self) -> "Home":
         (self.path / "logs").mkdir(parents=True, exist_ok=True)
         self._lock = (self.path / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            async with asyncio.timeout(2 * GRACE_SECONDS):
+                while any(has_writers(log) for log in (self.path / "logs").glob("*.log")):
+                    await asyncio.sleep(0.05)
+        except (BlockingIOError, TimeoutError):
             self._lock.close()
             raise HomeBusy(
                 f"another Vicino runs in {self.path}: stop it, or name another folder with --home (or VICINO_HOME)"
             ) from None
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._lock.close()
+
+    def clear(self) -> None:
+        """Forget everything an earlier stack kept here."""
+        for item in self.path.iterdir():
+            if item.is_dir():
+                shutil.rmtree(item)
+            elif item.name != "lock":
+                item.unlink()
+        (self.path / "logs").mkdir()
 
     def log(self, name: str) -> Path:
         """The log file of a part."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -42,9 +43,11 @@ class Kafka:
     """One or three brokers that are also their own controllers; open to all of this machine, or closed: see `start`."""
 
     def __init__(
-        self, folder: Path, nodes: int, settings: Mapping[str, str], password: str, report: Callable[[str], None]
-    ) -> None:
-        self._folder, self._settings, self._password, self._report = folder, dict(settings), password, report
+        self, folder: Path, logs: Path, nodes: int, settings: Mapping[str, str], password: str,
+        report: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._folder, self._logs, self._settings = folder, logs, dict(settings)
+        self._password, self._report = password, report
         self.nodes = list(range(1, nodes + 1))
         self._ports: dict[int, tuple[int, int]] = {}
         self._children: dict[int, Child] = {}
@@ -52,15 +55,16 @@ class Kafka:
 
     @classmethod
     async def start(
-        cls, folder: Path, *, nodes: int = 1, ports: Mapping[str, int] | None = None,
+        cls, folder: Path, *, logs: Path | None = None, nodes: int = 1, ports: Mapping[str, int] | None = None,
         settings: Mapping[str, str] | None = None, password: str = "", report: Callable[[str], None] = lambda _: None,
     ) -> "Kafka":  # fmt: skip
         """Format what is new, start all nodes, and wait until every broker answers a client.
 
+        What the nodes say goes to `logs`, or, if that is not named, beside their data.
         With a `password`, that of `admin`, clients must log in (SCRAM) and may do only what an ACL says.
         Raises `JarsMissing`, or `RuntimeError` with the end of a node's log.
         """
-        kafka = cls(folder, nodes, settings or {}, password, report)
+        kafka = cls(folder, logs or folder, nodes, settings or {}, password, report)
         folder.mkdir(parents=True, exist_ok=True)
         kafka._libs = await asyncio.to_thread(kafka_libs, folder.parent, report)
         kept = ports or {}
@@ -69,6 +73,7 @@ class Kafka:
                 keep_or_find(kept.get(f"kafka-{node}")),
                 keep_or_find(kept.get(f"kafka-controller-{node}")),
             )
+        kafka._clear_scratch()
         (folder / "log4j2.properties").write_text(LOGGING, encoding="ascii")
         await asyncio.gather(*(kafka._format(node) for node in kafka.nodes))
         report("starting Apache Kafka")
@@ -98,6 +103,16 @@ class Kafka:
         """All ports, by name, to be kept for the next start."""
         brokers = {f"kafka-{node}": broker for node, (broker, _) in self._ports.items()}
         return brokers | {f"kafka-controller-{node}": controller for node, (_, controller) in self._ports.items()}
+
+    @property
+    def _scratch(self) -> Path:
+        """Java's temporary folder: what a killed node leaves there is gone at the next start, and never in /tmp."""
+        return self._folder / "scratch"
+
+    def _clear_scratch(self) -> None:
+        if self._scratch.exists():
+            shutil.rmtree(self._scratch)
+        self._scratch.mkdir()
 
     def _properties(self, node: int) -> Path:
         broker, controller = self._ports[node]
@@ -137,12 +152,12 @@ class Kafka:
 
     def _java(self, *arguments: str) -> list[str]:
         return [
-            _java_runtime(), *JVM, f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
-            "-cp", f"{self._libs}/*", *arguments,
+            _java_runtime(), *JVM, f"-Djava.io.tmpdir={self._scratch}",
+            f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}", "-cp", f"{self._libs}/*", *arguments,
         ]  # fmt: skip
 
     def _log(self, node: int) -> Path:
-        return self._folder / f"node-{node}.log"
+        return self._logs / f"kafka-{node}.log"
 
     async def _format(self, node: int) -> None:
         if (self._folder / f"node-{node}" / "meta.properties").exists():

@@ -8,6 +8,7 @@ import asyncio
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import stat
 from collections.abc import Callable
@@ -80,22 +81,27 @@ class Postgres:
         )
 
     async def _initialise(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the data folder under another name first: what was killed half-way is made anew, never started."""
+        making = self.data.with_name(f"{self.data.name}.making")
+        if making.exists():
+            shutil.rmtree(making)
+        making.mkdir(parents=True, mode=0o700)
         handed = self.data.with_name(f"{self.data.name}.password")
         handed.touch(mode=0o600)
         handed.write_text(self._password, encoding="ascii")
         if os.geteuid() == 0:
             entry = pwd.getpwnam(UNPRIVILEGED)
-            for path in (self.data, handed):
+            for path in (making, handed):
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         command = [
-            _binary("initdb"), "-D", str(self.data), "-N", "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={handed}",
+            _binary("initdb"), "-D", str(making), "-N", "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={handed}",
             "--encoding=UTF8", "--locale=C.UTF-8",
         ]  # fmt: skip
         try:
             await run_to_end("initdb", command, log=self.log, user=self._user)
         finally:
             handed.unlink()
+        making.rename(self.data)
 
     async def launch(self) -> None:
         """Start the server on its folder and port, and wait until it answers."""

@@ -1,6 +1,7 @@
 """A child process that cannot be left behind: started under a leash, stopped, killed, paused, resumed."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ class Child:
         """Start `command`; its output goes to the end of `log`. `user` is `-`, or as `leash.py` says."""
         read_end, write_end = os.pipe()
         with log.open("ab") as output:
+            # Inherited with the file: it is let go when the last process that may write this log has ended.
+            fcntl.flock(output, fcntl.LOCK_SH)
             leash = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(LEASH), str(read_end), str(grace_seconds), str(int(stop_signal)), user, "--",
                 *command, pass_fds=[read_end], stdin=asyncio.subprocess.DEVNULL,
@@ -100,6 +103,16 @@ async def run_to_end(name: str, command: Sequence[str], *, log: Path, user: str 
     child = await Child.start(name, command, log=log, user=user)
     if (code := await child.wait()) != 0:
         raise RuntimeError(f"{name} failed with exit code {code}:\n{tail(log)}")
+
+
+def has_writers(log: Path) -> bool:
+    """Whether a child that was started on this log still lives, or its leash: also one of an owner that was killed."""
+    with log.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def tail(log: Path, lines: int = 15) -> str:

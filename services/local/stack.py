@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -35,14 +34,16 @@ class ServiceDidNotStart(RuntimeError):
 
 
 class Stack:
-    """A stack in a home. Use as an async context manager; `environment` is added to every service's own."""
+    """A stack in a home that was entered. An async context manager; `environment` is added to every service's own."""
 
     def __init__(
-        self, home: Path, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
-        environment: Mapping[str, str] | None = None,
+        self, home: Home, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
+        environment: Mapping[str, str] | None = None, topic_prefix: str = "", own_postgres: bool = False,
     ) -> None:  # fmt: skip
-        self.home = Home(home)
+        """`topic_prefix` keeps it apart from others on the same broker; with `own_postgres` it is no guest on a server."""
+        self.home = home
         self._report, self._names, self._extra = report, services, dict(environment or {})
+        self.topic_prefix, self._own_postgres = topic_prefix, own_postgres
         self.postgres: Postgres | None = None
         self.kafka: Kafka | None = None
         self.bootstrap = ""
@@ -54,7 +55,6 @@ class Stack:
 
     async def __aenter__(self) -> "Stack":
         began = time.monotonic()
-        self.home.__enter__()
         try:
             await self._start()
         except BaseException:
@@ -75,14 +75,15 @@ class Stack:
             self.ports[name] = keep_or_find(kept.get(name))
         self._keep_ports()
         self._report("making roles, schemas and topics")
-        await asyncio.gather(self._ensure_roles(), ensure_topics(self.bootstrap, TOPICS))
+        await asyncio.gather(self._ensure_roles(), ensure_topics(self.bootstrap, TOPICS, prefix=self.topic_prefix))
         self._report("starting the services")
         await asyncio.gather(*(self._start_service(name) for name in self._names))
         await asyncio.gather(*(self._wait_ready(name) for name in self._names))
         self._watchers = [asyncio.create_task(self._keep_alive(name)) for name in self._names]
 
     async def _start_postgres(self, kept: Mapping[str, int]) -> None:
-        if given := os.environ.get("VICINO_POSTGRES_URL"):
+        given = os.environ.get("VICINO_POSTGRES_URL")
+        if given and not self._own_postgres:
             self._superuser_url = given
             return
         self._report("starting PostgreSQL")
@@ -96,7 +97,9 @@ class Stack:
         if given := os.environ.get("VICINO_KAFKA_BOOTSTRAP"):
             self.bootstrap = given
             return
-        self.kafka = await Kafka.start(self.home.path / "kafka", ports=kept, report=self._report)
+        self.kafka = await Kafka.start(
+            self.home.path / "kafka", logs=self.home.path / "logs", ports=kept, report=self._report
+        )
         self.bootstrap = self.kafka.bootstrap
 
     def _keep_ports(self) -> None:
@@ -110,6 +113,11 @@ class Stack:
         host = parts.netloc.rsplit("@", 1)[-1]
         who = f"{user}:{self.home.password(user)}" if user else parts.netloc.rsplit("@", 1)[0]
         return f"postgresql://{who}@{host}/{database}"
+
+    @property
+    def postgres_address(self) -> str:
+        """Where PostgreSQL is, without credentials."""
+        return urlsplit(self._superuser_url).netloc.rsplit("@", 1)[-1]
 
     def url_of(self, service: str) -> str:
         """The DSN of a service's own role."""
@@ -150,6 +158,7 @@ class Stack:
         own = {
             "VICINO_POSTGRES_URL": self.url_of(name),
             "VICINO_KAFKA_BOOTSTRAP": self.bootstrap,
+            "VICINO_TOPIC_PREFIX": self.topic_prefix,
             "VICINO_HTTP_PORT": str(self.ports[name]),
             "VICINO_MASTER_KEY": self.master_key,
             "VICINO_OPERATOR_TOKEN": self.operator_token,
@@ -206,4 +215,3 @@ class Stack:
         await asyncio.gather(*(child.stop() for child in self.services.values()))
         stops = [part.stop() for part in (self.postgres, self.kafka) if part is not None]
         await asyncio.gather(*stops)
-        self.home.__exit__()

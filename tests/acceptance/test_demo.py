@@ -56,6 +56,7 @@ async def test_every_expectation_of_the_story_holds_and_is_written_down(home: Pa
     outcome = json.loads((home / "demo.json").read_text(encoding="utf-8"))
     assert outcome.keys() >= FIELDS
     assert [e["name"] for e in outcome["expectations"] if not e["held"]] == []
+    assert len({e["name"] for e in outcome["expectations"]}) == len(outcome["expectations"]) > 90
     states = {tenant["external_id"]: tenant["state"] for tenant in outcome["tenants"]}
     assert sum(state == "active" for state in states.values()) == 10
     assert states["SME-10"] == "waiting"

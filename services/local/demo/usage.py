@@ -1,14 +1,15 @@
 """November's usage of all tenants: seeded, in order and out of it, one in twenty twice, and what is wrong on purpose."""
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.local.demo.world import cloud_event
+from services.local.demo.world import STRUCTURED, cloud_event
 
 ROME = ZoneInfo("Europe/Rome")
 START = datetime(2026, 11, 1, tzinfo=ROME).astimezone(UTC)
@@ -46,6 +47,9 @@ class Sending:
     batches: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
     valid: int = 0
     duplicates: int = 0
+    out_of_order: int = 0
+    """Events sent after a later one of the same tenant."""
+
     quantities: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """What each (tenant, meter) must come to, for sums and counts."""
 
@@ -123,7 +127,16 @@ def november(services: list[Service]) -> Sending:
     for sender, events in by_sender.items():
         sending.batches += [(sender, events[n : n + BATCH]) for n in range(0, len(events), BATCH)]
     dice.shuffle(sending.batches)
+    sending.out_of_order = _out_of_order([event for _, batch in sending.batches for event in batch])
     return sending
+
+
+def _out_of_order(events: Iterable[dict[str, Any]]) -> int:
+    late, newest = 0, dict[str, str]()
+    for event in events:
+        late += event["time"] < newest.get(event["subject"], "")
+        newest[event["subject"]] = max(event["time"], newest.get(event["subject"], ""))
+    return late
 
 
 def _disordered(events: list[dict[str, Any]], dice: random.Random) -> list[dict[str, Any]]:
@@ -143,40 +156,46 @@ def _expect(sending: Sending, service: Service, events: list[dict[str, Any]]) ->
         sending.quantities[key] = sending.quantities.get(key, Decimal(0)) + Decimal(data.get("quantity", "1"))
 
 
-def wrong(own: Service, foreign: Service) -> list[tuple[str, bytes, str]]:
-    """Single requests that must be refused at the door: (what, body, content type). The sender is `own`'s reseller."""
-    import json
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A request that must be refused at the door, and the reason it must be given."""
 
-    def good(event_id: str, **changes: Any) -> dict[str, Any]:
+    what: str
+    reason: str
+    body: bytes
+    content_type: str = STRUCTURED
+
+
+def wrong(own: Service, foreign: Service) -> list[Wrong]:
+    """What must be refused at the door. The sender is `own`'s reseller."""
+
+    def good(event_id: str, data: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
         event = _event(own, "e_invoices", event_id, START + timedelta(days=3), value="2026/wrong")
-        return {
-            **event,
-            **{k: v for k, v in changes.items() if k != "data"},
-            "data": {**event["data"], **changes.get("data", {})},
-        }
+        return {**event, **changes, "data": {**event["data"], **(data or {})}}
 
-    def without(event: dict[str, Any], name: str) -> dict[str, Any]:
-        return {key: value for key, value in event.items() if key != name}
+    def amount(event_id: str, quantity: str) -> dict[str, Any]:
+        return good(event_id, {"value": None, "quantity": quantity})
 
-    amount = {"meter": "e_invoices", "value": None}
-    events: dict[str, dict[str, Any]] = {
-        "another's tenant": _event(foreign, "e_invoices", "w-1", START, value="2026/foreign"),
-        "negative quantity": good("w-2", data={**amount, "quantity": "-1"}),
-        "not a number": good("w-3", data={**amount, "quantity": "NaN"}),
-        "too precise": good("w-4", data={**amount, "quantity": "0.1234567890123"}),
-        "time without a zone": good("w-5", time="2026-11-03T10:00:00"),
-        "time in the future": good("w-6", time="2027-03-03T10:00:00Z"),
-        "NUL in a text": good("w-7", data={"value": "a\x00b"}),
-        "unknown meter": good("w-8", data={"meter": "sunshine"}),
-        "unknown service": good("w-9", data={"service_id": "00000000-0000-0000-0000-000000000000"}),
-        "no id": without(good("w-10"), "id"),
-        "extra field": good("w-11", data={"discount": "100"}),
-        "unknown type": good("w-12", type="vicino.usage.invented.v1"),
-    }
-    found = [(what, json.dumps(event).encode(), "application/cloudevents+json") for what, event in events.items()]
-    found.append(("not JSON", b'{"specversion": "1.0",', "application/cloudevents+json"))
-    found.append(("wrong content type", b"usage=1", "application/x-www-form-urlencoded"))
-    return found
+    nameless = {name: value for name, value in good("w-10").items() if name != "id"}
+    events = (
+        ("another's tenant", "wrong_tenant", _event(foreign, "e_invoices", "w-1", START, value="2026/foreign")),
+        ("negative quantity", "bad_data", amount("w-2", "-1")),
+        ("not a number", "bad_data", amount("w-3", "NaN")),
+        ("too precise", "bad_data", amount("w-4", "0.1234567890123")),
+        ("time without a zone", "bad_time", good("w-5", time="2026-11-03T10:00:00")),
+        ("time in the future", "time_in_future", good("w-6", time="2027-03-03T10:00:00Z")),
+        ("NUL in a text", "bad_text", good("w-7", {"value": "a\x00b"})),
+        ("unknown meter", "unknown_meter", good("w-8", {"meter": "sunshine"})),
+        ("unknown service", "unknown_service", good("w-9", {"service_id": "00000000-0000-0000-0000-000000000000"})),
+        ("no id", "bad_envelope", nameless),
+        ("extra field", "bad_data", good("w-11", {"discount": "100"})),
+        ("unknown type", "unknown_type", good("w-12", type="vicino.usage.invented.v1")),
+    )
+    return [
+        *(Wrong(what, reason, json.dumps(event).encode()) for what, reason, event in events),
+        Wrong("not JSON", "not_json", b'{"specversion": "1.0",'),
+        Wrong("wrong content type", "bad_content_type", b"usage=1", "application/x-www-form-urlencoded"),
+    ]
 
 
 def wrong_behind_the_door(own: Service) -> list[dict[str, Any]]:

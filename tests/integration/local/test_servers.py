@@ -7,10 +7,14 @@ from uuid import uuid4
 import asyncpg
 import psutil
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from schemas.topics import ALERTS
+from services.chassis.admin import ensure_topics, remove_topics
 from services.local.home import Home, HomeBusy
 from services.local.jars import JarsMissing, kafka_libs
 from services.local.postgres import Postgres
+from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
 
 
@@ -63,15 +67,54 @@ async def _drop(superuser_url: str, statement: str) -> None:
     await connection.close()
 
 
-def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder: Path) -> None:
-    with Home(folder), pytest.raises(HomeBusy, match="--home"), Home(folder):
+async def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder: Path) -> None:
+    async with Home(folder):
+        with pytest.raises(HomeBusy, match="--home"):
+            await Home(folder).__aenter__()
+
+
+async def test_a_home_is_not_entered_before_what_a_killed_stack_left_behind_has_ended(folder: Path) -> None:
+    remains = await Child.start("remains", ["sleep", "60"], log=folder / "logs/remains.log")
+    entering = asyncio.create_task(Home(folder).__aenter__())
+    done, _ = await asyncio.wait([entering], timeout=0.5)
+    assert not done
+    await remains.kill()
+    async with asyncio.timeout(5), await entering:
         pass
 
 
-def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Path) -> None:
-    with Home(folder) as home:
+async def test_a_data_folder_whose_making_was_killed_half_way_is_made_anew(folder: Path) -> None:
+    (folder / "postgres.making").mkdir()
+    (folder / "postgres.making/PG_VERSION").write_text("18\n")
+    server = await Postgres.start(folder / "postgres", log=folder / "logs/postgres.log")
+    await server.stop()
+    assert not (folder / "postgres.making").exists()
+
+
+async def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Path) -> None:
+    async with Home(folder) as home:
         assert home.secret("key") == home.secret("key") != home.secret("other")
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+async def test_a_guest_takes_away_its_own_topics_and_nobody_elses(bootstrap: str, topic_prefix: str) -> None:
+    mine, theirs = f"{topic_prefix}mine.", f"{topic_prefix}theirs."
+    await ensure_topics(bootstrap, [ALERTS], prefix=mine)
+    await ensure_topics(bootstrap, [ALERTS], prefix=theirs)
+    await remove_topics(bootstrap, [ALERTS], prefix=mine)
+    await remove_topics(bootstrap, [ALERTS], prefix=mine)
+    async with asyncio.timeout(10):
+        while ours := [name for name in await names(bootstrap) if name.startswith(mine)]:
+            await asyncio.sleep(0.1)
+    assert ours == []
+    assert {theirs + ALERTS.name, theirs + ALERTS.dead_letters} <= await names(bootstrap)
+    with pytest.raises(ValueError, match="prefix"):
+        await remove_topics(bootstrap, [ALERTS], prefix="")
+
+
+async def names(bootstrap: str) -> set[str]:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    return set((await asyncio.to_thread(admin.list_topics, timeout=5)).topics)
 
 
 def test_a_libs_folder_without_kafka_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
