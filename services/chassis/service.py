@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -197,6 +197,7 @@ class Process:
             partition = Partition(runtime.pool, service.name, runtime.clock, by_slice(handlers))
             topics = tuple(route.topic for route in service.slices)
             reading = _reading(service, f"{service.name}-volume", topics, service.settings.volume_slice_records_max)
+            reading = replace(reading, gather_seconds=service.settings.volume_gather_ms / 1000)
             found.append(Consumer(reading, self._broker, logbook, partition))
         return found
 

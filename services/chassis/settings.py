@@ -65,6 +65,8 @@ class ServiceSettings(BaseSettings):
     """Records of one fetch for record handlers; keeps a slice well under a second."""
     volume_slice_records_max: int = 8_000
     """The same for slice handlers, which cost microseconds per record."""
+    volume_gather_ms: int = 100
+    """How long slice handlers wait, once all is read, for more to come together."""
 
     def key(self) -> bytes:
         """The master key. Raises `SettingsWrong` with what to do when it is absent or has the wrong length."""

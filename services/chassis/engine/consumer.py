@@ -58,6 +58,8 @@ class Reading:
     instance: str | None
     session_timeout_ms: int
     prefix: str
+    gather_seconds: float = 0.0
+    """How long to wait, once all is read, for more to come together: small slices are dear."""
 
 
 class UnreadableBatch(RuntimeError):
@@ -198,6 +200,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             for place, run in groupby(records, attrgetter("topic", "partition"))
         ]
         await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices))
+        if self._reading.gather_seconds and all(self._is_last(tp, piece.records[-1].offset) for tp, piece in slices):
+            await asyncio.sleep(self._reading.gather_seconds)
+
+    def _is_last(self, tp: TopicPartition, offset: int) -> bool:
+        mark = self._consumer.highwater(tp) if self._owns(tp) else None
+        return mark is None or offset + 1 >= mark
 
     def _lane(self, tp: TopicPartition) -> Lane[Slice]:
         if tp not in self._lanes:
