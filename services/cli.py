@@ -3,9 +3,10 @@
 import asyncio
 import importlib
 import json
+import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -38,6 +39,15 @@ app.add_typer(jobs_app, name="jobs")
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
 ServiceArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
 console = Console()
+PARENT_CHECK_SECONDS = 0.3
+
+
+async def _when_make_is_gone(stop: Callable[[], Any]) -> None:
+    """What `make` started does not outlive it: a `kill -9` of make tells its children nothing."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells the end of a parent
+        await asyncio.sleep(PARENT_CHECK_SECONDS)
+    stop()
 
 
 def _play(work: Coroutine[Any, Any, Any]) -> Any:
@@ -48,7 +58,12 @@ def _play(work: Coroutine[Any, Any, Any]) -> Any:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
-        return await task
+        watch = asyncio.create_task(_when_make_is_gone(task.cancel)) if "MAKELEVEL" in os.environ else None
+        try:
+            return await task
+        finally:
+            if watch is not None:
+                watch.cancel()
 
     try:
         return asyncio.run(guarded())
@@ -126,8 +141,6 @@ def serve(name: ServiceArgument) -> None:
 @app.command()
 def migrate(name: ServiceArgument) -> None:
     """Bring a service's schema up to date (VICINO_POSTGRES_URL); services do it themselves when they start."""
-    import os
-
     from services.chassis.migrate import migrate as apply
 
     module = importlib.import_module(f"services.{_service(name)}.app")
@@ -159,7 +172,6 @@ def show_version() -> None:
 @app.command()
 def credentials(service_id: str) -> None:
     """Print how a service instance's users reach its database (needs VICINO_MASTER_KEY)."""
-    import os
     from base64 import b64decode
 
     from services.onboarding.domain.credentials import derive
