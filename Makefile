@@ -34,10 +34,10 @@ $(VENV)/.dev: $(ROOT)/requirements/dev.lock $(VENV)/.runtime
 	@touch $@
 
 demo: venv ## the main job, played on a fresh stack: watch it, then read .vicino/demo.json
-	@$(RUN) $(BIN)/vicino demo
+	@$(RUN) exec $(BIN)/vicino demo
 
 up: venv ## the same stack, to stay: prints its addresses, keeps its data in .vicino/
-	@$(RUN) $(BIN)/vicino up
+	@$(RUN) exec $(BIN)/vicino up
 
 test: venv-dev ## all tests but the cluster's and the campaigns, under five minutes
 	@$(RUN) $(BIN)/python -m pytest -n 3 --dist loadfile -m "not cluster and not campaign"

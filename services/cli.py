@@ -3,9 +3,10 @@
 import asyncio
 import importlib
 import json
+import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,16 @@ HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (d
 ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
 PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
 console = Console()
+PARENT_CHECK_SECONDS = 0.3
+
+
+async def _when_make_is_gone(stop: Callable[[], Any]) -> None:
+    """What `make` started does not outlive it: a `kill -9` of make tells its children nothing."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells the end of a parent
+        await asyncio.sleep(PARENT_CHECK_SECONDS)
+    stop()
+
 
 TABLE_WIDTH = 160
 """Of what is listed: a narrower terminal breaks its lines, and cuts none."""
@@ -79,7 +90,12 @@ def _play(work: Coroutine[Any, Any, Any]) -> Any:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
-        return await task
+        watch = asyncio.create_task(_when_make_is_gone(task.cancel)) if "MAKELEVEL" in os.environ else None
+        try:
+            return await task
+        finally:
+            if watch is not None:
+                watch.cancel()
 
     try:
         return asyncio.run(guarded())
