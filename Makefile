@@ -42,7 +42,7 @@ up: venv ## the same stack, to stay: prints its addresses, keeps its data in .vi
 test: venv-dev ## all tests but the cluster's and the campaigns, under five minutes
 	@$(RUN) $(BIN)/python -m pytest -n 3 --dist loadfile -m "not cluster and not campaign"
 
-test-cluster: venv-dev ## three brokers: leaders killed, minorities lost, rolling restarts
+test-cluster: venv-dev ## three brokers, killed and restarted; credentials and ACLs; servers gone silent
 	@$(RUN) $(BIN)/python -m pytest -m cluster
 
 check: venv-dev ## format, lint, types, import rules

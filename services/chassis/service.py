@@ -239,13 +239,14 @@ async def _keep_house(runtime: Runtime) -> None:
                     for state in ("due", "later", "failed"):
                         metrics.JOBS_WAITING.labels(row["kind"], state).set(row[state])
                 if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
-                    await _prune(db)
+                    await prune(db)
                     pruned = time.monotonic()
         except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
             log.warning("cannot measure", error=repr(error))
 
 
-async def _prune(db: Connection) -> None:
+async def prune(db: Connection) -> None:
+    """Drop ids beyond the inbox's window."""
     gone = PRUNE_ROWS_MAX
     while gone == PRUNE_ROWS_MAX:
         gone = await store.prune_inbox(db, INBOX_DAYS, PRUNE_ROWS_MAX)

@@ -12,7 +12,7 @@ import pytest
 from schemas.signals import HeartbeatReceived
 from services.chassis.engine.records import on, routes
 from services.chassis.migrate import MigrationFailed, migrate, migrated_pool
-from services.chassis.service import Service
+from services.chassis.service import INBOX_DAYS, PRUNE_ROWS_MAX, Service, prune
 from services.chassis.settings import ServiceSettings
 from services.local.ports import free_port
 from tests.integration.chassis.test_engine_smoke import beat, heartbeat
@@ -20,6 +20,7 @@ from tests.support.forwarding import forwarding
 from tests.support.running import running, settings_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ROOT = Path(__file__).parents[3]
 STOP_SECONDS_MAX = 15
 
 
@@ -107,3 +108,50 @@ async def test_a_service_that_still_waits_for_its_database_can_be_told_to_stop(t
             pass
         process.terminate()
         assert await process.wait() == 3
+
+
+DYING = """
+from services.chassis.service import Service, run
+from services.chassis.settings import ServiceSettings
+from tests.integration.chassis.test_engine_smoke import MIGRATIONS
+
+async def die(runtime):
+    raise ValueError("by design")
+
+run(Service("monitoring", ServiceSettings(), MIGRATIONS, background=(die,)))
+"""
+
+
+async def test_a_process_whose_background_task_dies_says_so_and_ends(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    told = {
+        "VICINO_POSTGRES_URL": settings.postgres_url,
+        "VICINO_KAFKA_BOOTSTRAP": bootstrap,
+        "VICINO_HTTP_PORT": str(free_port()),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DYING, env={**os.environ, **told}, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    async with asyncio.timeout(2 * STOP_SECONDS_MAX):
+        said, _ = await process.communicate()
+    assert b"a background task died" in said
+    assert process.returncode != 0
+
+
+async def test_ids_beyond_the_inboxs_window_are_dropped_past_those_that_somebody_holds(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    pool = await migrated_pool(settings.postgres_url, "monitoring", MIGRATIONS, 2)
+    async with pool.acquire() as db, pool.acquire() as other, other.transaction():
+        for days, n in ((INBOX_DAYS - 1, 7), (INBOX_DAYS + 1, 2 * PRUNE_ROWS_MAX + 5)):
+            await db.execute(
+                "insert into inbox select gen_random_uuid(), 0, now() - make_interval(days => $1) from generate_series(1, $2)",
+                days, n,
+            )  # fmt: skip
+        await other.execute("select 1 from inbox where seen_at < now() - interval '90 days' limit 3 for update")
+        await prune(db)
+        assert await db.fetchval("select count(*) from inbox") == 7 + 3
+    await pool.close()

@@ -74,10 +74,15 @@ async def test_what_retention_removes_unread_is_recorded_with_its_exact_range(
     assert [tuple(row) for row in gap] == [(2, ends[(SIGNALS.name, 1)] - 1, "retention")]
 
 
+async def delete(bootstrap: str, topic: str) -> None:
+    """Delete a topic."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    await asyncio.to_thread(admin.delete_topics([topic])[topic].result, 20)
+
+
 async def recreate(bootstrap: str, prefix: str) -> None:
     """Delete the signals and make them anew: another log under the same name."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    await asyncio.to_thread(admin.delete_topics([prefix + SIGNALS.name])[prefix + SIGNALS.name].result, 20)
+    await delete(bootstrap, prefix + SIGNALS.name)
     await asyncio.sleep(0.5)  # a broker needs a moment before the name is free again
     await ensure_topics(bootstrap, [SIGNALS], prefix=prefix)
 
@@ -127,9 +132,8 @@ async def test_a_slice_of_a_log_that_is_gone_is_not_taken_for_one_of_its_success
 async def test_a_topic_that_is_missing_is_told_by_readyz(database: str, bootstrap: str, topic_prefix: str) -> None:
     service = await probe(database, bootstrap, topic_prefix)
     table = routes(on(HeartbeatReceived, beat), on(AlertOpened, beat))
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    await asyncio.to_thread(admin.delete_topics([topic_prefix + ALERTS.name])[topic_prefix + ALERTS.name].result, 20)
     async with running(replace(service, routes=table)) as at_work:
+        await delete(bootstrap, topic_prefix + ALERTS.name)
 
         async def told() -> bool:
             status, text = await ready(at_work)

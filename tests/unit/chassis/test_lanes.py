@@ -82,3 +82,19 @@ async def test_finishing_lets_what_is_in_work_end_and_begins_nothing_else() -> N
     bench.go.release()
     await finishing
     assert bench.begun == bench.done == [0]
+
+
+async def test_who_waits_at_a_lane_that_is_closed_is_let_go_and_so_is_who_comes_later() -> None:
+    bench = Bench()
+    lane = Lane("test", bench.work)
+    await lane.put(0)
+    while not bench.begun:
+        await asyncio.sleep(0)
+    await lane.put(1)
+    third = asyncio.create_task(lane.put(2))
+    await asyncio.sleep(0)
+    lane.close()
+    async with asyncio.timeout(1):
+        await third
+        await lane.put(3)
+    assert bench.begun == [0]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.chassis.backoff import Backoff
 from services.chassis.clock import ManualClock, SteeredClock, SystemClock, clock_from, steer
 from services.chassis.sealing import SealBroken, Sealer
+from services.chassis.settings import ServiceSettings
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -66,3 +67,12 @@ def test_a_seal_for_one_purpose_does_not_open_for_another() -> None:
         Sealer(b"k" * 32, "webhooks").open(sealed)
     with pytest.raises(SealBroken):
         Sealer(b"l" * 32, "contacts").open(sealed)
+
+
+def test_a_missing_setting_is_told_without_the_secrets_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VICINO_KAFKA_BOOTSTRAP", raising=False)
+    monkeypatch.setenv("VICINO_POSTGRES_URL", "postgresql://u:hunter2@h/x")
+    monkeypatch.setenv("VICINO_OPERATOR_TOKEN", "hunter2")
+    with pytest.raises(ValueError, match="kafka_bootstrap") as told:
+        ServiceSettings()
+    assert "hunter2" not in str(told.value)
