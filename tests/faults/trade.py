@@ -7,7 +7,7 @@ import random
 from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -146,11 +146,11 @@ async def trading(on: Servers, seed: int) -> AsyncIterator[Trade]:
     """All services on these brokers, a catalogue, and one reseller with room for everybody."""
     await ensure_topics(on.kafka.bootstrap, TOPICS, replicas=len(on.kafka.nodes))
     receivers = Receivers()
-    with mock.patch.dict(os.environ, VICINO_KAFKA_BOOTSTRAP=on.kafka.bootstrap):
-        stack = Stack(on.home / f"trade-{uuid4().hex[:8]}", services=SERVICES)
-        await stack.__aenter__()
-    try:
+    async with Home(on.home / f"trade-{uuid4().hex[:8]}") as home, AsyncExitStack() as ending:
+        with mock.patch.dict(os.environ, VICINO_KAFKA_BOOTSTRAP=on.kafka.bootstrap):
+            stack = await ending.enter_async_context(Stack(home, services=SERVICES, own_postgres=True))
         await receivers.start()
+        ending.push_async_callback(receivers.stop)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
             operator = Client(session, stack.address("gateway"), stack.operator_token)
             assert (await operator.call("PUT", "/operator/v1/catalogue", catalogue("http://127.0.0.1:9"))).status == 200
@@ -159,6 +159,3 @@ async def trading(on: Servers, seed: int) -> AsyncIterator[Trade]:
             receivers.secrets[RESELLER] = answer.body["webhook_secret"]
             door = Client(session, stack.address("gateway"), answer.body["api_key"])
             yield Trade(stack, door, receivers, random.Random(seed))
-    finally:
-        await receivers.stop()
-        await stack.stop()
