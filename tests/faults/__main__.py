@@ -17,7 +17,7 @@ from jinja2 import Template
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.cases import CASES
+from tests.faults.cases import BY_BROKERS, CASES
 from tests.faults.verdict import Count
 from tests.faults.world import Case, Impossible, Servers, servers
 
@@ -52,13 +52,17 @@ class Row:
 async def campaign(runs: int, seed: int, only: str, console: Console) -> list[Row]:
     """Run the cases; each on servers that survive from case to case, as they would."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="vicino-faults-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        async with servers(Path(folder)) as on:
-            for name, case in CASES.items():
-                if only in name and (found := await _runs(name, case, on, range(seed, seed + runs), console)):
-                    rows.append(Row.of(name, found))
-                    console.print(f"  {'✓' if rows[-1].clean else '✗'} {name}", highlight=False)
+    for nodes, cases in BY_BROKERS.items():
+        wanted = {name: case for name, case in cases.items() if only in name}
+        if not wanted:
+            continue
+        with tempfile.TemporaryDirectory(prefix="vicino-faults-", ignore_cleanup_errors=True) as folder:
+            Path(folder).chmod(0o711)
+            async with servers(Path(folder), nodes) as on:
+                for name, case in wanted.items():
+                    if found := await _runs(name, case, on, range(seed, seed + runs), console):
+                        rows.append(Row.of(name, found))
+                        console.print(f"  {'✓' if rows[-1].clean else '✗'} {name}", highlight=False)
     return rows
 
 

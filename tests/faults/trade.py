@@ -22,6 +22,7 @@ from schemas.scalars import rfc3339
 from schemas.topics import TOPICS
 from services.chassis.admin import ensure_topics
 from services.local.demo.world import Client, Receivers, catalogue, cloud_event
+from services.local.home import Home
 from services.local.stack import DATABASE, Stack
 from services.onboarding.domain.credentials import derive
 from tests.faults.verdict import Count, of_ids
