@@ -15,8 +15,10 @@ Groups: TypeAlias = Mapping[Likeness, Sequence[Arrival]]
 class Gathering:
     """Events in the order they came, whole and by likeness."""
 
-    def __init__(self, arrivals: Iterable[Arrival] = ()) -> None:
+    def __init__(self, arrivals: Iterable[Arrival] = (), *, later: bool = False) -> None:
+        """`later`: put together only when asked, because most of it is likely to be dropped before."""
         self.arrivals: list[Arrival] = []
+        self._later = later
         self._keys: set[bytes] = set()
         self._groups: dict[tuple[str, str, str, bool, int, int], list[Arrival]] = {}
         for arrival in arrivals:
@@ -25,6 +27,10 @@ class Gathering:
     def add(self, arrival: Arrival) -> None:
         """Take one more."""
         self.arrivals.append(arrival)
+        if not self._later:
+            self._put(arrival)
+
+    def _put(self, arrival: Arrival) -> None:
         self._keys.add(arrival.key)
         said, quarter = arrival.said, quarter_of(arrival.at)
         alike = (arrival.tenant_id, said.service_id, said.meter, said.value is None, arrival.revision, quarter)
@@ -34,12 +40,20 @@ class Gathering:
         else:
             found.append(arrival)
 
+    def _put_all(self) -> None:
+        if self._later:
+            self._later = False
+            for arrival in self.arrivals:
+                self._put(arrival)
+
     @property
     def repeats(self) -> bool:
         """Whether an id comes twice."""
+        self._put_all()
         return len(self._keys) < len(self.arrivals)
 
     @property
     def groups(self) -> dict[Likeness, list[Arrival]]:
         """What is alike."""
+        self._put_all()
         return {Likeness(*alike): arrivals for alike, arrivals in self._groups.items()}

@@ -122,7 +122,7 @@ class Intake:
         """Count a slice of usage, each event once."""
         if not self._wait_for_disk:
             await unit.db.execute("set local synchronous_commit = off")
-        account, gathered = Account(), Gathering()
+        account, gathered = Account(), Gathering(later=self._keys.expect_known)
         for record in piece.records:
             try:
                 gathered.add(read(record.value or b"", record.offset))
@@ -289,13 +289,11 @@ def _first_of_each(arrivals: list[Arrival], account: Account) -> list[Arrival]:
 
 def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> Sequence[Arrival]:
     """Those that were not counted before."""
-    if not seen:
-        return arrivals
     if seen.again:
         account.add("duplicate", n=len(seen.again))
     for n in sorted(seen.reused):
         account.refuse(arrivals[n], ID_REUSE)
-    return [arrival for n, arrival in enumerate(arrivals) if n not in seen]
+    return seen.others(arrivals)
 
 
 def _again(arrival: Arrival, said: bytes, account: Account) -> None:

@@ -51,9 +51,10 @@ async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
 
 
 _KNOWN = """
-select array_agg(n) filter (where payload_hash is not null and payload_hash = hash) as again,
-       array_agg(n) filter (where payload_hash is not null and payload_hash <> hash) as reused
-from unnest($1::bytea[], $2::bigint[]) with ordinality as given (key, hash, n)
+select array_agg(n) filter (where int8send(payload_hash) = said) as again,
+       array_agg(n) filter (where int8send(payload_hash) <> said) as reused
+from (select substr(mark, 7, 16) as key, substr(mark, 27) as said, n - 1 as n
+      from unnest($1::bytea[]) with ordinality as given (mark, n)) as looked_for
 join usage_key_{no:d} on event_key = encode(key, 'hex')::uuid
 """
 
@@ -70,20 +71,20 @@ class Known:
     def __bool__(self) -> bool:
         return bool(self.again or self.reused)
 
-    def __contains__(self, place: int) -> bool:
-        return place in self.again or place in self.reused
+    def others(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+        """Those that did not."""
+        places = self.again | self.reused
+        return [arrival for n, arrival in enumerate(arrivals) if n not in places] if places else arrivals
 
 
 async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
     """Which of these were counted before."""
-    found = Known()
-    keys = [arrival.key for arrival in arrivals]
-    hashes = [as_bigint(arrival.payload_hash) for arrival in arrivals]
+    found, marks = Known(), [arrival.mark for arrival in arrivals]
     for no in filter(None, (where.previous, where.current)):
-        row = await db.fetchrow(_KNOWN.format(no=no), keys, hashes)
+        row = await db.fetchrow(_KNOWN.format(no=no), marks)
         if row is not None:
-            found.again.update(n - 1 for n in row["again"] or ())
-            found.reused.update(n - 1 for n in row["reused"] or ())
+            found.again.update(row["again"] or ())
+            found.reused.update(row["reused"] or ())
     return found
 
 
@@ -96,23 +97,23 @@ class Keys:
     """Takes keys, fastest where all are new or all known. It remembers from slice to slice which is to be expected."""
 
     def __init__(self) -> None:
-        self._expect_known = False
+        self.expect_known = False
 
     async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
         """Which of these came before, if a look is likely to find some or nothing else would; `take` has the last word."""
-        if not arrivals or not (self._expect_known or where.previous):
+        if not arrivals or not (self.expect_known or where.previous):
             return Known()
         seen = await known(db, where, arrivals)
-        self._expect_known = bool(seen)
+        self.expect_known = bool(seen)
         return seen
 
     async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
         """Take the keys of arrivals, all different; returns which of them are known, and were not to `look`."""
         seen, fresh = Known(), arrivals
         while not await _put(db, where.current, fresh):
-            self._expect_known = True
+            self.expect_known = True
             seen = await known(db, where, arrivals)
-            fresh = [arrival for n, arrival in enumerate(arrivals) if n not in seen]
+            fresh = seen.others(arrivals)
         return seen
 
 
