@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
 from struct import Struct
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -40,6 +41,10 @@ _new_key = blake2b(digest_size=16).copy
 _new_payload_hash = blake2b(digest_size=8).copy
 
 
+_NO_DIMENSIONS = cast("dict[str, str]", MappingProxyType({}))
+"""One for all events that have none."""
+
+
 class Said(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """What an event says: its data, as it came."""
 
@@ -47,7 +52,7 @@ class Said(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     meter: str
     quantity: str | None = None
     value: _Text | None = None
-    dimensions: Annotated[dict[_Key, _Text], Meta(max_length=8)] = {}
+    dimensions: Annotated[dict[_Key, _Text], Meta(max_length=8)] = _NO_DIMENSIONS
 
 
 class _Wire(msgspec.Struct, gc=False):
