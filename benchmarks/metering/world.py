@@ -17,6 +17,7 @@ import msgspec
 import psutil
 from aiokafka import AIOKafkaProducer
 
+from benchmarks.metering.profile import Processor
 from schemas.topics import BY_NAME, USAGE
 from services.billing.app import MIGRATIONS
 from services.chassis.admin import ensure_topics
@@ -149,17 +150,21 @@ class World:
             NAME, command, log=self.on.home / "logs" / f"{self.prefix}log", env=environment, cwd=CHECKOUT
         )
 
-    async def until(self, db: Any, offsets: int, after: int = 1) -> tuple[float, float]:
-        """Wait until so many records are committed; returns events per second from `after` on, and seconds in all."""
+    async def until(
+        self, db: Any, offsets: int, after: int = 1, workers: Sequence[Child] = ()
+    ) -> tuple[float, dict[str, float]]:
+        """Wait until so many records are committed; returns events per second from `after` on, and who spent how much CPU."""
         began = time.perf_counter()
         first = first_at = 0.0
+        spent = Processor([])
         while time.perf_counter() - began < WAIT_SECONDS:
             done = await db.fetchval("select coalesce(sum(next_offset), 0)::bigint from consumer_offset")
             now = time.perf_counter()
             if done >= after and not first:
                 first, first_at = float(done), now
+                spent = Processor([worker.pid for worker in workers])
             if done >= offsets:
-                return (offsets - first) / max(now - first_at, 1e-9), now - began
+                return (offsets - first) / max(now - first_at, 1e-9), spent.per_event(max(offsets - first, 1))
             await asyncio.sleep(0.01)
         raise TimeoutError(f"{offsets} records were not counted within {WAIT_SECONDS:.0f} s")
 
