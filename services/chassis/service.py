@@ -197,7 +197,7 @@ class Process:
             partition = Partition(runtime.pool, service.name, runtime.clock, by_slice(handlers))
             topics = tuple(route.topic for route in service.slices)
             reading = _reading(service, f"{service.name}-volume", topics, service.settings.volume_slice_records_max)
-            reading = replace(reading, gather_seconds=service.settings.volume_gather_ms / 1000)
+            reading = replace(reading, gather_ms=service.settings.volume_gather_ms)
             found.append(Consumer(reading, self._broker, logbook, partition))
         return found
 

@@ -37,6 +37,12 @@ BATCH_TIMEOUT_MS = 50
 """Both the longest wait for a fetch and FastStream's sleep after an empty one: idle latency is at most twice this."""
 
 PARTITION_FETCH_BYTES_MAX = 8 * 1024 * 1024
+GATHERED_BYTES = 512 * 1024
+"""With so much, compressed, the broker waits no longer for more to come together."""
+
+FETCH_WAIT_MS = 500
+"""How long a fetch waits at the broker for a first record."""
+
 READS_MAX = 3
 """A batch may be spoilt on its way; one that cannot be read so often is spoilt where it lies."""
 
@@ -58,8 +64,8 @@ class Reading:
     instance: str | None
     session_timeout_ms: int
     prefix: str
-    gather_seconds: float = 0.0
-    """How long to wait, once all is read, for more to come together: small slices are dear."""
+    gather_ms: int = 0
+    """How long the broker lets records come together, once all is read: small slices are dear."""
 
 
 class UnreadableBatch(RuntimeError):
@@ -200,12 +206,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             for place, run in groupby(records, attrgetter("topic", "partition"))
         ]
         await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices))
-        if self._reading.gather_seconds and all(self._is_last(tp, piece.records[-1].offset) for tp, piece in slices):
-            await asyncio.sleep(self._reading.gather_seconds)
-
-    def _is_last(self, tp: TopicPartition, offset: int) -> bool:
-        mark = self._consumer.highwater(tp) if self._owns(tp) else None
-        return mark is None or offset + 1 >= mark
 
     def _lane(self, tp: TopicPartition) -> Lane[Slice]:
         if tp not in self._lanes:
@@ -381,6 +381,8 @@ def _subscribe(
         max_records=reading.records_max,
         batch_timeout_ms=BATCH_TIMEOUT_MS,
         max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+        fetch_min_bytes=GATHERED_BYTES if reading.gather_ms else 1,
+        fetch_max_wait_ms=reading.gather_ms or FETCH_WAIT_MS,
         session_timeout_ms=reading.session_timeout_ms,
         heartbeat_interval_ms=reading.session_timeout_ms // 3,
         listener=listener,
