@@ -8,9 +8,7 @@ their buckets, and the account of outcomes is written. Committed together with t
 rejected + parked, exactly.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import uuid4
@@ -29,6 +27,7 @@ from services.billing.domain.usage import (
     quarter_of,
     start_of,
 )
+from services.billing.metering.account import ID_REUSE, Account
 from services.billing.metering.adding import add_late, add_up, measurable
 from services.billing.metering.arrivals import Arrival, read, read_carefully
 from services.billing.metering.blocks import Block, pack
@@ -45,64 +44,11 @@ from services.chassis.failpoints import reach
 from services.chassis.store import Log, Reject, keep_rejects, rows
 
 EARLY_MAX = timedelta(minutes=5)
-ID_REUSE = "id_reuse"
 PARKED_PART = -1
 """The account's row for events that were parked first."""
 
 CATALOGUE = "catalogue"
 """What an event waits for that was let in under a newer catalogue than is known here."""
-
-EXPLAINED = {
-    ID_REUSE: "this id came before with other content",
-    "wrong_tenant": "the service belongs to another tenant",
-    "meter_unknown": "no meter of the service's plan reads this",
-    "wrong_value": "the meter wants a quantity, or a value, and got the other",
-    "in_future": "it would have happened in the future",
-    "too_late": "it happened before the accepted horizon",
-    "before_activation": "the service was not active yet",
-}
-# Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
-for _reason in EXPLAINED:
-    metrics.USAGE.labels("rejected", _reason)
-
-
-@dataclass(slots=True)
-class Account:
-    """What became of each record, and why."""
-
-    tally: Counter[tuple[str, str]] = field(default_factory=Counter)
-    refused: list[tuple[Arrival, str, str]] = field(default_factory=list)
-
-    def add(self, outcome: str, reason: str = "", n: int = 1) -> None:
-        """So many more."""
-        self.tally[(outcome, reason)] += n
-
-    def refuse(self, arrival: Arrival, reason: str, detail: str = "") -> None:
-        """One that was read, and cannot count."""
-        self.add("rejected", reason)
-        self.refused.append((arrival, reason, detail or EXPLAINED.get(reason, reason)))
-
-    def refuse_all(self, arrivals: Sequence[Arrival], reason: str) -> None:
-        """All of them, for the same reason."""
-        for arrival in arrivals:
-            self.refuse(arrival, reason)
-
-    def passed(self, verdicts: Sequence[tuple[Arrival, str | None]]) -> list[Arrival]:
-        """Those without a reason against them; the others are refused."""
-        for arrival, reason in verdicts:
-            if reason is not None:
-                self.refuse(arrival, reason)
-        return [arrival for arrival, reason in verdicts if reason is None]
-
-    async def write(self, db: Connection, part: int) -> None:
-        """Into the account of the partition, and the metrics."""
-        entries = [(outcome, reason, n) for (outcome, reason), n in self.tally.items() if n]
-        if not entries:
-            return
-        outcomes, reasons, ns = zip(*entries, strict=True)
-        await billing.add_tally(db, part=part, outcomes=outcomes, reasons=reasons, ns=ns)
-        for outcome, reason, n in entries:
-            metrics.USAGE.labels(outcome, reason).inc(max(n, 0))  # what leaves the parked ones is counted elsewhere
 
 
 class Intake:
@@ -214,11 +160,11 @@ class Intake:
         for events, arrivals in groups.items():
             service = services.get(events.service_id)
             verdict = judge(events, service, window)
-            if verdict == WAITS:
+            if service is None or verdict == WAITS:
                 for arrival in arrivals:
                     _look_again(arrival, waiting, account)
-            elif verdict is not None or service is None:
-                account.refuse_all(arrivals, verdict or WAITS)
+            elif verdict is not None:
+                account.refuse_all(arrivals, verdict)
             elif good := self._in_time_and_measurable(events, arrivals, service, window, account):
                 countable[events] = good
         return countable, waiting

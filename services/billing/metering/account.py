@@ -1,0 +1,64 @@
+"""The account of outcomes: every record ends as exactly one thing, and why."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.billing import metrics
+from services.billing.metering.arrivals import Arrival
+from services.billing.store import sql
+from services.chassis.database import Connection
+
+ID_REUSE = "id_reuse"
+
+EXPLAINED = {
+    ID_REUSE: "this id came before with other content",
+    "wrong_tenant": "the service belongs to another tenant",
+    "meter_unknown": "no meter of the service's plan reads this",
+    "wrong_value": "the meter wants a quantity, or a value, and got the other",
+    "in_future": "it would have happened in the future",
+    "too_late": "it happened before the accepted horizon",
+    "before_activation": "the service was not active yet",
+}
+# Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
+for _reason in EXPLAINED:
+    metrics.USAGE.labels("rejected", _reason)
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of each record, and why."""
+
+    tally: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: list[tuple[Arrival, str, str]] = field(default_factory=list)
+
+    def add(self, outcome: str, reason: str = "", n: int = 1) -> None:
+        """So many more."""
+        self.tally[(outcome, reason)] += n
+
+    def refuse(self, arrival: Arrival, reason: str, detail: str = "") -> None:
+        """One that was read, and cannot count."""
+        self.add("rejected", reason)
+        self.refused.append((arrival, reason, detail or EXPLAINED.get(reason, reason)))
+
+    def refuse_all(self, arrivals: Sequence[Arrival], reason: str) -> None:
+        """All of them, for the same reason."""
+        for arrival in arrivals:
+            self.refuse(arrival, reason)
+
+    def passed(self, verdicts: Sequence[tuple[Arrival, str | None]]) -> list[Arrival]:
+        """Those without a reason against them; the others are refused."""
+        for arrival, reason in verdicts:
+            if reason is not None:
+                self.refuse(arrival, reason)
+        return [arrival for arrival, reason in verdicts if reason is None]
+
+    async def write(self, db: Connection, part: int) -> None:
+        """Into the account of the partition, and the metrics."""
+        entries = [(outcome, reason, n) for (outcome, reason), n in self.tally.items() if n]
+        if not entries:
+            return
+        outcomes, reasons, ns = zip(*entries, strict=True)
+        await sql.add_tally(db, part=part, outcomes=outcomes, reasons=reasons, ns=ns)
+        for outcome, reason, n in entries:
+            metrics.USAGE.labels(outcome, reason).inc(max(n, 0))  # what leaves the parked ones is counted elsewhere
