@@ -7,6 +7,7 @@ the disk allows, up to a hundred million, whose keys PostgreSQL itself lays down
 import asyncio
 import shutil
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ RUNS = 3
 BACKLOG = 10 * MILLION
 PORTION = MILLION // 2
 STORED_MAX = 100 * MILLION
-TIMED = 600_000
+TIMED = MILLION
 BYTES_PER_KEY = 130
 """Heap and index of a key, and as much again of WAL and sorting while they are laid down."""
 
@@ -53,26 +54,32 @@ async def on_top(world: World, db: Any, counted: int) -> float:
     await world.produce(events(TIMED, counted))
     await as_superuser(world.on.postgres, "checkpoint")
     worker = await world.worker()
-    rate, _ = await world.until(db, counted + TIMED, after=counted + TIMED // 6)
+    rate, _ = await world.until(db, counted + TIMED, after=counted + TIMED // 4)
     await worker.stop()
     await check(db, counted + TIMED)
     return rate
 
 
-async def lay_down(db: Any, keys: int, console: Console) -> None:
+async def lay_down(world: World, db: Any, keys: int, console: Console) -> None:
     """Keys of events counted before, in random order as hashes are, with their index."""
     began = time.perf_counter()
     await db.execute("alter table usage_key_1 drop constraint usage_key_1_pkey")
-    for n in range(keys // (10 * MILLION)):
-        await db.execute(
-            "insert into usage_key_1 select gen_random_uuid(), (random() * 9e18)::bigint from generate_series(1, $1)",
-            10 * MILLION,
-        )
-        console.print(f"laid down {(n + 1) * 10:,} million keys", highlight=False)
+    lots = iter(range(0, keys, 5 * MILLION))
+    await asyncio.gather(*(_lay_lots(world, lots, console) for _ in range(2)))
     await db.execute("set maintenance_work_mem = '1GB'")
     await db.execute("alter table usage_key_1 add primary key (event_key)")
     await db.execute("analyze usage_key_1")
     console.print(f"their index is made, {time.perf_counter() - began:.0f} s in all", highlight=False)
+
+
+async def _lay_lots(world: World, lots: Iterator[int], console: Console) -> None:
+    async with world.connected() as db:
+        for first in lots:
+            await db.execute(
+                "insert into usage_key_1 select md5(n::text)::uuid, n from generate_series($1::bigint, $2) as n",
+                first, first + 5 * MILLION - 1,
+            )  # fmt: skip
+            console.print(f"laid down a lot from {first:,} on", highlight=False)
 
 
 def stored_wanted(world: World) -> int:
@@ -93,12 +100,12 @@ async def run(on: Servers, _: str) -> list[Row]:
         counted += BACKLOG
         then = await _on_top_of(world, db, counted)
         more = stored_wanted(world)
-        await lay_down(db, more, console)
+        await lay_down(world, db, more, console)
         at_last = await _on_top_of(world, db, counted + RUNS * TIMED)
     half = len(memory) // 2
     millions = (counted + RUNS * TIMED) // MILLION
     return [
-        Row.of(f"events/s on top of {millions} million stored", then, "on top of the first million", first, ">= 0.80"),
+        Row.of(f"events/s on top of {millions} million stored", then, "on top of the first three million", first, ">= 0.80"),
         Row.of(f"events/s on top of {millions + more // MILLION} million stored", at_last, "the same", first, ">= 0.80"),
         Row.of("memory of a worker over a backlog of ten million, MiB, at most", max(memory), goal="< 300 MB"),
         Row.of("the same, second half of the time", max(memory[half:]), "first half", max(memory[:half]), "flat"),

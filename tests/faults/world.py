@@ -69,11 +69,13 @@ class Servers:
 
 
 @asynccontextmanager
-async def servers(home: Path, nodes: int = 1, **settings: str) -> AsyncIterator[Servers]:
-    """Start servers in a folder."""
+async def servers(
+    home: Path, nodes: int = 1, postgres_settings: dict[str, str] | None = None, **settings: str
+) -> AsyncIterator[Servers]:
+    """Start servers in a folder; `settings` are Kafka's."""
     (home / "logs").mkdir(parents=True, exist_ok=True)
     postgres, kafka = await asyncio.gather(
-        Postgres.start(home / "postgres", log=home / "logs/postgres.log"),
+        Postgres.start(home / "postgres", log=home / "logs/postgres.log", settings=postgres_settings),
         Kafka.start(home / "kafka", nodes=nodes, settings=settings),
     )
     try:
