@@ -145,11 +145,14 @@ class Trade:
 @asynccontextmanager
 async def trading(on: Servers, seed: int) -> AsyncIterator[Trade]:
     """All services on these brokers, a catalogue, and one reseller with room for everybody."""
-    await ensure_topics(on.kafka.bootstrap, TOPICS, replicas=len(on.kafka.nodes))
+    name = f"trade-{uuid4().hex[:8]}"
+    await ensure_topics(on.kafka.bootstrap, TOPICS, prefix=f"{name}.", replicas=len(on.kafka.nodes))
     receivers = Receivers()
-    async with Home(on.home / f"trade-{uuid4().hex[:8]}") as home, AsyncExitStack() as ending:
+    async with Home(on.home / name) as home, AsyncExitStack() as ending:
         with mock.patch.dict(os.environ, VICINO_KAFKA_BOOTSTRAP=on.kafka.bootstrap):
-            stack = await ending.enter_async_context(Stack(home, services=SERVICES, own_postgres=True))
+            stack = await ending.enter_async_context(
+                Stack(home, services=SERVICES, topic_prefix=f"{name}.", own_postgres=True)
+            )
         await receivers.start()
         ending.push_async_callback(receivers.stop)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
