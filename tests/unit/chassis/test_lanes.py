@@ -21,6 +21,16 @@ class Bench:
         return self.useful
 
 
+async def at_work() -> tuple[Bench, Lane[int]]:
+    """A lane with one item in work."""
+    bench = Bench()
+    lane = Lane("test", bench.work)
+    await lane.put(0)
+    while not bench.begun:
+        await asyncio.sleep(0)
+    return bench, lane
+
+
 async def test_items_are_worked_off_one_by_one_in_their_order() -> None:
     bench = Bench()
     lane = Lane("test", bench.work)
@@ -35,11 +45,7 @@ async def test_items_are_worked_off_one_by_one_in_their_order() -> None:
 
 
 async def test_who_brings_a_third_item_has_to_wait() -> None:
-    bench = Bench()
-    lane = Lane("test", bench.work)
-    await lane.put(0)
-    while not bench.begun:
-        await asyncio.sleep(0)
+    bench, lane = await at_work()
     await lane.put(1)
     third = asyncio.create_task(lane.put(2))
     await asyncio.sleep(0.01)
@@ -51,11 +57,7 @@ async def test_who_brings_a_third_item_has_to_wait() -> None:
 
 
 async def test_what_waits_is_forgotten_when_what_is_in_work_says_so() -> None:
-    bench = Bench()
-    lane = Lane("test", bench.work)
-    await lane.put(0)
-    while not bench.begun:
-        await asyncio.sleep(0)
+    bench, lane = await at_work()
     await lane.put(1)
     bench.useful = False
     bench.go.release()
@@ -70,11 +72,7 @@ async def test_what_waits_is_forgotten_when_what_is_in_work_says_so() -> None:
 
 
 async def test_finishing_lets_what_is_in_work_end_and_begins_nothing_else() -> None:
-    bench = Bench()
-    lane = Lane("test", bench.work)
-    await lane.put(0)
-    while not bench.begun:
-        await asyncio.sleep(0)
+    bench, lane = await at_work()
     await lane.put(1)
     finishing = asyncio.create_task(lane.finish())
     await asyncio.sleep(0.01)
@@ -85,11 +83,7 @@ async def test_finishing_lets_what_is_in_work_end_and_begins_nothing_else() -> N
 
 
 async def test_who_waits_at_a_lane_that_is_closed_is_let_go_and_so_is_who_comes_later() -> None:
-    bench = Bench()
-    lane = Lane("test", bench.work)
-    await lane.put(0)
-    while not bench.begun:
-        await asyncio.sleep(0)
+    bench, lane = await at_work()
     await lane.put(1)
     third = asyncio.create_task(lane.put(2))
     await asyncio.sleep(0)
