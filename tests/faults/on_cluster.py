@@ -13,6 +13,12 @@ from tests.faults.world import Case, Servers, World, finish, world
 
 EVENTS = 400
 FIRMS = 10
+FLOWING = 20
+"""Usage events that Kafka has before anything is done to it."""
+
+DOWN_SECONDS = 1.0
+"""How long a lost broker stays away, and the time between two losses."""
+
 ALONE_SECONDS = 8.0
 """How long two brokers go on without the third: longer than they take to notice."""
 
@@ -29,11 +35,16 @@ async def while_trading(on: Servers, seed: int, harm: Harm) -> Count:
             sending.create_task(case.send(EVENTS, pace_seconds=0.02))
             sending.create_task(trade.order(FIRMS, pace_seconds=1.0))
             sending.create_task(trade.use(EVENTS // 2, pace_seconds=0.04))
-            await asyncio.sleep(2)
+            await _flowing(case)
             await harm(case)
         found = await finish(case)
         await trade.settle()
         return found + await trade.count()
+
+
+async def _flowing(case: World) -> None:
+    while len(case.places) < FLOWING:
+        await asyncio.sleep(0.05)
 
 
 async def leader_killed(on: Servers, seed: int) -> Count:
@@ -63,9 +74,9 @@ async def minority_lost(on: Servers, seed: int) -> Count:
 async def _lose_minorities(case: World) -> None:
     for node in case.dice.sample(case.on.kafka.nodes, 2):
         await case.on.kafka.kill(node)
-        await asyncio.sleep(1)
+        await asyncio.sleep(DOWN_SECONDS)
         await _bring_back(case, node)
-        await asyncio.sleep(1)
+        await asyncio.sleep(DOWN_SECONDS)
 
 
 async def restarted_in_turn(on: Servers, seed: int) -> Count:
