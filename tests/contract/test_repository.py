@@ -53,3 +53,17 @@ def test_every_make_target_is_explained() -> None:
     targets = re.findall(r"^([a-z][a-z%-]*):", text, re.MULTILINE)
     explained = re.findall(r"^([a-z][a-z%-]*):.*## ", text, re.MULTILINE)
     assert sorted(targets) == sorted(explained)
+
+
+PLACE = re.compile(r"`([\w/]+\.py)::(\w+)`")
+
+
+def test_every_rule_and_every_test_that_the_index_of_rules_names_exists() -> None:
+    named = PLACE.findall((ROOT / "docs/where-is-the-rule.md").read_text(encoding="utf-8"))
+    assert len(named) > 40
+    assert [f"{file}::{name}" for file, name in named if not _defines(ROOT / file, name)] == []
+
+
+def _defines(file: Path, name: str) -> bool:
+    definition = rf"^(async )?(def|class) {name}\b|^{name}\b[^\n]*="
+    return file.is_file() and bool(re.search(definition, file.read_text(encoding="utf-8"), re.MULTILINE))
