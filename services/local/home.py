@@ -20,8 +20,9 @@ class HomeBusy(RuntimeError):
 
 
 def default_home() -> Path:
-    """`VICINO_HOME`, or `.vicino` in the checkout."""
-    return Path(os.environ.get("VICINO_HOME") or CHECKOUT / ".vicino").resolve()
+    """`VICINO_HOME`, or `.vicino` in the checkout; installed from a wheel, where one stands."""
+    place = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+    return Path(os.environ.get("VICINO_HOME") or place / ".vicino").resolve()
 
 
 class Home:
