@@ -18,6 +18,8 @@ from tests.support.servers import Addresses, started
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
+pytest_plugins = ["tests.support.skips"]
+
 _RUN = ExitStack()
 _SHARED = pytest.StashKey[dict[str, str]]()
 

@@ -1,7 +1,6 @@
 """A console full of data on a thread of its own, and one Chromium for all tests, signed in or a stranger."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.browser.story import story
 from tests.support.databases import fresh_database
 from tests.support.running import Running, running, settings_for
 from tests.support.servers import Addresses
+from tests.support.skips import installed
 
 QUIET = (
     "--headless=new", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -37,10 +37,7 @@ class Programs:
 
 @pytest.fixture(scope="session")
 def programs() -> Programs:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("needs Debian's chromium and chromium-driver")
-    return Programs(browser, driver)
+    return Programs(*installed("chromium", "chromedriver"))
 
 
 @asynccontextmanager

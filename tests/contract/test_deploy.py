@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from services.local.roles import SERVICES
+from tests.support.skips import installed
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -84,9 +84,7 @@ def test_prometheus_asks_every_service() -> None:
 
 
 def test_every_rule_fires_when_it_should_and_only_then() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("needs promtool, which comes with Prometheus")
+    [promtool] = installed("promtool")
     done = subprocess.run(
         [promtool, "test", "rules", "rules.test.yml"], cwd=ROOT / "deploy/prometheus", capture_output=True, text=True
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.faults.world import Case, Impossible, Servers
+from tests.support.skips import ROOT
 
 LONG = {
     "zombie, paused within its transaction", "zombie, paused after its commit", "rebalance storm",
@@ -28,5 +29,5 @@ async def hold(cases: Mapping[str, Case], on: Servers, fault: str) -> None:
     try:
         count = await cases[fault](on, SEED)
     except Impossible as why:
-        pytest.skip(str(why))
+        pytest.skip(f"{ROOT}{why}")
     assert count.clean, f"{fault}, seed {SEED}: {count}"
