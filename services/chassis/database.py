@@ -18,9 +18,9 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 IDLE_IN_TRANSACTION_MS = 20_000
 """A process that is paused in a transaction holds its locks no longer than this."""
 
-_RECORD_FAULT_CLASSES = ("22", "23", "54", "P0")
-"""SQLSTATE classes that one record's data cause: data exception, constraint violation, too large or too deep for a limit
-of PostgreSQL's (a text that no index takes), raised by a function.
+_RECORD_FAULT_CLASSES = ("21", "22", "23", "44", "54", "P0")
+"""SQLSTATE classes that one record's data cause: too many rows, data exception, constraint violation, too large or too deep
+for a limit of PostgreSQL's (a text that no index takes), raised by a function.
 Everything else (connection, deadlock, resources, read-only, missing privilege or table) is not the record's fault."""
 
 _AWAY_CLASSES = ("08", "53", "57")
@@ -91,8 +91,17 @@ def is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] not in _RECORD_FAULT_CLASSES
     if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, asyncpg.DataError)
-    return isinstance(error, OSError | TimeoutError)
+        # A value that asyncpg cannot encode is a ValueError too; `asyncpg.DataError` is the server's, and another class.
+        return not isinstance(error, ValueError) or isinstance(error, asyncpg.ClientConfigurationError)
+    return isinstance(error, OSError | TimeoutError | MemoryError | asyncpg.InternalClientError)
+
+
+def is_lost(db: Connection) -> bool:
+    """Whether a connection is no longer there, so that whatever error was met may come of it."""
+    try:
+        return db.is_closed()
+    except asyncpg.InterfaceError:  # what the pool lent was taken back
+        return True
 
 
 def told(error: BaseException) -> str:

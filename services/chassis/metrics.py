@@ -9,6 +9,9 @@ SLICE_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15),
 )  # fmt: skip
 SLICE_RETRIES = Counter("vicino_engine_slice_retries_total", "Slices tried again", ["topic", "error"])
+HALVED = Counter(
+    "vicino_engine_slices_halved_total", "Slices, or parts of them, that failed for what is in them", ["topic"]
+)
 GAPS = Counter("vicino_engine_gap_records_total", "Offsets never seen here", ["topic", "reason"])
 HALTED = Gauge(
     "vicino_engine_halted_partitions", "Partitions stopped: their log is shorter than what we did, or cannot be read"

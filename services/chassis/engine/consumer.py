@@ -231,7 +231,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _carry(self, tp: TopicPartition, piece: Slice) -> Sequence[Record] | None:
         """Carry a slice; returns what is still to be carried, None when the partition must be read from elsewhere."""
         try:
-            self._progress(tp, piece.log, await self._partition.carry(piece))
+            await self._partition.carry(piece, partial(self._progress, tp, piece.log))
         except Rewound as error:
             if not await self._is_redelivery(tp, piece.log, error.next_offset):
                 return None

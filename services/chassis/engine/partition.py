@@ -1,14 +1,20 @@
-"""One slice through one transaction: fence, effects, facts, jobs, rejects and the new offset, together or not at all."""
+"""One slice through one transaction: fence, effects, facts, jobs, rejects and the new offset, together or not at all.
+
+A slice that fails for what is in it is halved, each half in a transaction of its own, until the record is found that
+cannot be acted on. It becomes a reject and the others are acted on: one bad record costs a few small transactions more
+(twice the logarithm of the slice), a slice of nothing else two for each record.
+"""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from services.chassis import metrics, store
 from services.chassis.clock import Clock
-from services.chassis.database import Connection, Pool
+from services.chassis.database import Connection, Pool, is_infrastructure, is_lost
 from services.chassis.engine.fence import Verdict, judge
-from services.chassis.engine.records import Careful, Routes, take_records
+from services.chassis.engine.records import Careful, Routes, reason_of, take_records
 from services.chassis.engine.slices import Slice, SliceHandler, SliceUnit
 from services.chassis.failpoints import reach
 from services.chassis.store import Log
@@ -42,6 +48,23 @@ class LogTruncated(RuntimeError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A slice, or a piece of one that failed. `until`: the next offset wanted after it."""
+
+    piece: Slice
+    until: int
+    failed: bool = False
+    """Whether these very records have failed before, or others together with them."""
+
+    def halves(self) -> "list[_Part]":
+        """Both halves; what is missing in the log between them belongs to the first."""
+        records = self.piece.records
+        middle = len(records) // 2
+        first, second = replace(self.piece, records=records[:middle]), replace(self.piece, records=records[middle:])
+        return [_Part(first, records[middle].offset, True), _Part(second, self.until, True)]
+
+
 class Partition:
     """What is done with slices, whichever partition they come from."""
 
@@ -69,40 +92,91 @@ class Partition:
             await store.move_fence(db, log, first)
             metrics.GAPS.labels(log.topic, "hole").inc(first - next_offset)
 
-    async def carry(self, piece: Slice) -> int:
-        """Act on a slice and return the next offset wanted. Raises `Gap`, `Rewound`, and what the database raises."""
-        with metrics.SLICE_SECONDS.labels(piece.topic.name).time():
-            try:
-                unit = await self._transact(piece, careful=False)
-            except Careful:
-                unit = await self._transact(piece, careful=True)
-        reach("engine.after_commit")
-        _count(piece, unit)
-        return piece.records[-1].offset + 1
+    async def carry(self, piece: Slice, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Act on a slice and return the next offset wanted; `progress` is told each one that is committed.
 
-    async def _transact(self, piece: Slice, *, careful: bool) -> SliceUnit:
+        Raises `Gap`, `Rewound`, and what `is_infrastructure` knows: trying again later may help.
+        """
+        after = piece.records[-1].offset + 1
+        waiting = [_Part(piece, after)]
+        while waiting:
+            part = waiting.pop()
+            try:
+                await self._settle(part)
+            except (Gap, Rewound):
+                raise
+            except Exception as error:
+                if is_infrastructure(error):
+                    raise
+                metrics.HALVED.labels(piece.topic.name).inc()
+                if len(part.piece.records) > 1:
+                    waiting += reversed(part.halves())
+                elif not part.failed:
+                    waiting.append(replace(part, failed=True))
+                else:
+                    await self._refuse(part, error)
+                    progress(part.until)
+            else:
+                progress(part.until)
+        return after
+
+    async def _settle(self, part: _Part) -> None:
+        with metrics.SLICE_SECONDS.labels(part.piece.topic.name).time():
+            try:
+                unit = await self._transact(part, self._careless)
+            except Careful:
+                unit = await self._transact(part, self._careful)
+        reach("engine.after_commit")
+        _count(part.piece, unit)
+
+    async def _refuse(self, part: _Part, error: Exception) -> None:
+        """Keep a record that cannot be acted on even when it is alone."""
+
+        async def reject(piece: Slice, unit: SliceUnit) -> None:
+            unit.reject(piece.records[0], *reason_of(error))
+
+        _count(part.piece, await self._transact(part, reject))
+
+    async def _careless(self, piece: Slice, unit: SliceUnit) -> None:
+        await self._take(piece, unit, False)
+
+    async def _careful(self, piece: Slice, unit: SliceUnit) -> None:
+        await self._take(piece, unit, True)
+
+    async def _transact(self, part: _Part, act: SliceHandler) -> SliceUnit:
+        async with self._pool.acquire() as db:
+            try:
+                async with db.transaction():
+                    return await self._fenced(db, part, act)
+            except Exception as error:
+                if not is_infrastructure(error) and is_lost(db):
+                    raise ConnectionError("the connection to the database was lost") from error
+                raise
+
+    async def _fenced(self, db: Connection, part: _Part, act: SliceHandler) -> SliceUnit:
+        piece = part.piece
         first, last = piece.records[0].offset, piece.records[-1].offset
-        async with self._pool.acquire() as db, db.transaction():
-            wanted = await store.lock_fence(db, piece.log)
-            reach("engine.fenced")
-            verdict = judge(wanted, first, last)
-            if verdict is Verdict.GAP:
-                raise Gap(wanted, first)
-            if verdict is not Verdict.TAKE:
-                raise Rewound(wanted)
-            await self._note_holes(db, piece)
-            unit = SliceUnit(db, self._service, self._clock.now(), piece)
-            await self._take(piece, unit, careful)
-            reach("engine.handled")
-            await unit.flush()
-            await store.move_fence(db, piece.log, last + 1)
-            reach("engine.before_commit")
+        wanted = await store.lock_fence(db, piece.log)
+        reach("engine.fenced")
+        verdict = judge(wanted, first, last)
+        if verdict is Verdict.GAP:
+            raise Gap(wanted, first)
+        if verdict is not Verdict.TAKE:
+            raise Rewound(wanted)
+        await self._note_holes(db, part)
+        unit = SliceUnit(db, self._service, self._clock.now(), piece)
+        await act(piece, unit)
+        reach("engine.handled")
+        await unit.flush()
+        await store.move_fence(db, piece.log, part.until)
+        reach("engine.before_commit")
         return unit
 
     @staticmethod
-    async def _note_holes(db: Connection, piece: Slice) -> None:
+    async def _note_holes(db: Connection, part: _Part) -> None:
         """Holes inside a fetched slice are real (they were read in one go): record them."""
-        offsets = [record.offset for record in piece.records]
+        piece = part.piece
+        offsets = [*(record.offset for record in piece.records), part.until]
         if offsets[-1] - offsets[0] + 1 == len(offsets):
             return
         for before, after in pairwise(offsets):

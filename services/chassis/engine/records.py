@@ -139,9 +139,9 @@ async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
         if is_infrastructure(error):
             raise
         await store.forget_events(unit.db, [arrival.key])
-        unit.reject(arrival.record, *_reason(error), arrival.event.subject)
+        unit.reject(arrival.record, *reason_of(error), arrival.event.subject)
 
 
-def _reason(error: Exception) -> tuple[str, str]:
+def reason_of(error: Exception) -> tuple[str, str]:
     """What a reject row says."""
     return (error.reason, error.detail) if isinstance(error, Rejected) else (HANDLER_FAILED, told(error))
