@@ -48,8 +48,8 @@ class MeterVersion:
         return all(dimensions.get(name) in accepted for name, accepted in self.meter.filter.items())
 
     def group(self, dimensions: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The group an event belongs to: each dimension, by name, with its value; empty where the event has none."""
-        return tuple((name, dimensions.get(name, "")) for name in sorted(self.meter.group_by))
+        """The group an event belongs to: each dimension once, by name, with its value; empty where the event has none."""
+        return tuple((name, dimensions.get(name, "")) for name in sorted(set(self.meter.group_by)))
 
     def text(self, event: Measured) -> str:
         """What is measured of an event, as it came. Raises `NotMeasurable`."""

@@ -79,7 +79,7 @@ class Window:
 
     def covers(self, starts: datetime, service: Service) -> bool:
         """Whether every instant of the quarter that begins there is in time for a service."""
-        return max(self.earliest, service.activated_at) <= starts and starts + QUARTER <= self.latest
+        return max(self.earliest, service.activated_at) <= starts <= self.latest - QUARTER
 
 
 def judge(events: Likeness, service: Service | None, window: Window) -> str | None:

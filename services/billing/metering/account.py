@@ -1,8 +1,8 @@
 """The account of outcomes: every record ends as exactly one thing, and why."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from services.billing import metrics
 from services.billing.metering.arrivals import Arrival
@@ -16,8 +16,8 @@ EXPLAINED = {
     "wrong_tenant": "the service belongs to another tenant",
     "meter_unknown": "no meter of the service's plan reads this",
     "wrong_value": "the meter wants a quantity, or a value, and got the other",
-    "in_future": "it would have happened in the future",
-    "too_late": "it happened before the accepted horizon",
+    "in_future": "it would have happened further in the future than clocks may be apart",
+    "too_late": "it happened too long ago for any door to have let it in",
     "before_activation": "the service was not active yet",
 }
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
@@ -25,12 +25,21 @@ for _reason in EXPLAINED:
     metrics.USAGE.labels("rejected", _reason)
 
 
+Refusal: TypeAlias = tuple[Arrival, str, str]
+"""An event that was read and cannot count; the reason, and the reason in words."""
+
+
+def explained(arrival: Arrival, reason: str) -> Refusal:
+    """A refusal for a known reason."""
+    return arrival, reason, EXPLAINED.get(reason, reason)
+
+
 @dataclass(slots=True)
 class Account:
     """What became of each record, and why."""
 
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
-    refused: list[tuple[Arrival, str, str]] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
 
     def add(self, outcome: str, reason: str = "", n: int = 1) -> None:
         """So many more."""
@@ -39,19 +48,12 @@ class Account:
     def refuse(self, arrival: Arrival, reason: str, detail: str = "") -> None:
         """One that was read, and cannot count."""
         self.add("rejected", reason)
-        self.refused.append((arrival, reason, detail or EXPLAINED.get(reason, reason)))
+        self.refused.append((arrival, reason, detail) if detail else explained(arrival, reason))
 
-    def refuse_all(self, arrivals: Sequence[Arrival], reason: str) -> None:
-        """All of them, for the same reason."""
-        for arrival in arrivals:
-            self.refuse(arrival, reason)
-
-    def passed(self, verdicts: Sequence[tuple[Arrival, str | None]]) -> list[Arrival]:
-        """Those without a reason against them; the others are refused."""
-        for arrival, reason in verdicts:
-            if reason is not None:
-                self.refuse(arrival, reason)
-        return [arrival for arrival, reason in verdicts if reason is None]
+    def take(self, other: "Account") -> None:
+        """What became of others."""
+        self.tally.update(other.tally)  # not `+=`, which drops what is below zero
+        self.refused += other.refused
 
     async def write(self, db: Connection, part: int) -> None:
         """Into the account of the partition, and the metrics."""

@@ -1,49 +1,46 @@
 """Counting usage: one slice of a partition, set by set, in the slice's transaction.
 
 1. Every record is read; what cannot be is rejected with its reason. 2. What was counted before is a duplicate or, with
-other content, a reject. 3. The tenants are held shared, so that no invoice closes and nothing is rebuilt meanwhile, and
-each event is judged: countable, to be parked (what it is about is not known yet), or rejected. 4. Keys are taken; where
-another partition was faster with one, it was counted before after all. 5. The new ones are kept as a block, added to
-their buckets, and the account of outcomes is written. Committed together with the offset: sent = counted + duplicates +
-rejected + parked, exactly.
+other content, a reject, whatever else is wrong with it. 3. The tenants are held shared, so that no invoice closes and
+nothing is rebuilt meanwhile, and each event is judged: countable, to be parked (what it is about is not known yet), or
+rejected. 4. Keys are taken; where another partition was faster with one, it was counted before after all. 5. The new
+ones are kept as a block, added to their buckets, and the account of outcomes is written. Committed together with the
+offset: sent = counted + duplicates + rejected + parked, exactly.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
+from typing import NamedTuple
 from uuid import uuid4
 
 from schemas.envelope import Malformed
+from schemas.horizon import EARLY_MAX as EARLY_AT_DOORS
+from schemas.horizon import LAG_MAX, SKEW_MAX
 from schemas.topics import USAGE
 from services.billing import metrics
-from services.billing.domain.usage import (
-    QUARTER,
-    WAITS,
-    Likeness,
-    Service,
-    Window,
-    judge,
-    judge_time,
-    quarter_of,
-    start_of,
-)
+from services.billing.domain.usage import QUARTER, Service, Window, quarter_of, start_of
 from services.billing.metering.account import ID_REUSE, Account
-from services.billing.metering.adding import add_late, add_up, measurable
-from services.billing.metering.arrivals import Arrival, read, read_carefully
+from services.billing.metering.adding import add_late, add_up
+from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.blocks import Block, pack
 from services.billing.metering.days import Days
 from services.billing.metering.gathering import Gathering, Groups
-from services.billing.metering.keys import Generations, Keys, Known, as_bigint, generations
+from services.billing.metering.judging import Judgement, judge_all
+from services.billing.metering.keys import Generations, Keys, Known, as_bigint, generations, known
 from services.billing.metering.knowledge import Knowledge, Tenant, hold_tenants
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
-from services.chassis.database import Connection
+from services.chassis.database import Connection, is_infrastructure
+from services.chassis.engine.records import reason_of
 from services.chassis.engine.slices import Slice, SliceUnit
 from services.chassis.failpoints import reach
 from services.chassis.store import Log, Reject, keep_rejects, rows
 
-EARLY_MAX = timedelta(minutes=5)
+EARLY_MAX = EARLY_AT_DOORS + SKEW_MAX
+"""So far ahead of our clock usage may be: a door's clock may be ahead of ours."""
+
 PARKED_PART = -1
 """The account's row for events that were parked first."""
 
@@ -51,17 +48,26 @@ CATALOGUE = "catalogue"
 """What an event waits for that was let in under a newer catalogue than is known here."""
 
 
+class Times(NamedTuple):
+    """When events are judged, and when they came: `arrived` is not the later one."""
+
+    now: datetime
+    arrived: datetime
+
+
 class Intake:
     """Counts usage, for one process: it remembers what it knows of services and series.
 
-    `late_days`: usage older than this is rejected. `window_days`: how long, at least, an id is known. `wait_for_disk`:
+    `late_days`: how old usage may be when a door lets it in. `window_days`: how long, at least, an id is known. `wait_for_disk`:
     whether a slice is committed when PostgreSQL has it on disk; else a crash may take back the last of them, with their
     offsets, and they are counted again from Kafka.
     """
 
     def __init__(self, late_days: int, window_days: int, wait_for_disk: bool = True) -> None:
-        self._late, self._window = timedelta(days=late_days), timedelta(days=window_days)
-        self._wait_for_disk = wait_for_disk
+        late, self._window = timedelta(days=late_days), timedelta(days=window_days)
+        # What a door let in may lie in Kafka for long. But where the id is forgotten, only the time tells a repetition.
+        self._late = max(late, min(late + LAG_MAX + SKEW_MAX, self._window - EARLY_MAX))
+        self._late_days, self._wait_for_disk = late_days, wait_for_disk
         self._knowledge, self._keys, self._days = Knowledge(), Keys(), Days()
 
     async def take_slice(self, piece: Slice, unit: SliceUnit) -> None:
@@ -75,7 +81,7 @@ class Intake:
             except Malformed as fault:
                 account.add("rejected", fault.reason)
                 unit.reject(record, fault.reason, fault.detail)
-        await self._count(unit.db, gathered, unit.now, account, piece.log)
+        await self._count(unit.db, gathered, Times(unit.now, unit.now), account, piece.log)
         if account.refused:
             records = {record.offset: record for record in piece.records}
             for arrival, reason, detail in account.refused:
@@ -87,13 +93,15 @@ class Intake:
         waiting = await rows(sql.unpark(db, waits_for=waits_for))
         if not waiting:
             return
-        alone = Intake(self._late.days, self._window.days)  # log by log it finds what it has made, and may yet lose it
+        # Apart: log by log it finds what it has made, and may yet lose it.
+        alone = Intake(self._late_days, self._window.days)
         for log in {Log(USAGE.name, row["part"], row["log_id"]) for row in waiting}:
             mine = [row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)]
             account = Account()
             account.add("parked", n=-len(mine))
-            gathered = Gathering(read(row["raw"], row["position"]) for row in mine)
-            await alone._count(db, gathered, now, account, log, hold=waits_for != CATALOGUE)
+            arrivals = [read(row["raw"], row["position"]) for row in mine]
+            since = min(now, *(row["seen_at"] for row in mine))
+            await alone._count_apart(db, arrivals, Times(now, since), account, log, hold=waits_for != CATALOGUE)
             await keep_rejects(
                 db,
                 [
@@ -103,12 +111,33 @@ class Intake:
             )
             await account.write(db, PARKED_PART)
 
+    async def _count_apart(
+        self, db: Connection, arrivals: list[Arrival], times: Times, account: Account, log: Log, hold: bool
+    ) -> None:
+        """Count events that one transaction holds together; one that cannot be acted on is refused, and no other."""
+        waiting = [arrivals]
+        while waiting:
+            some, tried = waiting.pop(), Account()
+            try:
+                async with db.transaction():
+                    await self._count(db, Gathering(some), times, tried, log, hold)
+            except Exception as error:
+                if is_infrastructure(error):
+                    raise
+                if len(some) > 1:
+                    waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+                    continue
+                tried = Account()
+                tried.refuse(some[0], *reason_of(error))
+            account.take(tried)
+
     async def _count(
-        self, db: Connection, gathered: Gathering, now: datetime, account: Account, log: Log, hold: bool = True
+        self, db: Connection, gathered: Gathering, times: Times, account: Account, log: Log, hold: bool = True
     ) -> None:
         """`hold`: keep a newer catalogue out meanwhile. What waits for one is looked at again when it is here, anyway."""
-        where = await generations(db, now, self._window)
-        if seen := await self._keys.look(db, where, gathered.arrivals):
+        where = await generations(db, times.now, self._window)
+        seen = await self._keys.look(db, where, gathered.arrivals)
+        if seen:
             gathered = Gathering(_fresh(gathered.arrivals, seen, account))
         if not gathered.arrivals:
             return
@@ -119,14 +148,19 @@ class Intake:
         known = {events.tenant_id for events in groups if events.service_id in services}
         if new := known - tenants.keys():
             tenants |= await hold_tenants(db, new)  # they came while we looked for services
-        countable, waiting = self._judge(groups, services, now, account)
-        if waiting:
-            await _park(db, _first_of_each(waiting, account), services, log, account)
-        countable = await self._take(db, where, countable, gathered.repeats, account)
+        window = Window(times.arrived - self._late, times.now + EARLY_MAX, self._knowledge.revision)
+        judgement = judge_all(groups, services, window, self._knowledge.meters)
+        if seen is None:
+            await _forget_known(db, where, judgement, account)
+        for refusal in judgement.refused:
+            account.refuse(*refusal)
+        if judgement.waiting:
+            await _park(db, _first_of_each(judgement.waiting, account), services, log, times.now, account)
+        countable = await self._take(db, where, judgement.countable, gathered.repeats, account)
         reach("usage.keyed")
         if countable:
             account.add("counted", n=sum(map(len, countable.values())))
-            await self._keep(db, countable, services, tenants, now, log.part)
+            await self._keep(db, countable, services, tenants, times.now, log.part)
 
     async def _take(
         self, db: Connection, where: Generations, countable: Groups, repeats: bool, account: Account
@@ -149,39 +183,6 @@ class Intake:
         if revision > self._knowledge.revision:
             await billing.hold_catalogue(db)
             await self._knowledge.refresh(db)
-
-    def _judge(
-        self, groups: Groups, services: Mapping[str, Service], now: datetime, account: Account
-    ) -> tuple[Groups, list[Arrival]]:
-        """Those that can be counted, and those that must wait."""
-        window = Window(now - self._late, now + EARLY_MAX, self._knowledge.revision)
-        countable: dict[Likeness, Sequence[Arrival]] = {}
-        waiting: list[Arrival] = []
-        for events, arrivals in groups.items():
-            service = services.get(events.service_id)
-            verdict = judge(events, service, window)
-            if service is None or verdict == WAITS:
-                for arrival in arrivals:
-                    _look_again(arrival, waiting, account)
-            elif verdict is not None:
-                account.refuse_all(arrivals, verdict)
-            elif good := self._in_time_and_measurable(events, arrivals, service, window, account):
-                countable[events] = good
-        return countable, waiting
-
-    def _in_time_and_measurable(
-        self, events: Likeness, arrivals: Sequence[Arrival], service: Service, window: Window, account: Account
-    ) -> Sequence[Arrival]:
-        """Those of one likeness that pass what cannot be said of all of them at once."""
-        if not window.covers(events.starts, service):
-            verdicts = [(arrival, judge_time(arrival.at, service, window)) for arrival in arrivals]
-            arrivals = account.passed(verdicts)
-        reading = service.readings[events.name]
-        if reading.needs is None:
-            meters = self._knowledge.meters
-            verdicts = [(a, None if measurable(a, reading, meters) else "wrong_value") for a in arrivals]
-            arrivals = account.passed(verdicts)
-        return arrivals
 
     async def _keep(
         self, db: Connection, groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant],
@@ -242,6 +243,16 @@ def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> Sequen
     return seen.others(arrivals)
 
 
+async def _forget_known(db: Connection, where: Generations, judgement: Judgement, account: Account) -> None:
+    """An event that was counted is a duplicate, whatever else there is to say of it now: its time, its service, its meter."""
+    aside = [*judgement.waiting, *(arrival for arrival, _, _ in judgement.refused)]
+    seen = await known(db, where, aside) if aside else Known()
+    _fresh(aside, seen, account)
+    waited, places = len(judgement.waiting), seen.again | seen.reused
+    judgement.waiting = [arrival for n, arrival in enumerate(judgement.waiting) if n not in places]
+    judgement.refused = [one for n, one in enumerate(judgement.refused, waited) if n not in places]
+
+
 def _again(arrival: Arrival, said: bytes, account: Account) -> None:
     """An id that came before: the same again is a duplicate, other content is refused."""
     if said == arrival.payload_hash:
@@ -250,16 +261,8 @@ def _again(arrival: Arrival, said: bytes, account: Account) -> None:
         account.refuse(arrival, ID_REUSE)
 
 
-def _look_again(arrival: Arrival, waiting: list[Arrival], account: Account) -> None:
-    """Before an event is set aside, the careful reader sees it: what is malformed will never be known."""
-    try:
-        waiting.append(arrival if arrival.careful else read_carefully(arrival.raw, arrival.offset))
-    except Malformed as fault:
-        account.refuse(arrival, fault.reason, fault.detail)
-
-
 async def _park(
-    db: Connection, arrivals: list[Arrival], services: Mapping[str, Service], log: Log, account: Account
+    db: Connection, arrivals: list[Arrival], services: Mapping[str, Service], log: Log, now: datetime, account: Account
 ) -> None:
     """Set events aside until they can be judged."""
     waits = [CATALOGUE if arrival.said.service_id in services else arrival.said.service_id for arrival in arrivals]
@@ -270,7 +273,7 @@ async def _park(
             sql.park(
                 db, keys=keys, hashes=[as_bigint(arrival.payload_hash) for arrival in arrivals], waits=waits,
                 raws=[arrival.raw for arrival in arrivals], parts=[log.part] * len(keys), log_ids=[log.log_id] * len(keys),
-                positions=[arrival.offset for arrival in arrivals],
+                positions=[arrival.offset for arrival in arrivals], seen=now,
             )
         )
     }  # fmt: skip

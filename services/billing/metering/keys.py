@@ -100,10 +100,13 @@ class Keys:
     def __init__(self) -> None:
         self.expect_known = False
 
-    async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
-        """Which of these came before, if a look is likely to find some or nothing else would; `take` has the last word."""
+    async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known | None:
+        """Which of these came before, if a look is likely to find some or nothing else would; `take` has the last word.
+
+        None: it was not looked, so each of them may have come before.
+        """
         if not arrivals or not (self.expect_known or where.previous):
-            return Known()
+            return None
         seen = await known(db, where, arrivals)
         self.expect_known = bool(seen)
         return seen

@@ -5,10 +5,10 @@ where service_id = any(:services::text[]) and meter = any(:meters::text[]);
 
 -- name: make_series(tenants, services, meters, versions, dimensions)
 -- Makes series; those that another transaction has just made are returned as well.
-insert into series (tenant_id, service_id, meter, version, dimensions)
-select t, s, m, v, d::jsonb
+insert into series (tenant_id, service_id, meter, version, dimensions, group_hash)
+select t, s, m, v, d::jsonb, sha256(convert_to(d::jsonb::text, 'UTF8'))
 from unnest(:tenants::text[], :services::text[], :meters::text[], :versions::int[], :dimensions::text[]) as u (t, s, m, v, d)
-on conflict (service_id, meter, version, dimensions) do update set meter = excluded.meter
+on conflict (service_id, meter, version, group_hash) do update set meter = excluded.meter
 returning no, service_id, meter, version, dimensions;
 
 -- name: add_block(arrived_on, part, first_at, last_at, tenants, ns, events)!
@@ -73,10 +73,10 @@ select s.service_id, s.meter, l.month, sum(l.n)::bigint as n, sum(l.total) as to
 from late_usage l join series s on s.no = l.series_no where s.tenant_id = :tenant_id
 group by s.service_id, s.meter, l.month order by l.month, s.service_id, s.meter;
 
--- name: park(keys, hashes, waits, raws, parts, log_ids, positions)
+-- name: park(keys, hashes, waits, raws, parts, log_ids, positions, seen)
 -- Sets usage aside until it can be judged; returns the keys that were new.
-insert into parked_usage (event_key, payload_hash, waits_for, raw, part, log_id, "offset")
-select * from unnest(:keys::bytea[], :hashes::bigint[], :waits::text[], :raws::bytea[], :parts::int[], :log_ids::text[],
+insert into parked_usage (event_key, payload_hash, waits_for, raw, part, log_id, "offset", seen_at)
+select *, :seen from unnest(:keys::bytea[], :hashes::bigint[], :waits::text[], :raws::bytea[], :parts::int[], :log_ids::text[],
                      :positions::bigint[])
 on conflict do nothing returning event_key;
 
@@ -86,7 +86,7 @@ select event_key, payload_hash from parked_usage where event_key = any(:keys::by
 
 -- name: unpark(waits_for)
 -- Takes what was parked for something.
-delete from parked_usage where waits_for = :waits_for returning raw, part, log_id, "offset" as position;
+delete from parked_usage where waits_for = :waits_for returning raw, part, log_id, "offset" as position, seen_at;
 
 -- name: ripe()
 -- What parked usage waits for although it is known: its service came while the usage was being set aside.
