@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from schemas.horizon import LATE_MAX
 from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.api import build_api
@@ -32,8 +33,9 @@ class BillingSettings(ServiceSettings):
 
     invoice_grace_hours: int = 48
     """How long a run waits for late usage. The document keeps the boundary's date; the law gives twelve days to send it."""
-    usage_late_days: int = 35
-    """Usage that happened longer ago is rejected; its topic keeps as long."""
+    usage_late_days: int = LATE_MAX.days
+    """How old usage may be when a door lets it in. Here it may be older by as long as it may lie in Kafka, so far as its id is
+    known for longer."""
     usage_window_days: int = 90
     """How long, at least, an id of counted usage is known; at most twice as long."""
     usage_wait_for_disk: bool = True

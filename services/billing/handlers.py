@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from schemas.catalogue import CataloguePublished, Meter, ResellerRegistered
 from schemas.envelope import Event
+from schemas.horizon import EARLY_MAX
 from schemas.scalars import plain
 from schemas.tenants import ServiceActivated, ServiceChanged, TenantAssigned, TenantRegistered
+from services.billing.domain.usage import QUARTER
 from services.billing.jobs import (
     CHECK_EVERY,
     CheckMeters,
@@ -15,7 +17,7 @@ from services.billing.jobs import (
     count_service,
     count_waiting,
 )
-from services.billing.metering.intake import EARLY_MAX
+from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.engine.records import on, routes
 from services.chassis.store import rows
@@ -23,7 +25,7 @@ from services.chassis.unit import Unit
 
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = EARLY_MAX + timedelta(minutes=1)
-"""No event counted so far is of a later instant, nor one of a slice in work."""
+"""No event that a door with a good clock lets in now is of a later instant."""
 
 
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
@@ -47,13 +49,23 @@ async def _put_meter(meter: Meter, data: CataloguePublished, unit: Unit) -> bool
     what is counted already keeps the definition it was counted by.
     """
     last = await sql.last_meter_version(unit.db, key=meter.key)
-    if last is not None and (last["revision"] >= data.revision or Meter.model_validate(last["meter"]) == meter):
+    if last is not None and last["revision"] >= data.revision:
+        return False
+    since = SINCE_EVER if last is None else max(data.valid_from, await _first_uncounted(unit))
+    if last is not None and last["valid_from"] <= since and Meter.model_validate(last["meter"]) == meter:
         return False
     await sql.add_meter_version(
         unit.db, key=meter.key, version=1 if last is None else last["version"] + 1, revision=data.revision,
-        valid_from=SINCE_EVER if last is None else max(data.valid_from, unit.now + AHEAD), meter=meter.model_dump(mode="json"),
+        valid_from=since, meter=meter.model_dump(mode="json"),
     )  # fmt: skip
     return True
+
+
+async def _first_uncounted(unit: Unit) -> datetime:
+    """From when on no event is counted yet: a little ahead of the clock, or more where another clock was ahead of it."""
+    ahead = unit.now + AHEAD
+    beyond: datetime | None = await metering.counted_beyond(unit.db, instant=ahead + QUARTER)
+    return beyond or ahead
 
 
 async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:

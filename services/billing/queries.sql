@@ -6,7 +6,7 @@ where plan.revision < excluded.revision;
 
 -- name: last_meter_version(key)^
 -- The definition of a meter published last.
-select version, revision, meter from meter_version where key = :key order by version desc limit 1;
+select version, revision, valid_from, meter from meter_version where key = :key order by version desc limit 1;
 
 -- name: add_meter_version(key, version, valid_from, revision, meter)!
 -- One more definition.

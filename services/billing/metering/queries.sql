@@ -21,6 +21,10 @@ values (:arrived_on, :part, :first_at, :last_at, :tenants, :ns, :events);
 select tenants, ns, events from usage_block
 where last_at >= :starts and first_at < :ends and tenants && :tenants::int[];
 
+-- name: counted_beyond(instant)$
+-- The end of the last quarter of an hour with a counted event, if it lies beyond an instant.
+select max(last_at) from usage_block where last_at > :instant;
+
 -- name: block_days()
 -- The days that raw events are kept of.
 select relname as name from pg_inherits join pg_class on oid = inhrelid

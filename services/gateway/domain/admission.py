@@ -15,6 +15,7 @@ from stdnum.it import iva
 from schemas import identity
 from schemas.catalogue import Plan
 from schemas.envelope import Event, Payload
+from schemas.horizon import EARLY_MAX, LATE_MAX
 from schemas.orders import ItemAction, OrderItem, OrderPlaced, TenantDetails
 from schemas.scalars import read_instant
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
@@ -26,8 +27,6 @@ DATA_FAULTS_MAX = 20
 BASE = "base"
 """The component that every service instance has exactly once."""
 
-EARLY_MAX = timedelta(minutes=5)
-LATE_MAX = timedelta(days=35)
 EFFECTIVE_PAST_MAX = timedelta(days=1)
 """An order may take effect from the day before: what is done in the evening is sent in the morning."""
 
@@ -153,9 +152,11 @@ def _time_faults(incoming: Incoming, now: datetime) -> Iterator[Fault]:
         yield Fault(incoming.index, "/time", Reason.BAD_TIME, str(error))
         return
     if time > now + EARLY_MAX:
-        yield Fault(incoming.index, "/time", Reason.TIME_IN_FUTURE, "at most 5 minutes ahead")
+        yield Fault(
+            incoming.index, "/time", Reason.TIME_IN_FUTURE, f"at most {EARLY_MAX // timedelta(minutes=1)} minutes ahead"
+        )
     if time < now - LATE_MAX:
-        yield Fault(incoming.index, "/time", Reason.TIME_TOO_OLD, "at most 35 days ago")
+        yield Fault(incoming.index, "/time", Reason.TIME_TOO_OLD, f"at most {LATE_MAX.days} days ago")
 
 
 def _data_faults(index: int, error: ValidationError) -> list[Fault]:
