@@ -132,12 +132,17 @@ def up(
             ):
                 status.stop()
                 _print_addresses(stack)
+                stack.report_to(_say)
                 with suppress(asyncio.CancelledError):  # asked to stop: that is how `up` ends, not a failure
-                    await asyncio.Event().wait()
+                    await stack.lost()
                 console.print("stopping ...")
 
     _play(stay())
     console.print("stopped; the data stay, and `vicino up` goes on from here.")
+
+
+def _say(what: str) -> None:
+    console.print(f"{datetime.now(UTC):%H:%M:%S}Z {escape(what)}", highlight=False, soft_wrap=True)
 
 
 def _print_addresses(stack: Any) -> None:

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,37 @@ def default_home() -> Path:
     return Path(os.environ.get("VICINO_HOME") or place / ".vicino").resolve()
 
 
+def _close(folder: Path) -> None:
+    """Take from everybody but the owner what an earlier version left open."""
+    folder.chmod(0o700)
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            item = Path(path) / name
+            with suppress(FileNotFoundError):  # what ends just now clears away its own
+                if not item.is_symlink() and (mode := item.stat().st_mode) & 0o077:
+                    item.chmod(mode & 0o700)
+
+
 class Home:
     """One stack's folder: entered by one at a time, and not before what a killed one left behind has ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: Any = None
+        self._umask = 0o077
 
     async def __aenter__(self) -> "Home":
+        """Files made from here on, also by child processes, are their owner's alone."""
+        self._umask = os.umask(0o077)
+        try:
+            return await self._enter()
+        except BaseException:
+            os.umask(self._umask)
+            raise
+
+    async def _enter(self) -> "Home":
         (self.path / "logs").mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(_close, self.path)
         self._lock = (self.path / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,6 +75,7 @@ class Home:
 
     async def __aexit__(self, *_: object) -> None:
         self._lock.close()
+        os.umask(self._umask)
 
     def clear(self) -> None:
         """Forget everything an earlier stack kept here."""
@@ -71,11 +95,11 @@ class Home:
         file = self.path / f"{name}.json"
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
-    def remember(self, name: str, value: dict[str, Any], mode: int = 0o644) -> None:
+    def remember(self, name: str, value: dict[str, Any]) -> None:
         """Write a small JSON file in one step."""
         file = self.path / f"{name}.json"
         draft = file.with_suffix(".draft")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as output:
             json.dump(value, output, indent=1)
         draft.replace(file)
@@ -85,7 +109,7 @@ class Home:
         known = self.recall("secrets")
         if name not in known:
             known[name] = b64encode(secrets.token_bytes(size_bytes)).decode()
-            self.remember("secrets", known, 0o600)
+            self.remember("secrets", known)
         return str(known[name])
 
     def password(self, name: str) -> str:

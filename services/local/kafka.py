@@ -185,6 +185,19 @@ class Kafka:
         command = self._java("kafka.Kafka", str(self._properties(node)))
         self._children[node] = await Child.start(f"kafka-{node}", command, log=self._log(node))
 
+    def pid(self, node: int) -> int:
+        """A node's process id. Raises `ProcessLookupError` when it is gone."""
+        return self._children[node].pid
+
+    async def wait(self, node: int) -> int:
+        """Wait until a node ends by itself; returns the exit code."""
+        return await self._children[node].wait()
+
+    async def restart_node(self, node: int) -> None:
+        """Start a node that has ended, and wait until it answers. Raises as `wait_ready` does."""
+        await self.start_node(node)
+        await self.wait_ready()
+
     async def wait_ready(self, nodes: int | None = None) -> None:
         """Wait until a client sees so many brokers (all, if not said). Raises `RuntimeError`, `TimeoutError`."""
         wanted = nodes or len(self.nodes)

@@ -4,8 +4,8 @@ Started as `python leash.py FD GRACE_SECONDS SIGNAL USER -- PROGRAM ARG …`. Th
 read end is FD; when the owner is gone, also by `kill -9`, the pipe ends, and the program's whole process group gets
 SIGNAL, then SIGKILL. It imports nothing of ours, so that it starts in milliseconds.
 
-USER is `-` or a user to become. PostgreSQL refuses to run as root, but the checkout may lie in a folder that only root
-may enter: then the program keeps the one capability that lets it in (CAP_DAC_OVERRIDE, as an ambient capability).
+USER is `-`, or `UID:GID` to become, by number: PostgreSQL refuses to run as root. Nothing of root's rights stays: no
+group, no capability, and no program that is executed gives one back.
 """
 
 import ctypes
@@ -15,11 +15,8 @@ import signal
 import sys
 import time
 
-_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
-_NO_SETUID_FIXUP = 1 << 2
-"""Capabilities outlive the change of user, and access(2), with which PostgreSQL looks for its programs, honours them."""
-
-_CAP_DAC_OVERRIDE = 1
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 1, 24, 38, 47, 4
+_CAPABILITIES_MAX = 64
 _CAP_VERSION_3 = 0x20080522
 
 
@@ -32,22 +29,20 @@ def _check(result: int, what: str) -> None:
         raise OSError(ctypes.get_errno(), f"{what} failed")
 
 
-def _become(user: str, keep_access: bool) -> None:
-    """Drop root; with `keep_access`, keep the right to pass closed folders."""
-    import pwd
-
-    entry, libc = pwd.getpwnam(user), _libc()
-    if keep_access and libc is not None:
-        _check(libc.prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0), "PR_SET_SECUREBITS")
+def _become(user: int, group: int) -> None:
+    """Drop root for good."""
+    libc = _libc()
+    if libc is not None:
+        for number in range(_CAPABILITIES_MAX):  # a kernel that knows fewer refuses the others
+            libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+        libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # older kernels have no such set
     os.setgroups([])
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
-    if keep_access and libc is not None:
-        bit = 1 << _CAP_DAC_OVERRIDE
-        header = (ctypes.c_uint32 * 2)(_CAP_VERSION_3, 0)
-        data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-        _check(libc.capset(header, data), "capset")
-        _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0), "PR_CAP_AMBIENT_RAISE")
+    os.setgid(group)
+    os.setuid(user)
+    if libc is not None:
+        header, none = (ctypes.c_uint32 * 2)(_CAP_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+        _check(libc.capset(header, none), "capset")
+        _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
 
 
 def _start(user: str, command: "list[str]") -> int:
@@ -57,9 +52,9 @@ def _start(user: str, command: "list[str]") -> int:
         return pid
     try:
         os.setsid()
-        name, _, access = user.partition("+")
-        if name != "-":
-            _become(name, bool(access))
+        if user != "-":
+            uid, gid = user.split(":")
+            _become(int(uid), int(gid))
         libc = _libc()
         if libc is not None:
             _check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")

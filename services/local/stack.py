@@ -4,17 +4,20 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from schemas.topics import TOPICS
 from services.chassis.admin import ensure_topics
-from services.chassis.backoff import Backoff
+from services.local.environment import environment_of, settings_class
 from services.local.home import CHECKOUT, Home
 from services.local.kafka import Kafka
+from services.local.keeping import ATTEMPTS_MAX, Report, keep_alive
 from services.local.ports import keep_or_find
 from services.local.postgres import Postgres
 from services.local.process import Child, tail
@@ -22,11 +25,6 @@ from services.local.roles import PROVISIONER, SERVICES, ensure_database, ensure_
 
 DATABASE = "vicino"
 READY_TIMEOUT_SECONDS = 60.0
-RESTART = Backoff(first_seconds=0.5, max_seconds=15)
-STEADY_SECONDS = 30.0
-"""A service that ran this long has recovered: its next crash is a first one again."""
-
-Report = Callable[[str], None]
 
 
 class ServiceDidNotStart(RuntimeError):
@@ -42,7 +40,7 @@ class Stack:
     ) -> None:  # fmt: skip
         """`topic_prefix` keeps it apart from others on the same broker; with `own_postgres` it is no guest on a server."""
         self.home = home
-        self._report, self._names, self._extra = report, services, dict(environment or {})
+        self._tell, self._names, self._extra = report, services, dict(environment or {})
         self.topic_prefix, self._own_postgres = topic_prefix, own_postgres
         self.postgres: Postgres | None = None
         self.kafka: Kafka | None = None
@@ -70,7 +68,9 @@ class Stack:
 
     async def _start(self) -> None:
         kept = self.home.recall("ports")
-        await asyncio.gather(self._start_postgres(kept), self._start_kafka(kept))
+        # What a service reads is known once its module is loaded: a second that passes while the servers start.
+        loading = asyncio.to_thread(lambda: [settings_class(name) for name in self._names])
+        await asyncio.gather(self._start_postgres(kept), self._start_kafka(kept), loading)
         for name in self._names:
             self.ports[name] = keep_or_find(kept.get(name))
         self._keep_ports()
@@ -79,7 +79,39 @@ class Stack:
         self._report("starting the services")
         await asyncio.gather(*(self._start_service(name) for name in self._names))
         await asyncio.gather(*(self._wait_ready(name) for name in self._names))
-        self._watchers = [asyncio.create_task(self._keep_alive(name)) for name in self._names]
+        self._watchers = [asyncio.create_task(work) for work in self._keeping()]
+
+    def _keeping(self) -> list[Coroutine[Any, Any, None]]:
+        """What keeps each part alive. A service may fail for ever, as others go on; without a server none can."""
+        log = self.home.log
+        found = []
+        for name in self._names:
+            start = partial(self._start_service, name)
+            found.append(keep_alive(name, partial(self._ended, name), start, self._report, str(log(name))))
+        if (server := self.postgres) is not None:
+            where = str(log("postgres"))
+            found.append(keep_alive("PostgreSQL", server.wait, server.launch, self._report, where, ATTEMPTS_MAX))
+        if (kafka := self.kafka) is not None:
+            for node in kafka.nodes:
+                ended, start = partial(kafka.wait, node), partial(kafka.restart_node, node)
+                found.append(keep_alive("Kafka", ended, start, self._report, str(log(f"kafka-{node}")), ATTEMPTS_MAX))
+        return found
+
+    async def _ended(self, name: str) -> int:
+        return await self.services[name].wait()
+
+    async def lost(self) -> None:
+        """Wait as long as the stack lives. Raises `PartLost` when one of its servers ends again and again."""
+        done, _ = await asyncio.wait(self._watchers, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+    def report_to(self, report: Report) -> None:
+        """Say from now on elsewhere what happens to the parts."""
+        self._tell = report
+
+    def _report(self, what: str) -> None:
+        self._tell(what)
 
     async def _start_postgres(self, kept: Mapping[str, int]) -> None:
         given = os.environ.get("VICINO_POSTGRES_URL")
@@ -155,7 +187,7 @@ class Stack:
 
     def environment(self, name: str) -> dict[str, str]:
         """What a service's process finds in its environment."""
-        own = {
+        given = {
             "VICINO_POSTGRES_URL": self.url_of(name),
             "VICINO_KAFKA_BOOTSTRAP": self.bootstrap,
             "VICINO_TOPIC_PREFIX": self.topic_prefix,
@@ -164,12 +196,9 @@ class Stack:
             "VICINO_OPERATOR_TOKEN": self.operator_token,
             "VICINO_INSTANCE": "0",
             "VICINO_WEBHOOK_ALLOW_PRIVATE": "true",
-            "PYTHONUNBUFFERED": "1",
+            "VICINO_PROVISIONING_URL": self.provisioning_url,
         }
-        if name == "onboarding":
-            own["VICINO_PROVISIONING_URL"] = self.provisioning_url
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("VICINO_")}
-        return inherited | own | self._extra
+        return environment_of(name, {**os.environ, "PYTHONUNBUFFERED": "1"}, given | self._extra)
 
     async def _start_service(self, name: str) -> None:
         command = [sys.executable, "-m", "services.cli", "serve", name]
@@ -195,17 +224,6 @@ class Stack:
             pass
         log = self.home.log(name)
         raise ServiceDidNotStart(f"{name} is not ready ({last}); the end of {log}:\n{tail(log)}")
-
-    async def _keep_alive(self, name: str) -> None:
-        """Start a service again when it ends by itself."""
-        failures = 0
-        while True:
-            began = time.monotonic()
-            code = await self.services[name].wait()
-            failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
-            self._report(f"{name} ended with {code}; starting it again (its log: {self.home.log(name)})")
-            await asyncio.sleep(RESTART.seconds(failures))
-            await self._start_service(name)
 
     async def stop(self) -> None:
         """Stop everything, the services first."""

@@ -26,10 +26,9 @@ async def start(home: Path, *under: str, **more: str) -> asyncio.subprocess.Proc
 def left_behind(home: Path) -> list[str]:
     """Processes that still have to do with a home."""
     found = []
-    for process in psutil.process_iter(["pid", "cmdline", "environ"]):
-        said = " ".join(process.info["cmdline"] or []) + str(
-            (process.info["environ"] or {}).get("VICINO_CLOCK_FILE", "")
-        )
+    for process in psutil.process_iter(["pid", "cmdline", "environ", "cwd"]):
+        clock = (process.info["environ"] or {}).get("VICINO_CLOCK_FILE", "")
+        said = " ".join([*(process.info["cmdline"] or []), str(process.info["cwd"]), clock])
         if str(home) in said and process.info["pid"] != os.getpid():
             found.append(said[:120])
     return found

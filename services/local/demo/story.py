@@ -5,9 +5,10 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from rich.console import Console
@@ -105,6 +106,19 @@ async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stag
     return stage
 
 
+async def _while_it_lives(stack: Stack, story: Coroutine[Any, Any, None]) -> None:
+    """Play; a stack that lost a server ends the story at once. Raises `PartLost`."""
+    playing, losing = asyncio.create_task(story), asyncio.create_task(stack.lost())
+    try:
+        done, _ = await asyncio.wait((playing, losing), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (playing, losing):
+            task.cancel()
+        await asyncio.gather(playing, losing, return_exceptions=True)
+
+
 async def run(home: Path, console: Console) -> bool:
     """Play the story on a fresh stack; writes `demo.json` into `home`. True if every expectation held."""
     began = time.monotonic()
@@ -113,7 +127,7 @@ async def run(home: Path, console: Console) -> bool:
     console.print("[bold]Vicino[/]: nine resellers, eleven firms, a month. Each act says how many expectations held.")
     async with AsyncExitStack() as life:
         stage = await _set_stage(home, console, life)
-        await play(stage, console)
+        await _while_it_lives(stage.stack, play(stage, console))
         found = await outcome(stage)
     found["seconds"] = round(time.monotonic() - began, 1)
     file.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
