@@ -24,7 +24,8 @@ from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool, is_infrastructure, told
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
-from services.chassis.unit import Args, Cause, Unit
+from services.chassis.rows import Ended
+from services.chassis.unit import Args, Cause, LeaseLost, Parcel, Unit
 from services.chassis.wakeups import Wakeups
 
 POLL_SECONDS = 0.25
@@ -49,10 +50,6 @@ class JobKind(Generic[ArgsT]):
     backoff: Backoff = field(default_factory=Backoff)
     lease_seconds: float = 60.0
     concurrency: int = 4
-
-
-class LeaseLost(Exception):
-    """The job is no longer ours; nothing of this run counts."""
 
 
 class RetryLater(Exception):
@@ -106,13 +103,17 @@ class Job(Generic[ArgsT]):
 
     @asynccontextmanager
     async def finish(self) -> AsyncIterator[Unit]:
-        """The transaction that ends the job. Raises `LeaseLost` when it is no longer ours."""
+        """The transaction that ends the job: the domain's rows first, the job's own row last.
+
+        Raises `LeaseLost` when it is no longer ours; then nothing of it counts.
+        """
         reach("job.before_finish")
         async with self._lane.pool.acquire() as db, db.transaction():
-            if not await store.remove_job(db, self.id, self.token):
-                raise LeaseLost(self.kind.name)
             cause = Cause(f"job|{self.id}", self._row["correlation_id"], self._row["causation_id"])
-            unit = Unit(db, self._lane.service, self.now, cause)
+            # The own row goes last, with the flush: handlers lock the domain's rows before they move jobs, and the other
+            # way round here the two would deadlock.
+            ended = Ended(self.id, self.token, self.kind.name, self._row["key"])
+            unit = Unit(db, self._lane.service, self.now, cause, Parcel(ended=ended))
             yield unit
             await unit.flush()
             reach("job.before_commit")
@@ -158,6 +159,7 @@ class Worker:
         self._leases = {name: handler.kind.lease_seconds for name, handler in self._handlers.items()}
         self._wakeups = wakeups
         self._running: dict[asyncio.Task[None], str] = {}
+        self._failing: set[str] = set()
         self._alive = time.monotonic()
         self._leasing = asyncio.Lock()
         self._stopping = False
@@ -182,7 +184,7 @@ class Worker:
         room = {name: handler.kind.concurrency - busy[name] for name, handler in self._handlers.items()}
         free = {name: places for name, places in room.items() if places > 0 and not self._stopping}
         async with self._lane.pool.acquire() as db:
-            rows = await store.lease_jobs(db, free, self._leases, self._lane.clock.now())
+            rows = await store.lease_jobs(db, free, self._leases, self._failing, self._lane.clock.now())
         if rows:
             reach("job.leased")
         for row in rows:
@@ -201,7 +203,15 @@ class Worker:
         handler = self._handlers[row["kind"]]
         with metrics.JOB_SECONDS.labels(handler.kind.name).time():
             outcome = await self._outcome(handler, row)
+        self._note(row["limit_name"], outcome)
         metrics.JOBS.labels(handler.kind.name, outcome).inc()
+
+    def _note(self, limit: str, outcome: str) -> None:
+        """A limit whose last job failed has one place until one succeeds: what hangs holds few of the kind's places."""
+        if outcome == "done":
+            self._failing.discard(limit)
+        elif limit and outcome == "retried":
+            self._failing.add(limit)
 
     async def _outcome(self, handler: JobHandler, row: asyncpg.Record) -> str:
         """Run a job and settle its row; returns what became of it."""
@@ -238,7 +248,7 @@ class Worker:
         out_of_attempts = job.is_last or isinstance(error, GiveUp)
         if not out_of_attempts:
             wait = error.seconds if isinstance(error, RetryLater) else job.kind.backoff.seconds(job.attempt)
-            await self._settle(store.retry_job, row, job.now + timedelta(seconds=wait), why)
+            await self._settle(store.retry_job, row, job.now + timedelta(seconds=wait), why, job.now)
             return "retried"
         if handler.exhausted is None:
             return await self._keep(row, why)

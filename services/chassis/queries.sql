@@ -106,56 +106,128 @@ select count(*) from outbox;
 -- Wake whoever of this service listens, when this transaction commits.
 select pg_notify('vicino_' || current_schema() || '_' || :what, '');
 
--- name: add_job(id, kind, key, args, run_at, correlation_id, causation_id)!
--- A job. With a key there is at most one of its kind: asking again moves it.
-insert into job (id, kind, key, args, run_at, correlation_id, causation_id)
-values (:id, :kind, :key, :args, :run_at, :correlation_id, :causation_id)
+-- name: job_places(n)
+-- Places in the order of jobs, for `n` jobs.
+select nextval(pg_get_serial_sequence('job', 'seq')) as seq from generate_series(1, :n);
+
+-- name: add_job(id, kind, key, args, run_at, seq, lane, limit_name, limit_places, party, correlation_id, causation_id)!
+-- A job. With a key there is at most one of its kind: asking again moves it, to the end of its lane too.
+insert into job (id, kind, key, args, run_at, seq, lane, limit_name, limit_places, party, correlation_id, causation_id)
+values (:id, :kind, :key, :args, :run_at, :seq, :lane, :limit_name, :limit_places, :party,
+    :correlation_id, :causation_id)
 on conflict (kind, key) do update
 set id = excluded.id, args = excluded.args, run_at = excluded.run_at, attempt = 0, state = 'waiting',
-    lease_token = null, leased_until = null, last_error = null,
+    lease_token = null, leased_until = null, last_error = null, first_tried_at = null, failing_since = null,
+    seq = excluded.seq, lane = excluded.lane, limit_name = excluded.limit_name,
+    limit_places = excluded.limit_places, party = excluded.party,
     correlation_id = excluded.correlation_id, causation_id = excluded.causation_id;
 
 -- name: cancel_job(kind, key)!
 -- Takes a keyed job away.
 delete from job where kind = :kind and key = :key;
 
--- name: lease_jobs(kinds, room, lease_seconds, now)
--- Leases due jobs, at most `room` of each kind. Due is judged by the injected clock, leases by the database's.
-with due as (
-    select job.id, k.lease_seconds
-    from unnest(:kinds::text[], :room::int[], :lease_seconds::float8[]) as k (kind, room, lease_seconds)
+-- name: lock_leasing(timeout)$
+-- One copy of a service leases at a time, so that a budget holds over all; a copy that is paused here is cut off.
+select set_config('idle_in_transaction_session_timeout', :timeout, true),
+    pg_advisory_xact_lock(hashtext(current_schema()), 2);
+
+-- name: lease_jobs(kinds, room, lease_seconds, failing, now)
+-- Leases due jobs, at most `room` of each kind and no more than their limits have places. Due is judged by the injected
+-- clock, leases by the database's. A limit in `failing` has one place. A group is what shares a kind, a limit and a party.
+with recursive wanted as (
+    select * from unnest(:kinds::text[], :room::int[], :lease_seconds::float8[]) as k (kind, room, lease_seconds)
+), limits as (
+    select kind, room, first.limit_name, first.limit_places, first.party
+    from wanted cross join lateral (
+        select limit_name, limit_places, party from job
+        where job.kind = wanted.kind and state = 'waiting' order by limit_name, party, run_at, seq limit 1
+    ) as first
+    union all
+    select kind, room, next.limit_name, next.limit_places, next.party
+    from limits cross join lateral (
+        select limit_name, limit_places, party from job
+        where job.kind = limits.kind and state = 'waiting' and job.limit_name > limits.limit_name
+        order by limit_name, party, run_at, seq limit 1
+    ) as next
+), budgets as materialized (
+    select limits.kind, limits.limit_name, limits.party, busy.n as busy,
+        case when limits.limit_name = '' then room
+             when limits.limit_name = any(:failing::text[]) then least(1, limit_places) - busy.n
+             else limit_places - busy.n end as places
+    from limits cross join lateral (
+        select case when limits.limit_name = '' then 0 else count(*) end as n from job
+        where job.limit_name = limits.limit_name and limits.limit_name <> ''
+          and lease_token is not null and leased_until >= clock_timestamp()
+    ) as busy
+), groups as (
+    select kind, limit_name, party, busy, places from budgets where places > 0
+    union all
+    select groups.kind, groups.limit_name, next.party, busy, places
+    from groups cross join lateral (
+        select party from job
+        where job.kind = groups.kind and state = 'waiting' and job.limit_name = groups.limit_name
+          and job.party > groups.party
+        order by party limit 1
+    ) as next
+), candidates as (
+    select groups.kind, groups.limit_name, places, busy, waiting.id, waiting.run_at, waiting.seq,
+        of_party.n + row_number() over (partition by groups.kind, groups.limit_name, groups.party
+                                        order by waiting.run_at, waiting.seq) as turn
+    from groups join wanted using (kind)
     cross join lateral (
-        select id from job as waiting
-        where waiting.kind = k.kind and waiting.state = 'waiting' and waiting.run_at <= :now
-          and (waiting.leased_until is null or waiting.leased_until < clock_timestamp())
-        order by waiting.run_at
-        limit k.room
-        for update skip locked
-    ) as job
+        select count(*) as n from job
+        where groups.party <> '' and job.limit_name = groups.limit_name and job.party = groups.party
+          and lease_token is not null and leased_until >= clock_timestamp()
+    ) as of_party
+    cross join lateral (
+        select id, run_at, seq from job
+        where job.kind = groups.kind and job.limit_name = groups.limit_name and job.party = groups.party
+          and state = 'waiting' and run_at <= :now and (leased_until is null or leased_until < clock_timestamp())
+          and (lane is null or not exists (
+              select from job as ahead where ahead.lane = job.lane and ahead.seq < job.seq and ahead.state = 'waiting'))
+        order by run_at, seq limit least(room, places)
+    ) as waiting
+), of_limit as (
+    select *, busy + row_number() over (partition by limit_name, case when limit_name = '' then kind end
+                                        order by turn, run_at, seq) as place
+    from candidates
+), of_kind as (
+    select *, row_number() over (partition by kind order by place, run_at, seq) as n
+    from of_limit where limit_name = '' or place - busy <= places
+), due as (
+    select job.id, wanted.lease_seconds
+    from of_kind join wanted using (kind) join job using (id)
+    where n <= room and job.state = 'waiting'
+      and (job.leased_until is null or job.leased_until < clock_timestamp())
+    for update of job skip locked
 )
 update job
-set lease_token = gen_random_uuid(), attempt = attempt + 1,
+set lease_token = gen_random_uuid(), attempt = attempt + 1, first_tried_at = coalesce(first_tried_at, :now),
     leased_until = clock_timestamp() + make_interval(secs => due.lease_seconds)
 from due where job.id = due.id
-returning job.id, job.kind, job.key, job.args, job.attempt, job.lease_token, job.correlation_id, job.causation_id;
+returning job.id, job.kind, job.key, job.args, job.attempt, job.lease_token, job.limit_name, job.first_tried_at,
+    job.correlation_id, job.causation_id;
 
 -- name: remove_job(id, lease_token)$
 -- Ends a job, if the lease is still ours.
 delete from job where id = :id and lease_token = :lease_token returning id;
 
--- name: retry_job(id, lease_token, run_at, last_error)!
+-- name: retry_job(id, lease_token, run_at, last_error, now)!
 -- Gives a job back until `run_at`.
-update job set lease_token = null, leased_until = null, run_at = :run_at, last_error = :last_error
-where id = :id and lease_token = :lease_token;
-
--- name: postpone_job(id, lease_token, run_at)!
--- Gives a job back untried until `run_at`.
-update job set lease_token = null, leased_until = null, attempt = attempt - 1, run_at = :run_at
+update job set lease_token = null, leased_until = null, run_at = :run_at, last_error = :last_error,
+    failing_since = coalesce(failing_since, :now)
 where id = :id and lease_token = :lease_token;
 
 -- name: release_job(id, lease_token)!
 -- Gives a job back untried: the process stops.
-update job set lease_token = null, leased_until = null, attempt = attempt - 1
+update job set lease_token = null, leased_until = null, attempt = attempt - 1,
+    first_tried_at = case when attempt > 1 then first_tried_at end
+where id = :id and lease_token = :lease_token;
+
+-- name: postpone_job(id, lease_token, run_at)!
+-- Gives a job back untried until `run_at`.
+update job set lease_token = null, leased_until = null, attempt = attempt - 1, run_at = :run_at,
+    first_tried_at = case when attempt > 1 then first_tried_at end
 where id = :id and lease_token = :lease_token;
 
 -- name: fail_job(id, lease_token, last_error)!
@@ -178,5 +250,6 @@ from job where state = :state order by created_at limit :limit;
 
 -- name: retry_failed(ids)
 -- Failed jobs get all their attempts again; returns those that had failed.
-update job set state = 'waiting', attempt = 0, last_error = null where state = 'failed' and id = any(:ids::uuid[])
+update job set state = 'waiting', attempt = 0, last_error = null, first_tried_at = null, failing_since = null
+where state = 'failed' and id = any(:ids::uuid[])
 returning id;

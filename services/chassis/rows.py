@@ -34,8 +34,23 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A budget by name: at most `places` jobs of it run at a time, whatever their kind, over all copies of a service.
+
+    The name says what is spared, such as `receiver:acme` or `driver:postgres`.
+    """
+
+    name: str
+    places: int
+
+    def __post_init__(self) -> None:
+        if not self.name or self.places < 1:
+            raise ValueError("a limit has a name and at least one place")
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job to be written, or taken away."""
+    """A job to be written. Its lane, limit and party say when it may run beside others."""
 
     id: UUID
     kind: str
@@ -44,6 +59,19 @@ class JobRow:
     run_at: datetime
     correlation_id: str | None
     causation_id: str | None
+    lane: str | None = None
+    limit: Limit | None = None
+    party: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The row of the job that ends with this transaction, if the lease is still ours."""
+
+    id: UUID
+    token: UUID
+    kind: str
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)

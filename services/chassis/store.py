@@ -1,6 +1,6 @@
 """The chassis' statements (`queries.sql`), typed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,9 @@ from services.chassis.database import Connection, load_queries
 from services.chassis.rows import Cancelled, Fact, JobRow
 
 _sql = load_queries(Path(__file__).parent / "queries.sql")
+
+LEASING_TIMEOUT = "5s"
+"""How long a copy that is paused in the middle of leasing holds up the others."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -116,15 +119,23 @@ async def add_facts(db: Connection, facts: Sequence[Fact]) -> None:
     await notify(db, "outbox")
 
 
-async def put_job(db: Connection, job: JobRow | Cancelled) -> None:
-    """Write a job, or take a keyed one away."""
-    if isinstance(job, Cancelled):
-        await _sql.cancel_job(db, kind=job.kind, key=job.key)
-        return
+async def job_places(db: Connection, n: int) -> list[int]:
+    """Places in the order of jobs, for `n` jobs, the first first."""
+    return sorted(row["seq"] for row in await rows(_sql.job_places(db, n=n)))
+
+
+async def add_job(db: Connection, job: JobRow, seq: int) -> None:
+    """Write a job at its place in the order."""
     await _sql.add_job(
-        db, id=job.id, kind=job.kind, key=job.key, args=job.args, run_at=job.run_at,
-        correlation_id=job.correlation_id, causation_id=job.causation_id,
+        db, id=job.id, kind=job.kind, key=job.key, args=job.args, run_at=job.run_at, seq=seq, lane=job.lane,
+        limit_name=job.limit.name if job.limit else "", limit_places=job.limit.places if job.limit else None,
+        party=job.party, correlation_id=job.correlation_id, causation_id=job.causation_id,
     )  # fmt: skip
+
+
+async def cancel_job(db: Connection, job: Cancelled) -> None:
+    """Take a keyed job away."""
+    await _sql.cancel_job(db, kind=job.kind, key=job.key)
 
 
 async def notify(db: Connection, what: str) -> None:
@@ -163,18 +174,21 @@ async def outbox_size(db: Connection) -> int:
 
 
 async def lease_jobs(
-    db: Connection, room: dict[str, int], lease_seconds: dict[str, float], now: datetime
+    db: Connection, room: dict[str, int], lease_seconds: dict[str, float], failing: Collection[str], now: datetime
 ) -> list[asyncpg.Record]:
-    """Lease due jobs, at most `room` of each kind."""
+    """Lease due jobs, at most `room` of each kind, as their limits have places; a limit in `failing` has one."""
     kinds = list(room)
-    found = _sql.lease_jobs(
-        db,
-        kinds=kinds,
-        room=[room[kind] for kind in kinds],
-        lease_seconds=[lease_seconds[kind] for kind in kinds],
-        now=now,
-    )
-    return await rows(found)
+    async with db.transaction():
+        await _sql.lock_leasing(db, timeout=LEASING_TIMEOUT)
+        found = _sql.lease_jobs(
+            db,
+            kinds=kinds,
+            room=[room[kind] for kind in kinds],
+            lease_seconds=[lease_seconds[kind] for kind in kinds],
+            failing=list(failing),
+            now=now,
+        )
+        return await rows(found)
 
 
 async def remove_job(db: Connection, job_id: UUID, token: UUID) -> bool:
@@ -182,9 +196,9 @@ async def remove_job(db: Connection, job_id: UUID, token: UUID) -> bool:
     return await _sql.remove_job(db, id=job_id, lease_token=token) is not None
 
 
-async def retry_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime, error: str) -> None:
+async def retry_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime, error: str, now: datetime) -> None:
     """Give a job back until `run_at`."""
-    await _sql.retry_job(db, id=job_id, lease_token=token, run_at=run_at, last_error=error)
+    await _sql.retry_job(db, id=job_id, lease_token=token, run_at=run_at, last_error=error, now=now)
 
 
 async def postpone_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime) -> None:

@@ -18,7 +18,7 @@ from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
-from services.chassis.rows import Cancelled, Fact, JobRow
+from services.chassis.rows import Cancelled, Ended, Fact, JobRow, Limit
 
 _FACT = UUID("5d2f2f0a-2a55-4a0c-8c3c-7f1b5f6f9d01")
 MIRROR_KEY_BYTES_MAX = 10_000
@@ -65,21 +65,59 @@ class Cause:
         return cls("\x00".join((event.subject, event.source, event.id)), event.correlation_id or event.id, event.id)
 
 
+class LeaseLost(Exception):
+    """The job is no longer ours; nothing of this run counts."""
+
+
 @dataclass
 class Parcel:
     """What leaves with a transaction, in order. Each lot of jobs keeps the order of its calls."""
 
     facts: list[Fact] = field(default_factory=list)
     jobs: list[JobRow | Cancelled] = field(default_factory=list)
+    ended: Ended | None = None
+    """The job that this transaction is the end of."""
 
     async def write(self, db: Connection, now: datetime) -> None:
-        """Put it into the outbox and the job table, and wake who waits for them."""
+        """Put it into the outbox and the job table, and wake who waits for them.
+
+        Raises `LeaseLost` when the job that ends is no longer ours.
+        """
         if self.facts:
             await store.add_facts(db, self.facts)
-        for job in self.jobs:
-            await store.put_job(db, job)
+        if self.jobs or self.ended:
+            await self._write_jobs(db, self.ended)
         if any(isinstance(job, JobRow) and job.run_at <= now for job in self.jobs):
             await store.notify(db, "jobs")
+
+    async def _write_jobs(self, db: Connection, ended: Ended | None) -> None:
+        """Rows that others may lock too are locked by kind and key, everywhere, so that no two transactions deadlock."""
+        places = iter(await store.job_places(db, len(self.jobs)) if self.jobs else [])
+        writes = [(job, next(places)) for job in self.jobs]
+        # What has a key has one row for all; what has none is ours alone. A stable sort keeps the calls of one key in order.
+        writes.sort(key=lambda write: (write[0].key is None, write[0].kind, write[0].key or ""))
+        for job, seq in writes:
+            if ended and not _comes_before(job, ended):
+                await _end(db, ended)
+                ended = None
+            if isinstance(job, Cancelled):
+                await store.cancel_job(db, job)
+            else:
+                await store.add_job(db, job, seq)
+        if ended:
+            await _end(db, ended)
+
+
+def _comes_before(job: JobRow | Cancelled, ended: Ended) -> bool:
+    """Whether a write comes before the end of the job itself: the job's own key is free before it is used again."""
+    if ended.key is None or job.key is None:
+        return job.key is not None
+    return (job.kind, job.key) < (ended.kind, ended.key)
+
+
+async def _end(db: Connection, ended: Ended) -> None:
+    if not await store.remove_job(db, ended.id, ended.token):
+        raise LeaseLost(ended.kind)
 
 
 class Unit:
@@ -112,12 +150,19 @@ class Unit:
         self._parcel.facts.append(fact)
         return event
 
-    def enqueue(self, kind: Kind, args: Args, *, at: datetime | None = None, key: str | None = None) -> None:
-        """Ask for a job, due `at` (now, if not said). With `key`, there is at most one: asking again moves it."""
+    def enqueue(
+        self, kind: Kind, args: Args, *, at: datetime | None = None, key: str | None = None,
+        lane: str | None = None, limit: Limit | None = None, party: str = "",
+    ) -> None:  # fmt: skip
+        """Ask for a job, due `at` (now, if not said). With `key`, there is at most one: asking again moves it.
+
+        Jobs of one `lane` run one after the other in the order asked for. Of one `limit`, no more run at a time than it has
+        places, and these are shared fairly over the parties (such as resellers) that wait for them.
+        """
         self._parcel.jobs.append(
             JobRow(
                 self._next_id(), kind.name, key, args.model_dump(mode="json"), at or self.now,
-                self._cause.correlation_id, self._cause.causation_id,
+                self._cause.correlation_id, self._cause.causation_id, lane, limit, party,
             )
         )  # fmt: skip
 
