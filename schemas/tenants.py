@@ -18,6 +18,7 @@ class OrderState(StrEnum):
     HELD = "held"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
+    PARTIAL = "partial"
     FAILED = "failed"
 
 
@@ -62,6 +63,29 @@ class OrderCompleted(Payload, type="vicino.order.completed.v1", topic=TENANTS):
     reference: ShortText
     accepted_at: Instant
     """When the door let the order in; with the event's time it gives the time an order took."""
+
+
+class ItemOutcome(Value):
+    """What became of one item of an order."""
+
+    item: int = Field(ge=0)
+    service_id: Uuid
+    done: bool
+    explanation: Text = ""
+    """Why it failed: a reason code, a colon, and a sentence."""
+
+
+class OrderPartiallyCompleted(Payload, type="vicino.order.partially_completed.v1", topic=TENANTS):
+    """Some items of an order are done, the others failed; the reseller is told which."""
+
+    order_id: Uuid
+    reference: ShortText
+    accepted_at: Instant
+    reseller_id: Key
+    reason: Key
+    """The code of the first failure."""
+    explanation: Text
+    items: tuple[ItemOutcome, ...]
 
 
 class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
@@ -135,10 +159,11 @@ class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TE
 
 
 class TenantActivated(Payload, type="vicino.tenant.activated.v1", topic=TENANTS):
-    """A tenant's first order is complete: it is served, and its reseller is told."""
+    """A tenant's first service is active: it is served, and its reseller is told."""
 
     external_id: Key
     reseller_id: Key
     order_id: Uuid
     services: tuple[Uuid, ...]
+    """The services of the order that are active at this moment; others may follow."""
     effective_at: Instant

@@ -13,6 +13,7 @@ from schemas.tenants import (
     OrderCompleted,
     OrderFailed,
     OrderHeld,
+    OrderPartiallyCompleted,
     ProvisioningFailed,
     ServiceActivated,
     ServiceChanged,
@@ -53,7 +54,7 @@ async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     await sql.tenant_active(unit.db, id=event.subject)
 
 
-_RANKS = {"acknowledged": 1, "held": 2, "completed": 3, "failed": 3}
+_RANKS = {"acknowledged": 1, "held": 2, "completed": 3, "partial": 3, "failed": 3}
 
 
 async def _order(event: Event[Any], unit: Unit, state: str, **more: Any) -> None:
@@ -77,6 +78,15 @@ async def order_held(event: Event[OrderHeld], unit: Unit) -> None:
 async def order_completed(event: Event[OrderCompleted], unit: Unit) -> None:
     """An order is done."""
     await _order(event, unit, "completed", accepted_at=event.data.accepted_at, ended_at=event.time)
+
+
+async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit: Unit) -> None:
+    """Some items of an order are done, others failed."""
+    data = event.data
+    await _order(
+        event, unit, "partial", accepted_at=data.accepted_at, ended_at=event.time, reason=data.reason,
+        explanation=data.explanation,
+    )  # fmt: skip
 
 
 async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
@@ -184,6 +194,7 @@ ROUTES = routes(
     on(OrderAcknowledged, order_acknowledged),
     on(OrderHeld, order_held),
     on(OrderCompleted, order_completed),
+    on(OrderPartiallyCompleted, order_partially_completed),
     on(OrderFailed, order_failed),
     on(ServiceActivated, service_activated),
     on(ServiceChanged, service_changed),

@@ -7,7 +7,7 @@ from schemas.alerts import AlertEscalated, AlertOpened, AlertResolved
 from schemas.billing import InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
-from schemas.tenants import ServiceActivated, TenantActivated, TenantAssigned, TenantRegistered
+from schemas.tenants import OrderPartiallyCompleted, ServiceActivated, TenantActivated, TenantAssigned, TenantRegistered
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.gateway.jobs import OPERATOR, Notify, kind_of
@@ -32,6 +32,11 @@ async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
 
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     """The reseller hears that its tenant is served."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
+async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit: Unit) -> None:
+    """The reseller hears which items of an order failed, and which are done."""
     await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
@@ -72,6 +77,7 @@ ROUTES = routes(
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(TenantActivated, tenant_activated),
+    on(OrderPartiallyCompleted, order_partially_completed),
     on(AlertOpened, alert_opened),
     on(AlertResolved, alert_resolved),
     on(AlertEscalated, alert_escalated),

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
 import asyncpg
 
@@ -11,14 +10,11 @@ from schemas.catalogue import Place, Plan
 from schemas.orders import ItemAction
 from schemas.tenants import (
     AssignmentNeeded,
-    OrderCompleted,
-    OrderFailed,
     OrderHeld,
     OrderState,
     ProvisioningFailed,
     ServiceActivated,
     ServiceChanged,
-    TenantActivated,
     TenantAssigned,
 )
 from services.chassis.backoff import Backoff
@@ -27,8 +23,9 @@ from services.chassis.unit import Args, Unit
 from services.onboarding import metrics, store
 from services.onboarding.adapters import Drivers, Instance
 from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
-from services.onboarding.domain.orders import ItemState, OrderFault, quantities, settled
+from services.onboarding.domain.orders import ItemState, OrderFault, quantities
 from services.onboarding.store import from_json, sql, to_json
+from services.onboarding.usecases.end_order import activate_tenant, settle
 
 PROVISION_ATTEMPTS = 5
 CATALOGUE_WAIT_SECONDS = 0.2
@@ -167,7 +164,7 @@ async def run_plan_order(job: Job[PlanOrder]) -> None:
             try:
                 await _start_item(order, item, plans, unit)
             except OrderFault as fault:
-                await _settle(order["id"], item["n"], ItemState.FAILED, f"{fault.reason}: {fault.explanation}", unit)
+                await settle(order["id"], item["n"], ItemState.FAILED, f"{fault.reason}: {fault.explanation}", unit)
 
 
 async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[str, Plan], unit: Unit) -> None:
@@ -220,7 +217,8 @@ async def _activate(service: asyncpg.Record, steps_done: int, unit: Unit) -> Non
         ),
         subject=service["tenant_id"],
     )  # fmt: skip
-    await _settle(order["id"], item["n"], ItemState.DONE, None, unit)
+    await activate_tenant(order, unit)
+    await settle(order["id"], item["n"], ItemState.DONE, None, unit)
 
 
 async def provisioning_gave_up(args: Step, unit: Unit, why: str) -> None:
@@ -254,7 +252,7 @@ async def _fail_service(service: asyncpg.Record, args: UndoStep, unit: Unit) -> 
         subject=service["tenant_id"],
     )  # fmt: skip
     item = next(i for i in await store.items(unit.db, service["order_id"]) if i["service_id"] == service["id"])
-    await _settle(service["order_id"], item["n"], ItemState.FAILED, f"provisioning_failed: {args.why}", unit)
+    await settle(service["order_id"], item["n"], ItemState.FAILED, f"provisioning_failed: {args.why}", unit)
 
 
 async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
@@ -277,54 +275,12 @@ async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
             ),
             subject=order["tenant_id"],
         )  # fmt: skip
-        await _settle(order["id"], job.args.n, ItemState.DONE, None, unit)
+        await settle(order["id"], job.args.n, ItemState.DONE, None, unit)
 
 
 async def change_gave_up(args: ChangeService, unit: Unit, why: str) -> None:
     """The attempts are used up: the service keeps what it had, the item fails."""
-    await _settle(args.order_id, args.n, ItemState.FAILED, f"change_failed: {why}", unit)
-
-
-# -- the end of an order -----------------------------------------------------------------------------------------------
-
-
-async def _settle(order_id: str, n: int, state: ItemState, fault: str | None, unit: Unit) -> None:
-    """End an item, and with the last one the order; under the order's lock, so that one of two finishers decides."""
-    order = await sql.lock_order(unit.db, id=order_id)
-    await sql.settle_item(unit.db, order_id=order_id, n=n, state=state, fault=fault)
-    items = await store.items(unit.db, order_id)
-    outcome = settled(ItemState(item["state"]) for item in items)
-    if outcome is None:
-        return
-    await sql.set_order_state(unit.db, id=order_id, state=outcome)
-    metrics.ORDERS.labels(outcome).inc()
-    if outcome is OrderState.FAILED:
-        faults = "; ".join(item["fault"] for item in items if item["fault"])
-        reason = faults.split(":", 1)[0]
-        unit.publish(
-            OrderFailed(order_id=order_id, reference=order["reference"], reason=reason, explanation=faults[:2000]),
-            subject=order["tenant_id"],
-        )
-        return
-    unit.publish(
-        OrderCompleted(order_id=order_id, reference=order["reference"], accepted_at=order["accepted_at"]),
-        subject=order["tenant_id"],
-    )
-    await _activate_tenant(order, unit)
-
-
-async def _activate_tenant(order: Any, unit: Unit) -> None:
-    tenant = await sql.lock_tenant(unit.db, id=order["tenant_id"])
-    if tenant["state"] == "active":
-        return
-    await sql.set_tenant_state(unit.db, id=tenant["id"], state="active")
-    unit.publish(
-        TenantActivated(
-            external_id=tenant["external_id"], reseller_id=tenant["reseller_id"], order_id=order["id"],
-            services=await store.active_services(unit.db, order["id"]), effective_at=order["effective_at"],
-        ),
-        subject=tenant["id"],
-    )  # fmt: skip
+    await settle(args.order_id, args.n, ItemState.FAILED, f"change_failed: {why}", unit)
 
 
 def jobs(drivers: Drivers) -> tuple[JobHandler, ...]:

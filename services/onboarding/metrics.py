@@ -11,5 +11,5 @@ DRIVER_SECONDS = Histogram("vicino_onboarding_driver_seconds", "Time of a back-e
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _by in ("policy", "operator", "nobody"):
     ASSIGNMENTS.labels(_by)
-for _outcome in ("completed", "failed"):
+for _outcome in ("completed", "partial", "failed"):
     ORDERS.labels(_outcome)

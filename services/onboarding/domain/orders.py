@@ -66,8 +66,10 @@ def quantities(
 
 
 def settled(items: Iterable[ItemState]) -> OrderState | None:
-    """What an order has come to; None while an item is pending."""
-    states = list(items)
+    """What an order has come to; None while an item is pending. Some done and some failed: `partial`."""
+    states = set(items)
     if ItemState.PENDING in states:
         return None
-    return OrderState.FAILED if ItemState.FAILED in states else OrderState.COMPLETED
+    if ItemState.FAILED not in states:
+        return OrderState.COMPLETED
+    return OrderState.PARTIAL if ItemState.DONE in states else OrderState.FAILED

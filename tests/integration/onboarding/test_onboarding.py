@@ -18,6 +18,7 @@ from schemas.tenants import (
     AssignmentNeeded,
     OrderCompleted,
     OrderFailed,
+    OrderPartiallyCompleted,
     ProvisioningFailed,
     ServiceActivated,
     TenantActivated,
@@ -163,3 +164,29 @@ async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(desk: Desk)
     await desk.service.publish(event(str(uuid4()), data, "o1"))
     await desk.service.settled()
     assert [fact.data.reason for fact in await desk.service.published(OrderFailed)] == ["tenant_unknown"]
+
+
+@pytest.mark.parametrize("skus", [("ERP-CLOUD", "MAIL-STD"), ("MAIL-STD", "ERP-CLOUD")], ids=["last", "first"])
+async def test_an_order_of_which_one_item_fails_is_partial_and_its_tenant_active(
+    desk: Desk, skus: tuple[str, ...]
+) -> None:
+    await desk.know(NEAR)
+    placed = order("F1", 0, *skus)
+    desk.backend.refused_tenants.add(placed.subject)
+    await desk.service.publish(placed)
+
+    async def ended() -> bool:
+        desk.clock.advance(timedelta(minutes=10))
+        await asyncio.sleep(0.05)
+        return bool(await desk.service.published(OrderPartiallyCompleted))
+
+    await desk.service.eventually(ended)
+    await desk.service.settled()
+    (said,) = await desk.service.published(OrderPartiallyCompleted)
+    assert said.data.reseller_id == NEAR["id"]
+    assert {skus[item.item]: item.done for item in said.data.items} == {"ERP-CLOUD": True, "MAIL-STD": False}
+    (active,) = await desk.service.published(ServiceActivated)
+    (tenant,) = await desk.service.published(TenantActivated)
+    assert tenant.data.services == (active.data.service_id,)
+    assert await desk.service.published(OrderFailed) == []
+    assert [row["state"] for row in await desk.service.sql("select state from service_order")] == ["partial"]

@@ -1,0 +1,81 @@
+"""End an order's items one by one, and with the last one the order; a tenant is active from its first service on."""
+
+from typing import Any
+
+import asyncpg
+
+from schemas.tenants import (
+    ItemOutcome,
+    OrderCompleted,
+    OrderFailed,
+    OrderPartiallyCompleted,
+    OrderState,
+    TenantActivated,
+)
+from services.chassis.unit import Unit
+from services.onboarding import metrics, store
+from services.onboarding.domain.orders import ItemState, settled
+from services.onboarding.store import sql
+
+EXPLANATION_LENGTH_MAX = 2000
+
+
+async def settle(order_id: str, n: int, state: ItemState, fault: str | None, unit: Unit) -> None:
+    """End an item, and with the last one the order; under the order's lock, so that one of two finishers decides."""
+    order = await sql.lock_order(unit.db, id=order_id)
+    await sql.settle_item(unit.db, order_id=order_id, n=n, state=state, fault=fault)
+    items = await store.items(unit.db, order_id)
+    outcome = settled(ItemState(item["state"]) for item in items)
+    if outcome is None:
+        return
+    await sql.set_order_state(unit.db, id=order_id, state=outcome)
+    metrics.ORDERS.labels(outcome).inc()
+    if outcome is OrderState.COMPLETED:
+        unit.publish(
+            OrderCompleted(order_id=order_id, reference=order["reference"], accepted_at=order["accepted_at"]),
+            subject=order["tenant_id"],
+        )
+        return
+    await _say_what_failed(order, outcome, items, unit)
+
+
+async def _say_what_failed(
+    order: asyncpg.Record, outcome: OrderState, items: list[asyncpg.Record], unit: Unit
+) -> None:
+    faults = "; ".join(item["fault"] for item in items if item["fault"])
+    reason = faults.split(":", 1)[0]
+    explanation = faults[:EXPLANATION_LENGTH_MAX]
+    if outcome is OrderState.FAILED:
+        said: OrderFailed | OrderPartiallyCompleted = OrderFailed(
+            order_id=order["id"], reference=order["reference"], reason=reason, explanation=explanation
+        )
+    else:
+        tenant = await sql.lock_tenant(unit.db, id=order["tenant_id"])
+        said = OrderPartiallyCompleted(
+            order_id=order["id"], reference=order["reference"], accepted_at=order["accepted_at"],
+            reseller_id=tenant["reseller_id"], reason=reason, explanation=explanation,
+            items=tuple(_outcome(item) for item in items),
+        )  # fmt: skip
+    unit.publish(said, subject=order["tenant_id"])
+
+
+def _outcome(item: asyncpg.Record) -> ItemOutcome:
+    return ItemOutcome(
+        item=item["n"], service_id=item["service_id"], done=item["state"] == ItemState.DONE,
+        explanation=(item["fault"] or "")[:EXPLANATION_LENGTH_MAX],
+    )  # fmt: skip
+
+
+async def activate_tenant(order: Any, unit: Unit) -> None:
+    """Make a tenant active with its first active service, whatever becomes of the order's other items."""
+    tenant = await sql.lock_tenant(unit.db, id=order["tenant_id"])
+    if tenant["state"] == "active":
+        return
+    await sql.set_tenant_state(unit.db, id=tenant["id"], state="active")
+    unit.publish(
+        TenantActivated(
+            external_id=tenant["external_id"], reseller_id=tenant["reseller_id"], order_id=order["id"],
+            services=await store.active_services(unit.db, order["id"]), effective_at=order["effective_at"],
+        ),
+        subject=tenant["id"],
+    )  # fmt: skip
