@@ -63,10 +63,20 @@ async def _hold_unplaced(event: Event[OrderPlaced], order_id: str, unit: Unit) -
     unit.publish(
         OrderHeld(
             order_id=order_id, reference=event.data.reference, reason="place_unknown",
-            explanation="the town is not in the table of places: correct the address and order again",
+            explanation=_which_town(event.data),
         ),
         subject=event.subject,
     )  # fmt: skip
+
+
+def _which_town(order: OrderPlaced) -> str:
+    """What the sender of an order from an unknown town is told."""
+    said = "the town is not in the table of places: correct the address and order again"
+    if order.tenant is None:
+        return said
+    address = order.tenant.address
+    likely = places.candidates(address.comune, address.provincia)
+    return f"{said}; perhaps {', '.join(f'{p.comune} ({p.provincia})' for p in likely)}" if likely else said
 
 
 async def _keep(event: Event[OrderPlaced], order_id: str, state: OrderState, unit: Unit) -> None:

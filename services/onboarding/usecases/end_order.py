@@ -39,9 +39,7 @@ async def settle(order_id: str, n: int, state: ItemState, fault: str | None, uni
     await _say_what_failed(order, outcome, items, unit)
 
 
-async def _say_what_failed(
-    order: asyncpg.Record, outcome: OrderState, items: list[asyncpg.Record], unit: Unit
-) -> None:
+async def _say_what_failed(order: asyncpg.Record, outcome: OrderState, items: list[asyncpg.Record], unit: Unit) -> None:
     faults = "; ".join(item["fault"] for item in items if item["fault"])
     reason = faults.split(":", 1)[0]
     explanation = faults[:EXPLANATION_LENGTH_MAX]
