@@ -1,15 +1,30 @@
 """What the operator sends to the registry. Unknown fields are refused: a misspelt one would be lost in silence."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from itertools import islice
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.catalogue import Meter, Place, Plan, ResellerTier
+from schemas.catalogue_rules import Fault, faults
 from schemas.scalars import Currency, Instant, Key, ShortText, Text
 
 PLANS_MAX = 500
+CATALOGUE_BYTES_MAX = 800_000
+"""It is one event, with an envelope: a message of Kafka's has a limit."""
+
+FAULTS_MAX = 100
+"""So many are told at once."""
 
 
 class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _strictly(part: type[BaseModel]) -> BeforeValidator:
+    """Read a part of a catalogue; its unknown fields are refused too, and nowhere but here."""
+    return BeforeValidator(lambda value: part.model_validate(value, extra="forbid"))
 
 
 class CatalogueSpec(_Spec):
@@ -17,27 +32,22 @@ class CatalogueSpec(_Spec):
 
     valid_from: Instant
     currency: Currency
-    meters: tuple[Meter, ...]
-    plans: tuple[Plan, ...] = Field(min_length=1, max_length=PLANS_MAX)
+    meters: tuple[Annotated[Meter, _strictly(Meter)], ...]
+    plans: tuple[Annotated[Plan, _strictly(Plan)], ...] = Field(min_length=1, max_length=PLANS_MAX)
 
     @model_validator(mode="after")
-    def _consistent(self) -> "CatalogueSpec":
-        declared = {meter.key for meter in self.meters}
-        if len(declared) < len(self.meters) or len({plan.sku for plan in self.plans}) < len(self.plans):
-            raise ValueError("a meter or a SKU is there twice")
-        for plan in self.plans:
-            _check_plan(plan, frozenset(declared))
+    def _follows_the_rules(self) -> "CatalogueSpec":
+        found = list(islice(faults(self.valid_from, self.currency, self.meters, self.plans), FAULTS_MAX))
+        if not found and len(self.model_dump_json().encode()) > CATALOGUE_BYTES_MAX:
+            found = [Fault((), f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON")]
+        if found:
+            raise ValidationError.from_exception_data(
+                "catalogue",
+                [{"type": PydanticCustomError("rule", "{message}", {"message": fault.message}), "loc": fault.place,
+                  "input": None} for fault in found],
+                hide_input=True,
+            )  # fmt: skip
         return self
-
-
-def _check_plan(plan: Plan, declared: frozenset[str]) -> None:
-    """Every name a plan uses must be declared. Raises `ValueError`."""
-    recurring = {price.meter for price in plan.recurring}
-    for price in plan.usage:
-        if price.meter not in declared:
-            raise ValueError(f"{plan.sku}: meter {price.meter} is not declared")
-        if price.included_per is not None and price.included_per not in recurring:
-            raise ValueError(f"{plan.sku}: {price.meter} is included per {price.included_per}, which it does not sell")
 
 
 class Technician(_Spec):

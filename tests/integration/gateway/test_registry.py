@@ -1,6 +1,7 @@
 """What the operator registers is said once, in order; keys and secrets are shown once and kept as hashes or sealed."""
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
@@ -127,3 +128,17 @@ def test_without_its_secrets_a_gateway_does_not_start() -> None:
     settings = GatewaySettings(postgres_url="postgresql://x", kafka_bootstrap="x")
     with pytest.raises(ValueError, match="VICINO_MASTER_KEY"):
         settings.key()
+
+
+async def test_a_catalogue_that_breaks_a_rule_is_refused_with_every_place_and_says_nothing(world: World) -> None:
+    before = await world.gateway.published(CataloguePublished)
+    bad = copy.deepcopy(CATALOGUE)
+    bad["meters"][0] |= {"group_by": ["region", "region"], "filter": {"env": []}}
+    bad["plans"][0]["recurring"][0]["price"] = "-1"
+    answer = await world.call("PUT", "/operator/v1/catalogue", bad)
+    assert answer.status == 422
+    assert [fault["pointer"] for fault in answer.body["errors"]] == [
+        "/meters/0/group_by/1", "/meters/0/filter/env", "/plans/0/recurring/0/price",
+    ]  # fmt: skip
+    await world.gateway.settled()
+    assert len(await world.gateway.published(CataloguePublished)) == len(before)

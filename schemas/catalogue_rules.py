@@ -1,0 +1,153 @@
+"""What a catalogue must be to be put into force. The door asks here, with a place for every fault.
+
+Readers do not: a catalogue that was published under earlier rules is read as it is, and the next one mends it.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.catalogue import Aggregation, Meter, Plan, Price, PriceModel, RecurringPrice, UsagePrice
+
+METERS_MAX = 1000
+PRICES_MAX = 200
+"""Of a plan, of each kind."""
+
+TIERS_MAX = 100
+FILTER_VALUES_MAX = 100
+HEARTBEAT_SECONDS_MAX = 31 * 86_400
+PRICE_MAX = 1_000_000_000
+UNIT_LENGTH_MAX = 10
+"""FatturaPA's UnitaMisura."""
+
+SETUP = "setup"
+"""The component that a set-up fee goes by."""
+
+VALID_FROM, VALID_TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+RECURRING_MODELS = (PriceModel.PER_UNIT, PriceModel.VOLUME)
+
+CURRENCIES = frozenset(
+    {"AED", "AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF"}
+    | {"ILS", "INR", "MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR"}
+)
+"""ISO 4217, of those with cents: amounts are rounded to two decimals."""
+
+Part = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and where: the parts of a JSON pointer."""
+
+    place: tuple[Part, ...]
+    message: str
+
+    def within(self, *place: Part) -> "Fault":
+        """The same, seen from further out."""
+        return Fault((*place, *self.place), self.message)
+
+
+def faults(valid_from: datetime, currency: str, meters: Sequence[Meter], plans: Sequence[Plan]) -> Iterator[Fault]:
+    """All faults of a catalogue whose parts have the right shape."""
+    if not VALID_FROM <= valid_from < VALID_TO:
+        yield Fault(("valid_from",), "must lie between the years 2000 and 2099")
+    if currency not in CURRENCIES:
+        yield Fault(("currency",), "must be a currency of ISO 4217 that has cents")
+    if len(meters) > METERS_MAX:
+        yield Fault(("meters",), f"at most {METERS_MAX} meters")
+    for n in _repeated([meter.key for meter in meters]):
+        yield Fault(("meters", n, "key"), "another meter has this key")
+    for n, meter in enumerate(meters):
+        yield from (fault.within("meters", n) for fault in of_meter(meter))
+    for n in _repeated([plan.sku for plan in plans]):
+        yield Fault(("plans", n, "sku"), "another plan has this SKU")
+    declared = frozenset(meter.key for meter in meters)
+    for n, plan in enumerate(plans):
+        yield from (fault.within("plans", n) for fault in of_plan(plan, declared))
+
+
+def of_meter(meter: Meter) -> Iterator[Fault]:
+    """Faults of one meter."""
+    for n in _repeated(meter.group_by):
+        yield Fault(("group_by", n), "this dimension is named before")
+    for name, accepted in meter.filter.items():
+        if not accepted:
+            yield Fault(("filter", name), "no event could pass: name the values that are counted")
+        if len(accepted) > FILTER_VALUES_MAX:
+            yield Fault(("filter", name), f"at most {FILTER_VALUES_MAX} values")
+        for n in _repeated(accepted):
+            yield Fault(("filter", name, n), "this value is named before")
+    if meter.aggregation is Aggregation.COUNT and meter.value_property is not None:
+        yield Fault(("value_property",), "a count measures nothing of an event")
+    if meter.aggregation is Aggregation.UNIQUE_COUNT and meter.value_property == "quantity":
+        yield Fault(("value_property",), "identifiers are counted once, not quantities: `value` or a dimension")
+
+
+def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[Fault]:
+    """Faults of one plan. `declared`: the keys of the catalogue's meters."""
+    if not 0 <= plan.setup <= PRICE_MAX:
+        yield Fault(("setup",), f"from 0 to {PRICE_MAX}")
+    if plan.heartbeat_seconds is not None and plan.heartbeat_seconds > HEARTBEAT_SECONDS_MAX:
+        yield Fault(("heartbeat_seconds",), f"at most {HEARTBEAT_SECONDS_MAX}")
+    yield from _names(plan)
+    for n, recurring in enumerate(plan.recurring):
+        found = (*_of_price(recurring), *_of_recurring(recurring))
+        yield from (fault.within("recurring", n) for fault in found)
+    sold = frozenset(price.meter for price in plan.recurring)
+    for n, usage in enumerate(plan.usage):
+        yield from (fault.within("usage", n) for fault in (*_of_price(usage), *_of_usage(usage, declared, sold)))
+
+
+def _names(plan: Plan) -> Iterator[Fault]:
+    """Each component of a plan has one price and a name of its own on documents."""
+    places: list[tuple[Part, ...]] = []
+    codes: list[str] = []
+    priced: Iterable[tuple[str, Sequence[Price]]] = (("recurring", plan.recurring), ("usage", plan.usage))
+    for kind, prices in priced:
+        if len(prices) > PRICES_MAX:
+            yield Fault((kind,), f"at most {PRICES_MAX} prices")
+        for n in _repeated([price.meter for price in prices]):
+            yield Fault((kind, n, "meter"), "this plan prices it before")
+        places += [(kind, n, "code") for n in range(len(prices))]
+        codes += [price.code for price in prices]
+    for n in _repeated(codes):
+        yield Fault(places[n], "another component of this plan has this code")
+    for place, code in zip(places, codes, strict=True):
+        if code == SETUP:
+            yield Fault(place, f"the set-up fee goes by `{SETUP}`")
+
+
+def _of_price(price: Price) -> Iterator[Fault]:
+    if len(price.unit) > UNIT_LENGTH_MAX:
+        yield Fault(("unit",), f"documents show at most {UNIT_LENGTH_MAX} characters")
+    if price.price is not None and not 0 <= price.price <= PRICE_MAX:
+        yield Fault(("price",), f"from 0 to {PRICE_MAX}")
+    if len(price.tiers) > TIERS_MAX:
+        yield Fault(("tiers",), f"at most {TIERS_MAX} tiers")
+    for n, tier in enumerate(price.tiers):
+        if not 0 <= tier.price <= PRICE_MAX:
+            yield Fault(("tiers", n, "price"), f"from 0 to {PRICE_MAX}")
+        if tier.up_to == 0:
+            yield Fault(("tiers", n, "up_to"), "a tier must hold something")
+
+
+def _of_recurring(price: RecurringPrice) -> Iterator[Fault]:
+    if price.model not in RECURRING_MODELS:
+        yield Fault(("model",), f"a recurring price is {' or '.join(RECURRING_MODELS)}")
+
+
+def _of_usage(price: UsagePrice, declared: frozenset[str], sold: frozenset[str]) -> Iterator[Fault]:
+    if price.meter not in declared:
+        yield Fault(("meter",), "no meter of this catalogue has this key")
+    if price.included_per is None:
+        return
+    if price.included_per not in sold:
+        yield Fault(("included_per",), "this plan sells no such component")
+    if price.included is None:
+        yield Fault(("included",), "how much is included per unit must be said")
+
+
+def _repeated(items: Sequence[Hashable]) -> list[int]:
+    """The places of items that were there before."""
+    seen: set[Hashable] = set()
+    return [n for n, item in enumerate(items) if item in seen or seen.add(item)]  # type: ignore[func-returns-value]
