@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from asyncpg import Record
-from fastapi import Depends, FastAPI, Query
+from fastapi import FastAPI, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from schemas.scalars import plain
@@ -39,7 +39,7 @@ class Asked(BaseModel):
 
 def build_api(runtime: Runtime) -> FastAPI:
     """The API of billing."""
-    app = application("Vicino billing", dependencies=[Depends(operator_only(runtime.settings.token()))])
+    app = application("Vicino billing", operator_only(runtime.settings.token(), "billing"))
 
     @app.get("/v1/usage/summary")
     async def usage_summary() -> dict[str, Any]:

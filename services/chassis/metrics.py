@@ -27,3 +27,4 @@ JOBS = Counter("vicino_jobs_total", "Runs of jobs, by what became of them", ["ki
 JOB_SECONDS = Histogram("vicino_job_seconds", "Time of one run of a job", ["kind"])
 JOBS_WAITING = Gauge("vicino_jobs_waiting", "Jobs by state", ["kind", "state"])
 READY = Gauge("vicino_ready", "1 when /readyz says yes")
+WRONG_TOKENS = Counter("vicino_wrong_tokens_total", "Wrong tokens presented at an API", ["door"])

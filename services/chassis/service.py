@@ -304,6 +304,7 @@ def http_config(process: Process) -> uvicorn.Config:
         process, host=settings.http_host, port=settings.http_port, http=HttpConnection, ws="none", loop="uvloop",
         lifespan="on", timeout_keep_alive=settings.http_keep_alive_seconds,
         timeout_graceful_shutdown=HTTP_GRACE_SECONDS, log_config=None, access_log=False,
+        proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
 
 

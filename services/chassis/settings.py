@@ -52,6 +52,8 @@ class ServiceSettings(BaseSettings):
     http_keep_alive_seconds: int = 620
     """How long a connection may rest between requests: longer than any client or balancer before us lets it rest, since
     whoever closes first may cross a request on its way. nginx and AWS wait 60 s, Go 90 s, Google 600 s."""
+    trusted_proxies: str = ""
+    """Addresses or networks of proxies before us, with commas between: only their `X-Forwarded-*` headers are believed."""
     clock_file: Path | None = None
     """A steered clock's file (`chassis/clock.py`); without it, the machine's clock."""
     master_key: SecretStr | None = None

@@ -1,7 +1,7 @@
 """HTTP helpers that every API shares: who speaks as operator, and problem+json (RFC 9457)."""
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,11 +9,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware.exceptions import ExceptionMiddleware
+
+from services.chassis.gate import BODY_BYTES, Admit, Gate, NoStore
+from services.chassis.strangers import Strangers
 
 PROBLEM = "application/problem+json"
-BODY_BYTES_MAX = 8 * 1024 * 1024
-"""What any API reads of a body at most; an endpoint may read less."""
 
 
 class Problem(Exception):
@@ -49,14 +50,39 @@ def bearer(request: Request) -> str:
     return token.strip()
 
 
-def operator_only(token: str) -> Callable[[Request], None]:
-    """A dependency that lets only the operator in. Raises `Problem` 401 or 403."""
+def unauthorized(detail: str = "no such key") -> Problem:
+    """401 for a token that nobody holds."""
+    return Problem(401, "Unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
-    def check(request: Request) -> None:
-        if not hmac.compare_digest(bearer(request).encode(), token.encode()):
-            raise Problem(403, "Forbidden", "this door is the operator's")
 
-    return check
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def check_pace(strangers: Strangers, request: Request, token: str) -> None:
+    """Refuse, before any look-up, an address that presented too many wrong tokens. Raises `Problem` 429."""
+    wait = strangers.wait_seconds(address_of(request), token)
+    if wait > 0:
+        raise Problem(
+            429, "Too Many Requests", "too many wrong tokens from this address",
+            headers={"Retry-After": str(int(wait) + 1)},
+        )  # fmt: skip
+
+
+def operator_only(token: str, door: str = "operator") -> Admit:
+    """Lets only the operator in. Raises `Problem` 401, 429. `door` names it in logs and metrics."""
+    strangers = Strangers()
+
+    async def admit(request: Request) -> None:
+        presented = bearer(request)
+        check_pace(strangers, request, presented)
+        if not hmac.compare_digest(presented.encode(), token.encode()):
+            strangers.was_wrong(address_of(request), door)
+            raise unauthorized()
+        strangers.was_right(address_of(request), presented)
+
+    return admit
 
 
 def _pointer(parts: Iterable[str | int]) -> str:
@@ -64,30 +90,27 @@ def _pointer(parts: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-class _BodyLimit:
-    """Stops a body that is too large while it comes, whoever reads it: FastAPI reads before it asks who speaks."""
+def application(
+    title: str,
+    admit: Admit,
+    *,
+    public: Collection[str] = (),
+    large: Mapping[str, int] | None = None,
+    body_bytes: int = BODY_BYTES,
+    **more: Any,
+) -> FastAPI:
+    """A FastAPI app without pages from public CDNs, whose errors are problem+json.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        size = 0
-
-        async def bounded() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > BODY_BYTES_MAX:
-                raise HTTPException(413, f"a body may have {BODY_BYTES_MAX} bytes")
-            return message
-
-        await self._app(scope, bounded, send)
-
-
-def application(title: str, **more: Any) -> FastAPI:
-    """A FastAPI app without pages from public CDNs, whose errors are problem+json."""
+    `admit` is asked before a body is read, on every path but the `public` ones. `large` gives paths that take more than
+    `body_bytes` of a body.
+    """
     app = FastAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False, **more)
-    app.add_middleware(_BodyLimit)
+    app.add_middleware(
+        Gate, admit=admit, public=frozenset(public), large=dict(large or {}), body_bytes=body_bytes
+    )  # fmt: skip
+    # What the gate raises is answered as what the routes raise; the handlers are read with the first request.
+    app.add_middleware(ExceptionMiddleware, handlers=app.exception_handlers)
+    app.add_middleware(NoStore)
 
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> JSONResponse:

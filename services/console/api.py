@@ -1,8 +1,6 @@
-"""The query API, and the pages over it. Both want the operator's token; the pages take it once, into a cookie."""
+"""The query API, and the pages over it. Both want the operator's token; the pages take it once, for a session."""
 
-import hmac
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Request, Response
@@ -10,11 +8,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
-from services.chassis.web import Problem, application, bearer
+from services.chassis.web import Problem, application
 from services.console import metrics, pages, store
+from services.console.sessions import Guard, LoginNeeded
 
-COOKIE = "vicino_console"
-COOKIE_SECONDS = 12 * 3600
+PUBLIC = ("/login",)
+UNAUTHORIZED = 401
+TOO_MANY_TRIES = "Too many wrong tokens came from here. Wait a minute, then try again."
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -23,116 +23,76 @@ HEADERS = {
 }
 
 
-class _LoginNeeded(Exception):
-    """The page wants a login first."""
-
-
 class _Missing(Exception):
     """What the address names is not known here."""
 
 
-class Guard:
-    """Who may look. The cookie holds a digest of the token, not the token."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-        self._digest = hmac.digest(token.encode(), b"vicino console", sha256).hex()
-
-    def knows(self, token: str) -> bool:
-        """Whether this is the operator's token."""
-        return hmac.compare_digest(token.encode(), self._token.encode())
-
-    def api(self, request: Request) -> None:
-        """Let the token or the cookie in. Raises `Problem`."""
-        if self._has_cookie(request):
-            return
-        if not self.knows(bearer(request)):
-            raise Problem(403, "Forbidden", "this window is the operator's")
-
-    def page(self, request: Request) -> None:
-        """Let the cookie in. Raises `_LoginNeeded`."""
-        if not self._has_cookie(request):
-            raise _LoginNeeded
-
-    def _has_cookie(self, request: Request) -> bool:
-        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._digest.encode())
-
-    def let_in(self, response: Response) -> None:
-        """Give the cookie."""
-        response.set_cookie(COOKIE, self._digest, max_age=COOKIE_SECONDS, httponly=True, samesite="strict")
-
-
-def _queries(app: FastAPI, runtime: Runtime, guard: Guard) -> None:
+def _queries(app: FastAPI, runtime: Runtime) -> None:
     """The query API: the read model as JSON."""
 
-    async def ask(request: Request, name: str, query: Callable[[Connection], Awaitable[Any]]) -> Any:
-        guard.api(request)
+    async def ask(name: str, query: Callable[[Connection], Awaitable[Any]]) -> Any:
         metrics.PAGES.labels(f"api/{name}").inc()
         async with runtime.pool.acquire() as db:
             return await query(db)
 
     @app.get("/api/v1/tenants")
-    async def tenants(request: Request) -> Any:
+    async def tenants() -> Any:
         """All tenants, with services and the ranking of resellers."""
-        return await ask(request, "tenants", store.tenants)
+        return await ask("tenants", store.tenants)
 
     @app.get("/api/v1/tenants/{tenant_id}")
-    async def tenant(request: Request, tenant_id: str) -> Any:
+    async def tenant(tenant_id: str) -> Any:
         """One tenant."""
-        found = await ask(request, "tenant", lambda db: store.tenants(db, tenant_id))
+        found = await ask("tenant", lambda db: store.tenants(db, tenant_id))
         if not found:
             raise Problem(404, "Not Found", "no such tenant")
         return found[0]
 
     @app.get("/api/v1/orders")
-    async def orders(request: Request) -> Any:
+    async def orders() -> Any:
         """All orders."""
-        return await ask(request, "orders", store.orders)
+        return await ask("orders", store.orders)
 
     @app.get("/api/v1/resellers")
-    async def resellers(request: Request) -> Any:
+    async def resellers() -> Any:
         """All resellers."""
-        return await ask(request, "resellers", store.resellers)
+        return await ask("resellers", store.resellers)
 
     @app.get("/api/v1/invoices")
-    async def invoices(request: Request, tenant_id: str | None = None) -> Any:
+    async def invoices(tenant_id: str | None = None) -> Any:
         """Invoices, of all or of one tenant."""
-        return await ask(request, "invoices", lambda db: store.invoices(db, tenant_id))
+        return await ask("invoices", lambda db: store.invoices(db, tenant_id))
 
     @app.get("/api/v1/alerts")
-    async def alerts(request: Request) -> Any:
+    async def alerts() -> Any:
         """All alerts."""
-        return await ask(request, "alerts", store.alerts)
+        return await ask("alerts", store.alerts)
 
     @app.get("/api/v1/deliveries")
-    async def deliveries(request: Request) -> Any:
+    async def deliveries() -> Any:
         """The newest notifications."""
-        return await ask(request, "deliveries", store.deliveries)
+        return await ask("deliveries", store.deliveries)
 
 
 class Pages:
     """Renders a page for who may see it."""
 
-    def __init__(self, runtime: Runtime, guard: Guard) -> None:
-        self._runtime, self._guard = runtime, guard
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._templates = pages.environment()
 
-    async def show(
-        self, request: Request, name: str, query: Callable[[Connection], Awaitable[dict[str, Any]]]
-    ) -> Response:
+    async def show(self, name: str, query: Callable[[Connection], Awaitable[dict[str, Any]]]) -> Response:
         """A page of the read model."""
-        self._guard.page(request)
         try:
             async with self._runtime.pool.acquire() as db:
                 found = await query(db)
         except _Missing as missing:
-            return self.missing(request, str(missing))
+            return self.missing(str(missing))
         metrics.PAGES.labels(name).inc()
         return self.plain(name, **found)
 
-    def missing(self, request: Request, what: str) -> Response:
+    def missing(self, what: str) -> Response:
         """For a person who followed an old link, or mistyped."""
-        self._guard.page(request)
         return self.plain("missing", 404, what=what)
 
     def plain(self, name: str, status: int = 200, **found: Any) -> Response:
@@ -171,86 +131,96 @@ def _lists(app: FastAPI, show: Pages) -> None:
     """The pages that show a list, or one thing."""
 
     @app.get("/", response_class=HTMLResponse)
-    async def overview(request: Request) -> Response:
+    async def overview() -> Response:
         """Who waits for what, at a glance."""
-        return await show.show(request, "overview", _everything)
+        return await show.show("overview", _everything)
 
     @app.get("/tenants", response_class=HTMLResponse)
-    async def tenants(request: Request) -> Response:
+    async def tenants() -> Response:
         """All tenants."""
-        return await show.show(request, "tenants", _everything)
+        return await show.show("tenants", _everything)
 
     @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
-    async def tenant(request: Request, tenant_id: str) -> Response:
+    async def tenant(tenant_id: str) -> Response:
         """One tenant, whole."""
-        return await show.show(request, "tenant", lambda db: _one_tenant(db, tenant_id))
+        return await show.show("tenant", lambda db: _one_tenant(db, tenant_id))
 
     @app.get("/resellers", response_class=HTMLResponse)
-    async def resellers(request: Request) -> Response:
+    async def resellers() -> Response:
         """Load against capacity."""
-        return await show.show(request, "resellers", _everything)
+        return await show.show("resellers", _everything)
 
     @app.get("/invoices", response_class=HTMLResponse)
-    async def invoices(request: Request) -> Response:
+    async def invoices() -> Response:
         """All invoices."""
 
         async def query(db: Connection) -> dict[str, Any]:
             return {"invoices": await store.invoices(db)}
 
-        return await show.show(request, "invoices", query)
+        return await show.show("invoices", query)
 
     @app.get("/invoices/{invoice_id}", response_class=HTMLResponse)
-    async def invoice(request: Request, invoice_id: str) -> Response:
+    async def invoice(invoice_id: str) -> Response:
         """An invoice as the SME reads it."""
-        return await show.show(request, "invoice", lambda db: _one_invoice(db, invoice_id))
+        return await show.show("invoice", lambda db: _one_invoice(db, invoice_id))
 
     @app.get("/alerts", response_class=HTMLResponse)
-    async def alerts(request: Request) -> Response:
+    async def alerts() -> Response:
         """All alerts, and who was told."""
 
         async def query(db: Connection) -> dict[str, Any]:
             return {"alerts": await store.alerts(db), "deliveries": await store.deliveries(db)}
 
-        return await show.show(request, "alerts", query)
+        return await show.show("alerts", query)
 
 
 def build_api(runtime: Runtime) -> FastAPI:
     """The windows."""
-    app = application("Vicino console", version="1.0.0")
-    guard = Guard(runtime.settings.token())
-    show = Pages(runtime, guard)
-    _queries(app, runtime, guard)
+    guard = Guard(runtime)
+    app = application("Vicino console", guard.admit, public=PUBLIC, version="1.0.0")
+    show = Pages(runtime)
+    _queries(app, runtime)
     _lists(app, show)
+    _sessions(app, show, guard)
 
-    @app.exception_handler(_LoginNeeded)
-    async def login_needed(_: Request, __: _LoginNeeded) -> Response:
+    @app.get("/{path:path}", include_in_schema=False)
+    async def elsewhere(path: str) -> Response:
+        if path.startswith("api/"):
+            raise Problem(404, "Not Found", "no such question")
+        return show.missing("page")
+
+    return app
+
+
+def _sessions(app: FastAPI, show: Pages, guard: Guard) -> None:
+    """Signing in and out."""
+
+    @app.exception_handler(LoginNeeded)
+    async def login_needed(_: Request, __: LoginNeeded) -> Response:
         return RedirectResponse("/login", 303)
 
     @app.get("/login", response_class=HTMLResponse)
     async def login_page() -> Response:
         """Where the token goes in."""
-        return show.plain("login", wrong=False)
+        return show.plain("login", wrong="")
 
     @app.post("/login")
-    async def login(token: Annotated[str, Form()]) -> Response:
-        """The token for a cookie."""
-        if not guard.knows(token.strip()):
-            return show.plain("login", 403, wrong=True)
+    async def login(request: Request, token: Annotated[str, Form()]) -> Response:
+        """The token for a session."""
+        try:
+            guard.check(request, token.strip())
+        except Problem as problem:
+            wrong = "That is not the operator's token." if problem.status == UNAUTHORIZED else TOO_MANY_TRIES
+            page = show.plain("login", problem.status, wrong=wrong)
+            page.headers.update(problem.headers)
+            return page
         response = RedirectResponse("/", 303)
-        guard.let_in(response)
+        await guard.sign_in(request, response)
         return response
 
     @app.post("/logout")
-    async def logout() -> Response:
-        """The cookie is taken back."""
+    async def logout(request: Request) -> Response:
+        """The session ends."""
         response = RedirectResponse("/login", 303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        await guard.sign_out(request, response)
         return response
-
-    @app.get("/{path:path}", include_in_schema=False)
-    async def elsewhere(request: Request, path: str) -> Response:
-        if path.startswith("api/"):
-            raise Problem(404, "Not Found", "no such question")
-        return show.missing(request, "page")
-
-    return app

@@ -113,3 +113,19 @@ order by document ->> 'opened_at' desc, alert.id;
 -- Notifications, newest first.
 select delivery.id as notification_id, delivery.tenant_id, external_id, alert_id, recipient, channel, about, delivery.state, attempts, at, explanation
 from delivery left join tenant on tenant.id = delivery.tenant_id order by at desc, delivery.id limit :limit;
+
+-- name: open_session(digest, opened_at, expires_at)!
+-- Somebody signed in.
+insert into console_session (digest, opened_at, expires_at) values (:digest, :opened_at, :expires_at);
+
+-- name: is_session_open(digest, at)$
+-- Whether somebody is signed in with this, and not for too long.
+select exists (select from console_session where digest = :digest and expires_at > :at);
+
+-- name: close_session(digest)!
+-- Somebody signed out.
+delete from console_session where digest = :digest;
+
+-- name: prune_sessions(at)!
+-- Drops what has expired.
+delete from console_session where expires_at <= :at;

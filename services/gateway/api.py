@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,11 +14,12 @@ from schemas.scalars import Key, Uuid
 from services.chassis.rows import FactTooLarge
 from services.chassis.service import Runtime
 from services.chassis.store import rows
-from services.chassis.web import Problem, application, bearer
+from services.chassis.strangers import Strangers
+from services.chassis.web import Problem, address_of, application, bearer, check_pace, unauthorized
 from services.gateway import contract, metrics
 from services.gateway.away import answer_when_away
 from services.gateway.domain.admission import Kind, Principal
-from services.gateway.domain.cloudevents import Incoming, body_limit, parse
+from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parse
 from services.gateway.domain.faults import Fault, Reason, Refused, status_of
 from services.gateway.domain.keys import same
 from services.gateway.domain.schedule import DeliveryState
@@ -33,6 +33,10 @@ from services.gateway.store import sql
 
 BODY_TIMEOUT_SECONDS = 20.0
 """How long a body may take to arrive: a slow sender must not hold a door open for ever."""
+
+CATALOGUE_PATH = "/operator/v1/catalogue"
+CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
+"""A catalogue is the only thing that the operator sends by the megabyte."""
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{18}$")]
@@ -70,21 +74,39 @@ async def _body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
+def principal_of(request: Request) -> Principal:
+    """Who speaks, as the gate learnt it."""
+    found: Principal = request.state.principal
+    return found
+
+
+def _is_operators(request: Request) -> bool:
+    return request.url.path.startswith("/operator/")
+
+
 class Doors:
     """What the endpoints share."""
 
     def __init__(self, runtime: Runtime, knowledge: Knowledge, intake: Intake, limiter: Limiter) -> None:
         self.runtime, self.knowledge, self.intake, self.limiter = runtime, knowledge, intake, limiter
+        self._strangers = Strangers()
 
-    async def principal(self, request: Request) -> Principal:
-        """Who speaks. Raises `Problem` 401, 429."""
-        found = await self._holder(bearer(request))
+    async def admit(self, request: Request) -> None:
+        """Learn who speaks, before a byte of the body is read. Raises `Problem` 401, 403, 429."""
+        token = bearer(request)
+        check_pace(self._strangers, request, token)
+        found = await self._holder(token)
         if found is None:
-            raise problem(401, "no such key", headers={"WWW-Authenticate": "Bearer"})
-        wait = self.limiter.wait_seconds(found.id, time.monotonic())
-        if wait > 0:
-            raise problem(429, "slow down", headers={"Retry-After": str(int(wait) + 1)})
-        return found
+            self._strangers.was_wrong(address_of(request), "gateway")
+            raise unauthorized()
+        self._strangers.was_right(address_of(request), token)
+        if not _is_operators(request):
+            wait = self.limiter.wait_seconds(found.id, time.monotonic())
+            if wait > 0:
+                raise problem(429, "slow down", headers={"Retry-After": str(int(wait) + 1)})
+        elif found.kind is not Kind.OPERATOR:
+            raise problem(403, "this door is the operator's")
+        request.state.principal = found
 
     async def _holder(self, key: str) -> Principal | None:
         if same(key, self.runtime.settings.token()):
@@ -94,7 +116,7 @@ class Doors:
     async def events(self, request: Request) -> JSONResponse:
         """Let events in."""
         with metrics.REQUEST_SECONDS.time():
-            principal = await self.principal(request)
+            principal = principal_of(request)
             incoming: list[Incoming] = []
             try:
                 body = await _body(request, body_limit(request.headers.get("content-type", "")))
@@ -121,7 +143,7 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
     @app.get("/v1/me")
     async def me(request: Request) -> dict[str, str]:
         """Who this key is."""
-        principal = await doors.principal(request)
+        principal = principal_of(request)
         return {"kind": principal.kind, "id": principal.id}
 
     @app.get("/v1/deliveries")
@@ -129,56 +151,56 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
         request: Request, state: DeliveryState | None = None, limit: Limit = 100
     ) -> list[dict[str, Any]]:
         """What was told to the holder of this key, newest first."""
-        principal = await doors.principal(request)
+        principal = principal_of(request)
         return await doors.deliveries(principal.id, state, limit)
 
 
-def _registry_doors(app: FastAPI, registry: Registry, operator: list[Any]) -> None:
-    @app.put("/operator/v1/catalogue", dependencies=operator)
+def _registry_doors(app: FastAPI, registry: Registry) -> None:
+    @app.put(CATALOGUE_PATH)
     async def put_catalogue(spec: CatalogueSpec) -> dict[str, int]:
         """Put a catalogue into force."""
         return {"revision": await registry.publish_catalogue(spec)}
 
-    @app.put("/operator/v1/resellers/{reseller_id}", dependencies=operator)
+    @app.put("/operator/v1/resellers/{reseller_id}")
     async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
         """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
         answer, is_new = await registry.put_reseller(reseller_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
-    @app.post("/operator/v1/resellers/{reseller_id}/keys", status_code=201, dependencies=operator)
+    @app.post("/operator/v1/resellers/{reseller_id}/keys", status_code=201)
     async def add_key(reseller_id: Key) -> dict[str, str]:
         """A second key, for rotation."""
         return {"api_key": await registry.add_key(reseller_id)}
 
-    @app.post("/operator/v1/resellers/{reseller_id}/webhook-secret", status_code=201, dependencies=operator)
+    @app.post("/operator/v1/resellers/{reseller_id}/webhook-secret", status_code=201)
     async def rotate_secret(reseller_id: Key) -> dict[str, str]:
         """A new signing secret. The one before signs along for a day."""
         return {"webhook_secret": await registry.rotate_secret(reseller_id)}
 
-    @app.delete("/operator/v1/keys/{key_id}", status_code=204, dependencies=operator)
+    @app.delete("/operator/v1/keys/{key_id}", status_code=204)
     async def revoke(key_id: KeyId) -> None:
         """End a key."""
         await registry.revoke_key(key_id)
 
-    @app.put("/operator/v1/backends/{backend_id}", dependencies=operator)
+    @app.put("/operator/v1/backends/{backend_id}")
     async def put_backend(backend_id: Key, spec: BackendSpec) -> JSONResponse:
         """Register a back-end of services (201, with its key, shown once)."""
         answer, is_new = await registry.put_backend(backend_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
-    @app.put("/operator/v1/tenants/{tenant_id}/assignment", status_code=202, dependencies=operator)
+    @app.put("/operator/v1/tenants/{tenant_id}/assignment", status_code=202)
     async def decide(tenant_id: Uuid, decision: Decision) -> dict[str, str]:
         """Choose the reseller of a tenant that waits for a person."""
         return {"event_id": await registry.decide(tenant_id, decision)}
 
-    @app.delete("/operator/v1/tenants/{tenant_id}/contact", status_code=204, dependencies=operator)
+    @app.delete("/operator/v1/tenants/{tenant_id}/contact", status_code=204)
     async def erase_contact(tenant_id: Uuid) -> None:
         """Forget the person to call at a tenant."""
         await registry.erase_contact(tenant_id)
 
 
-def _operators_doors(app: FastAPI, doors: Doors, registry: Registry, operator: list[Any]) -> None:
-    @app.get("/operator/v1/refusals", dependencies=operator)
+def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
+    @app.get("/operator/v1/refusals")
     async def refusals(reason: Reason | None = None, limit: Limit = 100) -> dict[str, Any]:
         """Faults by reason since the beginning, and the newest of them."""
         async with doors.runtime.pool.acquire() as db:
@@ -186,12 +208,12 @@ def _operators_doors(app: FastAPI, doors: Doors, registry: Registry, operator: l
             found = await rows(sql.refusals(db, reason=reason, limit=limit))
         return {"total": {row["reason"]: row["n"] for row in counts}, "refusals": [dict(row) for row in found]}
 
-    @app.get("/operator/v1/deliveries", dependencies=operator)
+    @app.get("/operator/v1/deliveries")
     async def deliveries(state: DeliveryState | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
         """The delivery log, newest first."""
         return await doors.deliveries(None, state, limit)
 
-    @app.post("/operator/v1/deliveries/{notification_id}/redeliver", status_code=202, dependencies=operator)
+    @app.post("/operator/v1/deliveries/{notification_id}/redeliver", status_code=202)
     async def redeliver(notification_id: Uuid) -> dict[str, str]:
         """Tell it again, under the same id."""
         await registry.redeliver(notification_id)
@@ -202,15 +224,21 @@ async def _fact_too_large(_: Request, error: Exception) -> JSONResponse:
     return problem(413, str(error)).response()
 
 
-def build_api(doors: Doors, registry: Registry, guard: Callable[[Request], None]) -> FastAPI:
-    """The doors. `guard` lets only the operator through."""
+def build_api(doors: Doors, registry: Registry) -> FastAPI:
+    """The doors. Who speaks is asked before a body is read."""
+
+    async def admit(request: Request) -> None:
+        await doors.admit(request)
+
     described = [Depends(HTTPBearer(auto_error=False, description="`key_id.secret`, or the operator's token"))]
-    app = application("Vicino doors", version="1.0.0", description=str(__doc__), dependencies=described)
+    large = {"/v1/events": 2 * BATCH_BYTES_MAX, CATALOGUE_PATH: CATALOGUE_BYTES_MAX}
+    app = application(
+        "Vicino doors", admit, large=large, version="1.0.0", description=str(__doc__), dependencies=described
+    )
     app.openapi = partial(contract.describe, app)  # type: ignore[method-assign]
     app.add_exception_handler(FactTooLarge, _fact_too_large)
     answer_when_away(app)
-    operator = [Depends(guard)]
     _resellers_doors(app, doors)
-    _registry_doors(app, registry, operator)
-    _operators_doors(app, doors, registry, operator)
+    _registry_doors(app, registry)
+    _operators_doors(app, doors, registry)
     return app

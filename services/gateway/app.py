@@ -6,7 +6,6 @@ from services.chassis.health import AsgiApp
 from services.chassis.logs import logger
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
-from services.chassis.web import operator_only
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import Doors, build_api
@@ -54,7 +53,7 @@ def build(settings: GatewaySettings) -> Service:
         knowledge = Knowledge(runtime.pool)
         doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large), limiter)
         registry = Registry(runtime, knowledge, people, webhooks)
-        return build_api(doors, registry, operator_only(settings.token()))
+        return build_api(doors, registry)
 
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api,

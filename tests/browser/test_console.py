@@ -65,7 +65,7 @@ def test_the_operators_token_opens_the_overview(stranger: Person) -> None:
 def test_a_wrong_token_is_told_so_and_can_be_corrected_on_the_spot(stranger: Person) -> None:
     stranger.signs_in("operator-for-nothing")
     assert "That is not the operator's token." in stranger.text
-    assert (stranger.path, stranger.sees().status) == ("/login", 403)
+    assert (stranger.path, stranger.sees().status) == ("/login", 401)
     stranger.follows(lambda: stranger.types("operator-for-tests", Keys.ENTER))
     assert stranger.path == "/"
 

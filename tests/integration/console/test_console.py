@@ -16,10 +16,14 @@ from schemas.tenants import (
     TenantAssigned,
     TenantRegistered,
 )
+from services.chassis.strangers import TRIES
+from services.console.api import build_api
 from services.console.app import ConsoleSettings, build
 from services.local.demo.world import PARTIES
+from tests.support.raw_http import Said, ask, head, routes
 from tests.support.running import Running, running, settings_for
 
+TOKEN = "operator-for-tests"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 A, B = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 PLACE = PARTIES["resellers"][0]["place"]
@@ -86,7 +90,7 @@ async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(cons
         async with session.get(f"{console.url}/", allow_redirects=False) as answer:
             assert (answer.status, answer.headers["location"]) == (303, "/login")
         async with session.post(f"{console.url}/login", data={"token": "wrong"}) as answer:
-            assert answer.status == 403
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
         async with session.post(f"{console.url}/login", data={"token": "operator-for-tests"}) as answer:
             page = await answer.text()
             assert answer.status == 200
@@ -117,4 +121,81 @@ async def test_the_query_api_wants_the_operators_token(console: Running) -> None
         for headers in ({}, {"Authorization": "Bearer nobody"}, {"Authorization": "Bearer operator-for-tests"}):
             async with session.get(url, headers=headers) as answer:
                 statuses.append(answer.status)
-    assert statuses == [401, 403, 200]
+    assert statuses == [401, 401, 200]
+
+
+async def test_no_route_reads_a_body_before_it_knows_who_speaks(console: Running) -> None:
+    for method, path in routes(build_api(console.runtime)):
+        if path != "/login":  # the only one that asks nobody; its body is small
+            answer = await ask(console.url, head(method, path, "content-length: 50000") + b"{")
+            expected = (401, None) if path.startswith("/api/") else (303, "/login")
+            assert (answer.status, answer.headers.get("location")) == expected, path
+    large = await ask(console.url, head("POST", "/login", "content-length: 1000000") + b"t")
+    assert large.status == 413
+
+
+@pytest.mark.parametrize("path", ["/tenants/a%00b", "/api/v1/tenants/%00", "/invoices/%ff", "/api/v1/tenants/%c0%80"])
+async def test_a_path_that_is_no_text_is_nowhere(console: Running, path: str) -> None:
+    assert (await ask(console.url, head("GET", path, f"authorization: Bearer {TOKEN}"))).status == 404
+
+
+def cookie_of(said: Said) -> tuple[str, str]:
+    """The cookie that is set, and with what attributes."""
+    cookie, _, attributes = said.headers["set-cookie"].partition("; ")
+    return cookie, attributes
+
+
+async def sign_in(console: Running, host: str = "127.0.0.1") -> Said:
+    body = f"token={TOKEN}".encode()
+    form = ("content-type: application/x-www-form-urlencoded", f"content-length: {len(body)}")
+    said = head("POST", "/login", *form).replace(b"host: 127.0.0.1", f"host: {host}".encode())
+    return await ask(console.url, said + body)
+
+
+async def looks(console: Running, cookie: str, path: str = "/tenants") -> int:
+    return (await ask(console.url, head("GET", path, f"cookie: {cookie}"))).status
+
+
+async def test_a_session_is_random_kept_hashed_and_ends_when_signed_out(console: Running) -> None:
+    one, other = cookie_of(await sign_in(console))[0], cookie_of(await sign_in(console))[0]
+    assert one != other
+    assert [await looks(console, one), await looks(console, other)] == [200, 200]
+    kept = [bytes(row["digest"]) for row in await console.sql("select digest from console_session")]
+    assert len(kept) == 2
+    assert not any(one.split("=")[1].encode() in digest for digest in kept)
+    answer = await ask(console.url, head("POST", "/logout", f"cookie: {one}", "content-length: 0"))
+    assert answer.status == 303
+    assert [await looks(console, one), await looks(console, other)] == [303, 200]
+
+
+async def test_a_session_expires(console: Running) -> None:
+    cookie = cookie_of(await sign_in(console))[0]
+    await console.sql("update console_session set expires_at = now() - interval '1 second'")
+    assert await looks(console, cookie) == 303
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "is_secure"),
+    [
+        ("console.example.it", "__Host-vicino_console", True), ("127.0.0.1", "vicino_console", False),
+        ("localhost:8084", "vicino_console", False), ("10.0.0.7", "__Host-vicino_console", True),
+    ],
+)  # fmt: skip
+async def test_a_cookie_leaves_in_the_clear_only_on_this_machine(
+    console: Running, host: str, name: str, is_secure: bool
+) -> None:
+    cookie, attributes = cookie_of(await sign_in(console, host))
+    assert cookie.startswith(f"{name}=")
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(attributes.split("; "))
+    assert ("Secure" in attributes, "Domain" in attributes) == (is_secure, False)
+
+
+async def test_wrong_tokens_are_slowed_at_the_form_and_at_the_query_api(console: Running) -> None:
+    body = b"token=wrong-wrong-wrong-wrong"
+    form = ("content-type: application/x-www-form-urlencoded", f"content-length: {len(body)}")
+    wrong = head("GET", "/api/v1/tenants", "authorization: Bearer wrong-wrong")
+    statuses = []
+    for _ in range(int(TRIES)):
+        statuses += [(await ask(console.url, said)).status for said in (head("POST", "/login", *form) + body, wrong)]
+    assert statuses[: int(TRIES)] == [401] * int(TRIES)
+    assert statuses.count(429) >= TRIES / 2

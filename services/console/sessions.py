@@ -1,0 +1,93 @@
+"""Who may look: the operator's token, or a session that it opened. Sessions are random, kept here, expire, and can be ended."""
+
+import hmac
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+from services.chassis.gate import has_controls
+from services.chassis.service import Runtime
+from services.chassis.strangers import Strangers
+from services.chassis.web import address_of, bearer, check_pace, unauthorized
+from services.console.store import sql
+
+COOKIE = "vicino_console"
+LASTS = timedelta(hours=12)
+VALUE_BYTES = 32
+HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class LoginNeeded(Exception):
+    """The page wants a login first."""
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the cookie travels by https only: always, but for plain http on this very machine."""
+    return request.url.scheme == "https" or request.url.hostname not in HERE
+
+
+def cookie_name(request: Request) -> str:
+    """With its prefix a browser takes the cookie from this host alone, by https, for all paths."""
+    return f"__Host-{COOKIE}" if is_secure(request) else COOKIE
+
+
+class Guard:
+    """Lets in who may look. A session ends with its time, with a sign-out, and with the token that opened it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self._token = runtime, runtime.settings.token()
+        self._strangers = Strangers()
+
+    async def admit(self, request: Request) -> None:
+        """Let a session or the token in. Raises `LoginNeeded` for a page, else `Problem` 401, 429."""
+        path = request.scope["path"]
+        if has_controls(path):
+            raise HTTPException(404)
+        if await self._has_session(request):
+            return
+        is_page = not path.startswith("/api/") and (request.method in ("GET", "HEAD") or path == "/logout")
+        if is_page and "authorization" not in request.headers:
+            raise LoginNeeded
+        self.check(request, bearer(request))
+
+    def check(self, request: Request, token: str) -> None:
+        """Let the operator's token pass. Raises `Problem` 401, 429."""
+        check_pace(self._strangers, request, token)
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            self._strangers.was_wrong(address_of(request), "console")
+            raise unauthorized()
+        self._strangers.was_right(address_of(request), token)
+
+    async def sign_in(self, request: Request, response: Response) -> None:
+        """Open a session and give its cookie."""
+        value, now = secrets.token_urlsafe(VALUE_BYTES), self._runtime.clock.now()
+        async with self._runtime.pool.acquire() as db, db.transaction():
+            await sql.prune_sessions(db, at=now)
+            await sql.open_session(db, digest=self._digest(value), opened_at=now, expires_at=now + LASTS)
+        response.set_cookie(
+            cookie_name(request), value, max_age=int(LASTS.total_seconds()), httponly=True, samesite="strict",
+            secure=is_secure(request), path="/",
+        )  # fmt: skip
+
+    async def sign_out(self, request: Request, response: Response) -> None:
+        """End the session, here and in the browser."""
+        if value := request.cookies.get(cookie_name(request)):
+            async with self._runtime.pool.acquire() as db:
+                await sql.close_session(db, digest=self._digest(value))
+        response.delete_cookie(
+            cookie_name(request), httponly=True, samesite="strict", secure=is_secure(request), path="/"
+        )
+
+    async def _has_session(self, request: Request) -> bool:
+        value = request.cookies.get(cookie_name(request))
+        if not value or len(value) > 2 * VALUE_BYTES:
+            return False
+        async with self._runtime.pool.acquire() as db:
+            return bool(await sql.is_session_open(db, digest=self._digest(value), at=self._runtime.clock.now()))
+
+    def _digest(self, value: str) -> bytes:
+        """What is kept of a cookie. The token is its key: with another token, no session is open."""
+        return hmac.digest(self._token.encode(), b"vicino console session|" + value.encode(), sha256)
