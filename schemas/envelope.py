@@ -2,7 +2,8 @@
 
 A payload class names its wire type and its topic once, where it is defined; publishing needs nothing else.
 Extensions: `correlationid` (the story), `causationid` (the parent event), `traceparent`, `principal` (who spoke at
-the door), `revision` (the catalogue revision the door had seen when it let the event in).
+the door), `revision` (the catalogue revision the door had seen when it let the event in), `orderid` (the id the door
+answered to the sender of an order).
 """
 
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Event(Generic[Data]):
     traceparent: str | None = None
     principal: str | None = None
     revision: int | None = None
+    order_id: str | None = None
 
     def encode(self) -> bytes:
         """This event as structured JSON, the same bytes for the same event."""
@@ -86,6 +88,7 @@ class Wire(msgspec.Struct):
     traceparent: str | None = None
     principal: str | None = None
     revision: int | None = None
+    orderid: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Wire)
@@ -112,8 +115,10 @@ def peek(raw: bytes) -> Wire:
 def _check_attributes(wire: Wire) -> None:
     if wire.specversion != SPEC_VERSION:
         raise Malformed("bad_envelope", "specversion must be 1.0")
-    for name in ("id", "source", "type", "subject"):
+    for name in ("id", "source", "type", "subject", "principal"):
         value = getattr(wire, name)
+        if value is None:
+            continue
         if not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
             raise Malformed("bad_envelope", f"{name} must have 1 to {ATTRIBUTE_LENGTH_MAX} characters")
         try:
@@ -143,6 +148,7 @@ def typed(wire: Wire) -> Event[Payload]:
     return Event(
         wire.id, wire.source, wire.type, wire.subject, time, data,
         wire.correlationid, wire.causationid, wire.traceparent, wire.principal, wire.revision,
+        wire.orderid,
     )  # fmt: skip
 
 
@@ -167,6 +173,7 @@ def encode(event: Event[Any], data: bytes) -> bytes:
         "traceparent": event.traceparent,
         "principal": event.principal,
         "revision": event.revision,
+        "orderid": event.order_id,
     }
     present = {name: value for name, value in wire.items() if value is not None}
     return _encoder.encode({**present, "data": msgspec.Raw(data)})

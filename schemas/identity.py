@@ -13,9 +13,28 @@ def tenant_id(country: str, vat_number: str) -> str:
     return str(uuid5(_TENANT, f"{country}:{vat_number}"))
 
 
-def order_id(tenant: str, source: str, event_id: str) -> str:
-    """The order that an event places: the same event sent again is the same order."""
-    return str(uuid5(_ORDER, f"{tenant}|{source}|{event_id}"))
+def joined(*parts: str) -> str:
+    """Parts as one name. The separator is a character that no part may hold: other parts never give the same name."""
+    return "\x00".join(parts)
+
+
+def order_id(tenant: str, source: str, event_id: str, principal: str | None = None) -> str:
+    """The order that an event places: the same event of the same principal sent again is the same order.
+
+    Without a principal the id is what it was before principals were part of it: orders of that time keep their ids.
+    """
+    if principal is None:
+        return str(uuid5(_ORDER, f"{tenant}|{source}|{event_id}"))
+    return str(uuid5(_ORDER, joined(tenant, principal, source, event_id)))
+
+
+def event_name(subject: str, source: str, event_id: str, principal: str | None = None) -> str:
+    """What makes two events the same one. (source, id) are the sender's own: another's event of that name is another.
+
+    An event that no door let in has no principal. Names of three parts and of four are never equal.
+    """
+    parts = (subject, source, event_id) if principal is None else (subject, principal, source, event_id)
+    return joined(*parts)
 
 
 def service_id(order: str, item: int) -> str:

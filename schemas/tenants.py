@@ -95,6 +95,8 @@ class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
     reference: ShortText
     reason: Key
     explanation: Text
+    sender: Key | None = None
+    """Whoever is told beside the tenant's reseller: who sent an order for a tenant of another's (`not_yours`)."""
 
 
 class RankedReseller(Value):

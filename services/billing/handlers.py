@@ -70,6 +70,7 @@ async def _first_uncounted(unit: Unit) -> datetime:
 
 async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:
     """Resellers are numbered with the catalogue: what the doors had seen of it, has now been seen here too."""
+    await sql.note_reseller(unit.db, id=event.data.reseller_id)
     await sql.see_revision(unit.db, revision=event.data.revision)
     unit.enqueue(count_waiting, CountWaiting(), key="catalogue")
 
@@ -85,6 +86,7 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
 
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
     """Whose business it is."""
+    await sql.note_reseller(unit.db, id=event.data.reseller_id)
     await sql.set_reseller(unit.db, id=event.subject, reseller_id=event.data.reseller_id)
 
 

@@ -62,6 +62,14 @@ set external_id = excluded.external_id, zone = excluded.zone, currency = exclude
 insert into tenant (id, reseller_id) values (:id, :reseller_id)
 on conflict (id) do update set reseller_id = excluded.reseller_id;
 
+-- name: note_reseller(id)!
+-- Somebody who serves tenants, or did.
+insert into reseller (id) values (:id) on conflict do nothing;
+
+-- name: resellers_among(ids)
+-- Those of these names that are resellers.
+select id from reseller where id = any(:ids::text[]);
+
 -- name: tenant(id)^
 -- A tenant.
 select id, no, external_id, zone, closed_until from tenant where id = :id;
@@ -80,7 +88,7 @@ select id, no, external_id, zone, currency, reseller_id, details, closed_until f
 
 -- name: share_tenants(ids)
 -- Tenants whose usage is about to be counted: nothing of them is closed meanwhile. In order, so that nobody deadlocks.
-select id, no, zone, closed_until from tenant where id = any(:ids::text[]) order by id for share;
+select id, no, zone, closed_until, reseller_id from tenant where id = any(:ids::text[]) order by id for share;
 
 -- name: close_until(id, instant)!
 -- Usage before this instant is invoiced.

@@ -37,6 +37,15 @@ returning event_key;
 -- What the inbox holds of these keys, with the hash of their content.
 select event_key, content_hash from inbox where event_key = any(:event_keys::uuid[]);
 
+-- name: known_before_principals(event_keys)
+-- What the inbox holds of these keys, while it may hold some that were made without a principal.
+select event_key, content_hash from inbox
+where exists (select from inbox_before_principals) and event_key = any(:event_keys::uuid[]);
+
+-- name: end_keys_before(days)!
+-- Ends the time in which keys without a principal are looked for: a week more than the window, for copies stopped late.
+delete from inbox_before_principals where until < now() - make_interval(days => :days + 7);
+
 -- name: forget_events(event_keys)!
 -- A rejected event has not acted: it may come again after repair.
 delete from inbox where event_key = any(:event_keys::uuid[]);

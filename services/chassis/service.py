@@ -250,6 +250,7 @@ async def prune(db: Connection) -> None:
     gone = PRUNE_ROWS_MAX
     while gone == PRUNE_ROWS_MAX:
         gone = await store.prune_inbox(db, INBOX_DAYS, PRUNE_ROWS_MAX)
+    await store.end_keys_before(db, INBOX_DAYS)
 
 
 def _must_not_end(task: "asyncio.Task[None]") -> None:

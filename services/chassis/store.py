@@ -82,6 +82,12 @@ async def known_events(db: Connection, keys: Iterable[UUID]) -> dict[UUID, int]:
     return {_uuid(row["event_key"]): row["content_hash"] async for row in rows}
 
 
+async def known_before_principals(db: Connection, keys: Iterable[UUID]) -> dict[UUID, int]:
+    """What the inbox holds of these keys from before principals were part of them; nothing once that time is over."""
+    rows = _sql.known_before_principals(db, event_keys=list(keys))
+    return {_uuid(row["event_key"]): row["content_hash"] async for row in rows}
+
+
 async def forget_events(db: Connection, keys: Iterable[UUID]) -> None:
     """Let rejected events come again."""
     await _sql.forget_events(db, event_keys=list(keys))
@@ -90,6 +96,11 @@ async def forget_events(db: Connection, keys: Iterable[UUID]) -> None:
 async def prune_inbox(db: Connection, days: int, limit: int) -> int:
     """Drop at most `limit` ids older than the window; returns how many."""
     return int(await _sql.prune_inbox(db, days=days, limit=limit))
+
+
+async def end_keys_before(db: Connection, days: int) -> None:
+    """Look no more for keys without a principal, once the inbox holds none."""
+    await _sql.end_keys_before(db, days=days)
 
 
 async def keep_rejects(db: Connection, rejects: Sequence[Reject]) -> None:

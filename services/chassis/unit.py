@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict
 
 from schemas.envelope import Event, Payload
+from schemas.identity import event_name
 from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.clock import Clock
@@ -61,8 +62,8 @@ class Cause:
     @classmethod
     def of(cls, event: Event[Payload]) -> "Cause":
         """The event as a cause: its story goes on, and it becomes the parent."""
-        # A separator that no attribute can hold: other events may not add up to the same.
-        return cls("\x00".join((event.subject, event.source, event.id)), event.correlation_id or event.id, event.id)
+        name = event_name(event.subject, event.source, event.id, event.principal)
+        return cls(name, event.correlation_id or event.id, event.id)
 
 
 class LeaseLost(Exception):

@@ -7,7 +7,15 @@ from schemas.alerts import AlertEscalated, AlertOpened, AlertResolved
 from schemas.billing import InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
-from schemas.tenants import OrderPartiallyCompleted, ServiceActivated, TenantActivated, TenantAssigned, TenantRegistered
+from schemas.identity import event_name, joined
+from schemas.tenants import (
+    OrderFailed,
+    OrderPartiallyCompleted,
+    ServiceActivated,
+    TenantActivated,
+    TenantAssigned,
+    TenantRegistered,
+)
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.gateway.jobs import OPERATOR, Notify, kind_of
@@ -55,6 +63,12 @@ async def alert_escalated(event: Event[AlertEscalated], unit: Unit) -> None:
     await _tell(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
 
 
+async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
+    """Whoever ordered for a tenant of another's hears that nothing was done."""
+    if event.data.sender is not None and event.data.sender != OPERATOR:
+        await _tell(event, event.data.sender, Channel.WEBHOOK, unit)
+
+
 async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
     """The reseller hears what its tenant was invoiced."""
     await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
@@ -62,7 +76,13 @@ async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
 
 async def _tell(event: Event[Any], recipient: str, channel: Channel, unit: Unit, alert_id: str | None = None) -> None:
     """Write a notification and ask for its delivery; the id is the same for the same fact and recipient."""
-    notification_id = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
+    name = joined(
+        "vicino", "notification", event_name(event.subject, event.source, event.id, event.principal), recipient
+    )
+    notification_id = str(uuid5(NAMESPACE_OID, name))
+    before = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
+    if await sql.notification_before(unit.db, id=before, tenant_id=event.subject) is not None:
+        return  # an earlier build, whose ids had no tenant in them, has told it
     added = await sql.add_notification(
         unit.db, id=notification_id, recipient=recipient, channel=channel, about=event.type, tenant_id=event.subject,
         alert_id=alert_id, event={"time": event.time, "id": event.id, "data": event.data.model_dump(mode="json")},
@@ -78,6 +98,7 @@ ROUTES = routes(
     on(ServiceActivated, service_activated),
     on(TenantActivated, tenant_activated),
     on(OrderPartiallyCompleted, order_partially_completed),
+    on(OrderFailed, order_failed),
     on(AlertOpened, alert_opened),
     on(AlertResolved, alert_resolved),
     on(AlertEscalated, alert_escalated),

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.deliveries import Channel, DeliveryFailed, DeliverySucceeded
 from schemas.scalars import read_instant, rfc3339
+from schemas.tenants import OrderFailed
 from services.chassis.backoff import Backoff
 from services.chassis.database import Connection
 from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, NotYet, RetryLater, handle
@@ -72,17 +73,25 @@ class Messengers:
 
 async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[str, Any]:
     """The event as its recipient gets it, with the names of the people to call. Waits while the tenant is not known."""
+    data = dict(row["event"]["data"])
+    # How the others stood is between them and the operator.
+    data.pop("ranking", None)
+    if row["about"] == OrderFailed.wire_type:  # told to who ordered, who need not be the tenant's reseller: no names
+        return _addressed(row, data)
     tenant = await sql.tenant(db, id=row["tenant_id"])
     if tenant is None or tenant["external_id"] is None:
         raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
-    event, data = row["event"], dict(row["event"]["data"])
-    # How the others stood is between them and the operator.
-    data.pop("ranking", None)
     data["tenant"] = {"tenant_id": tenant["id"], "external_id": tenant["external_id"], "name": tenant["name"]}
     if row["alert_id"] is not None:
         data["tenant"]["contact"] = people.open(tenant["contact"])
         reseller = await sql.reseller(db, id=data["reseller_id"])
         data["contact"] = people.open(reseller["contact"]) if reseller else None
+    return _addressed(row, data)
+
+
+def _addressed(row: asyncpg.Record, data: dict[str, Any]) -> dict[str, Any]:
+    """The event around its data."""
+    event = row["event"]
     return {
         "specversion": "1.0", "id": event["id"], "source": "/vicino/gateway", "type": row["about"],
         "subject": row["tenant_id"], "time": rfc3339(read_instant(event["time"])), "datacontenttype": "application/json",

@@ -173,6 +173,10 @@ insert into notification (id, recipient, channel, about, tenant_id, alert_id, ev
 values (:id, :recipient, :channel, :about, :tenant_id, :alert_id, :event, :created_at)
 on conflict do nothing returning id;
 
+-- name: notification_before(id, tenant_id)$
+-- A notification by the id that an earlier build gave it.
+select id from notification where id = :id and tenant_id = :tenant_id;
+
 -- name: notification(id)^
 -- Something to be told.
 select id, recipient, channel, about, tenant_id, alert_id, event, state, attempts from notification where id = :id;

@@ -1,5 +1,6 @@
 """Opening and moving alerts: the one place where an alert changes."""
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import NAMESPACE_OID, uuid5
 
@@ -25,6 +26,10 @@ OPERATOR_PROVINCIA = "MI"
 """The calendar of the provider's own desk, for tenants that have no reseller."""
 
 
+ALERT_MAY_COME_AGAIN = timedelta(days=90)
+"""How long a fact is known to have acted: as long as the inbox keeps it."""
+
+
 class Escalate(Args):
     """An alert that should have been acknowledged by now."""
 
@@ -35,9 +40,13 @@ escalate = JobKind("escalate", Escalate, attempts=None)
 
 
 class Trouble(Args):
-    """What was noticed. `cause` names the fact that told us: the same fact opens one alert."""
+    """What was noticed. `cause` names the fact that told us: the same fact opens one alert.
+
+    `cause_before`: its name in earlier builds, which left tenant and principal out.
+    """
 
     cause: str
+    cause_before: str | None = None
     kind: AlertKind
     severity: Severity
     tenant_id: str
@@ -53,7 +62,11 @@ async def open_alert(trouble: Trouble, unit: Unit) -> None:
     provincia = (responsible["provincia"] if responsible else None) or OPERATOR_PROVINCIA
     distance = responsible["distance_km"] if responsible else Decimal(0)
     due = deadlines(trouble.severity, unit.now, Calendar(provincia), distance)
-    alert_id = str(uuid5(NAMESPACE_OID, f"vicino|alert|{trouble.cause}"))
+    alert_id = _id_of(trouble.cause)
+    if trouble.cause_before is not None and await sql.alert_before(
+        unit.db, id=_id_of(trouble.cause_before), tenant_id=trouble.tenant_id, since=unit.now - ALERT_MAY_COME_AGAIN
+    ):
+        return
     added = await sql.open_alert(
         unit.db, id=alert_id, fingerprint=fingerprint(trouble.tenant_id, trouble.service_id, trouble.kind),
         tenant_id=trouble.tenant_id, service_id=trouble.service_id, sku=trouble.sku, kind=trouble.kind,
@@ -73,6 +86,10 @@ async def open_alert(trouble: Trouble, unit: Unit) -> None:
     )  # fmt: skip
     at = due.acknowledge_by if reseller_id else unit.now
     unit.enqueue(escalate, Escalate(alert_id=alert_id), at=at, key=alert_id)
+
+
+def _id_of(cause: str) -> str:
+    return str(uuid5(NAMESPACE_OID, f"vicino|alert|{cause}"))
 
 
 async def move(alert_id: str, step: Move, by: str, unit: Unit) -> AlertState | None:

@@ -10,31 +10,34 @@ from services.chassis.engine.records import on, routes
 from services.chassis.unit import Rejected, Unit
 from services.monitoring.alerting import Trouble, move, open_alert
 from services.monitoring.domain.alerts import Move
-from services.monitoring.jobs import LateBeat, Report, late_beat, report, wind_up
+from services.monitoring.jobs import LateBeat, Report, is_anothers, late_beat, report, wind_up
 from services.monitoring.store import sql
 
 OPERATOR = "operator"
+NOT_YOURS = "not_yours", "the tenant is another reseller's"
 
 
 async def heartbeat_received(event: Event[HeartbeatReceived], unit: Unit) -> None:
     """A sign of life; of a service not known here yet, it waits."""
+    await _check_speaker(event, unit)
     service_id = event.data.service_id
     service = await sql.service(unit.db, id=service_id)
     if service is not None and service["tenant_id"] == event.subject:
         await wind_up(service, event.time, unit)
     else:
-        beat = LateBeat(service_id=service_id, tenant_id=event.subject, beat_at=event.time)
+        beat = LateBeat(service_id=service_id, tenant_id=event.subject, beat_at=event.time, principal=event.principal)
         unit.enqueue(late_beat, beat, key=f"{event.subject}|{service_id}")
 
 
 async def incident_reported(event: Event[IncidentReported], unit: Unit) -> None:
     """Somebody reports trouble."""
+    await _check_speaker(event, unit)
     data = event.data
     unit.enqueue(
         report,
         Report(
             event_id=f"{event.source}|{event.id}", service_id=data.service_id, tenant_id=event.subject,
-            severity=data.severity, summary=data.summary,
+            severity=data.severity, summary=data.summary, source=event.source, id=event.id, principal=event.principal,
         ),
     )  # fmt: skip
 
@@ -64,13 +67,20 @@ async def resolution_given(event: Event[ResolutionGiven], unit: Unit) -> None:
 
 
 async def _answer(event: Event[Payload], alert_id: str, step: Move, by: str, unit: Unit) -> None:
-    """Only the alert's reseller, or the operator, may answer; an answer that changes nothing is no error."""
+    """Only the tenant's reseller, or the operator, may answer; an answer that changes nothing is no error."""
     alert = await sql.lock_alert(unit.db, id=alert_id)
     if alert is None or alert["tenant_id"] != event.subject:
         raise Rejected("alert_unknown", "no such alert of this tenant")
-    if event.principal not in (alert["reseller_id"], OPERATOR):
-        raise Rejected("not_yours", "this alert is another reseller's")
+    responsible = await sql.responsible(unit.db, tenant_id=event.subject)
+    if event.principal not in (responsible["reseller_id"] if responsible else None, OPERATOR):
+        raise Rejected(*NOT_YOURS)
     await move(alert_id, step, by, unit)
+
+
+async def _check_speaker(event: Event[Payload], unit: Unit) -> None:
+    """What a reseller says of a tenant that is another's by now does not count. Raises `Rejected`."""
+    if await is_anothers(event.subject, event.principal, unit):
+        raise Rejected(*NOT_YOURS)
 
 
 async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> None:
@@ -82,6 +92,7 @@ async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> Non
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
     """Who is told from now on."""
     data = event.data
+    await sql.note_reseller(unit.db, id=data.reseller_id)
     await sql.set_reseller(unit.db, id=event.subject, reseller_id=data.reseller_id, distance_km=data.distance_km)
 
 
@@ -100,6 +111,7 @@ async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> N
 
 async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:
     """Whose calendar counts."""
+    await sql.note_reseller(unit.db, id=event.data.reseller_id)
     await sql.put_reseller(unit.db, id=event.data.reseller_id, provincia=event.data.place.provincia)
 
 

@@ -5,13 +5,17 @@ from datetime import datetime
 import asyncpg
 
 from schemas.alerts import AlertKind
+from schemas.identity import event_name, joined
 from schemas.signals import Severity
 from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.logs import logger
 from services.chassis.unit import Args, Unit
 from services.monitoring.alerting import Escalate, Trouble, escalate, move, open_alert
 from services.monitoring.domain.alerts import Move, fingerprint
 from services.monitoring.domain.heartbeats import silent_from
 from services.monitoring.store import sql
+
+log = logger(__name__)
 
 SERVICE_WAIT_SECONDS = 0.5
 SERVICE_WAIT_ATTEMPTS = 200
@@ -30,21 +34,41 @@ class LateBeat(Args):
     service_id: str
     tenant_id: str
     beat_at: datetime
+    principal: str | None = None
 
 
 class Report(Args):
     """An incident of a service that is perhaps not known yet."""
 
     event_id: str
+    """Source and id as earlier builds joined them."""
     service_id: str
     tenant_id: str
     severity: Severity
     summary: str
+    source: str = ""
+    id: str = ""
+    principal: str | None = None
+
+    @property
+    def cause(self) -> str:
+        """The fact that told us. A job that an earlier build left says no more than `event_id`."""
+        if not self.id:
+            return joined("incident", self.tenant_id, self.event_id)
+        return joined("incident", event_name(self.tenant_id, self.source, self.id, self.principal))
 
 
 silence = JobKind("silence", Silence, attempts=None)
 late_beat = JobKind("late_beat", LateBeat, attempts=SERVICE_WAIT_ATTEMPTS)
 report = JobKind("report", Report, attempts=SERVICE_WAIT_ATTEMPTS)
+
+
+async def is_anothers(tenant_id: str, principal: str | None, unit: Unit) -> bool:
+    """Whether a reseller speaks of a tenant that is another's by now: the door, or this job's handler, did not know yet."""
+    if principal is None or not await sql.is_anothers(unit.db, tenant_id=tenant_id, principal=principal):
+        return False
+    log.warning("a signal came from a reseller that no longer serves the tenant", tenant=tenant_id, principal=principal)
+    return True
 
 
 async def wind_up(service: asyncpg.Record, beat_at: datetime, unit: Unit) -> None:
@@ -65,6 +89,8 @@ async def run_late_beat(job: Job[LateBeat]) -> None:
         service = await sql.service(unit.db, id=job.args.service_id)
         if service is None or service["tenant_id"] != job.args.tenant_id:
             raise RetryLater(SERVICE_WAIT_SECONDS, "the service is not known here yet")
+        if await is_anothers(job.args.tenant_id, job.args.principal, unit):
+            return
         await wind_up(service, job.args.beat_at, unit)
 
 
@@ -90,9 +116,12 @@ async def run_report(job: Job[Report]) -> None:
         service = await sql.service(unit.db, id=job.args.service_id)
         if service is None or service["tenant_id"] != job.args.tenant_id:
             raise RetryLater(SERVICE_WAIT_SECONDS, "the service is not known here yet")
+        if await is_anothers(job.args.tenant_id, job.args.principal, unit):
+            return
         await open_alert(
             Trouble(
-                cause=f"incident|{job.args.event_id}", kind=AlertKind.INCIDENT, severity=job.args.severity,
+                cause=job.args.cause, cause_before=f"incident|{job.args.event_id}",
+                kind=AlertKind.INCIDENT, severity=job.args.severity,
                 tenant_id=service["tenant_id"], service_id=service["id"], sku=service["sku"], summary=job.args.summary,
             ),
             unit,

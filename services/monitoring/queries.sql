@@ -14,6 +14,15 @@ on conflict (id) do update set provincia = excluded.provincia;
 insert into tenant (id, reseller_id, distance_km) values (:id, :reseller_id, :distance_km)
 on conflict (id) do update set reseller_id = excluded.reseller_id, distance_km = excluded.distance_km;
 
+-- name: note_reseller(id)!
+-- Somebody who serves tenants, or did.
+insert into known_reseller (id) values (:id) on conflict do nothing;
+
+-- name: is_anothers(tenant_id, principal)$
+-- Whether the speaker is a reseller, and the tenant not theirs.
+select exists (select from known_reseller where id = :principal)
+   and not exists (select from tenant where id = :tenant_id and reseller_id = :principal);
+
 -- name: responsible(tenant_id)^
 -- Who serves a tenant, from how far, and in whose calendar.
 select tenant.reseller_id, tenant.distance_km, reseller.provincia
@@ -31,6 +40,10 @@ from service left join plan on plan.sku = service.sku where service.id = :id for
 -- name: beat(id, at)!
 -- The last sign of life; an older one that comes late changes nothing.
 update service set last_beat_at = greatest(last_beat_at, :at) where id = :id;
+
+-- name: alert_before(id, tenant_id, since)$
+-- A tenant's alert by the id that an earlier build gave it.
+select id from alert where id = :id and tenant_id = :tenant_id and opened_at >= :since;
 
 -- name: open_alert(id, fingerprint, tenant_id, service_id, sku, kind, severity, reseller_id, summary, opened_at, acknowledge_by)$
 -- An alert, unless one is open for the same trouble.

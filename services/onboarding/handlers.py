@@ -5,21 +5,38 @@ from schemas.catalogue import CataloguePublished, ResellerProfile, ResellerRegis
 from schemas.envelope import Event
 from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, TenantDetails
 from schemas.tenants import OrderAcknowledged, OrderFailed, OrderHeld, OrderState, TenantRegistered
-from services.chassis.engine.records import on, routes
+from services.chassis.engine.records import ID_REUSE, on, routes
+from services.chassis.store import rows
 from services.chassis.unit import Rejected, Unit
 from services.onboarding import places, store
-from services.onboarding.jobs import AssignReseller, PlanOrder, TenantAssignedBy, assign, assign_reseller, plan_order
+from services.onboarding.domain.authority import Sender
+from services.onboarding.jobs import (
+    AssignReseller,
+    PlanOrder,
+    TenantAssignedBy,
+    assign,
+    assign_reseller,
+    plan_order,
+)
 from services.onboarding.store import sql, to_json
+from services.onboarding.usecases.end_order import refuse_order
 
 
 async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
     """Accept an order for services, once, and start assigning its local reseller."""
     order = event.data
-    order_id = identity.order_id(event.subject, event.source, event.id)
-    if order.tenant is not None and not await _register(event.subject, order.tenant, unit):
-        await _hold_unplaced(event, order_id, unit)
+    order_id = await _new_order_id(event, unit)
+    if order_id is None:
         return
     tenant = await sql.lock_tenant(unit.db, id=event.subject)
+    if tenant is not None and not Sender(event.principal).may_place(tenant["reseller_id"]):
+        await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit)
+        await refuse_order(await sql.lock_order(unit.db, id=order_id), unit)
+        return
+    if order.tenant is not None and not await _register(event.subject, order.tenant, event.principal, unit):
+        await _hold_unplaced(event, order_id, unit)
+        return
+    tenant = tenant or await sql.lock_tenant(unit.db, id=event.subject)
     if tenant is None:
         await _keep(event, order_id, OrderState.FAILED, unit)
         unit.publish(
@@ -30,7 +47,7 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
             subject=event.subject,
         )  # fmt: skip
         return
-    await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit)
+    await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit, judged_for=tenant["reseller_id"])
     unit.publish(
         OrderAcknowledged(order_id=order_id, reference=order.reference, effective_at=order.effective_at or unit.now),
         subject=event.subject,
@@ -41,14 +58,31 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
         unit.enqueue(plan_order, PlanOrder(order_id=order_id))
 
 
-async def _register(tenant_id: str, details: TenantDetails, unit: Unit) -> bool:
+async def _new_order_id(event: Event[OrderPlaced], unit: Unit) -> str | None:
+    """The id of an order: what its door answered. None when it came before; raises `Rejected` if it said otherwise then.
+
+    An earlier build's door gives no id but answered the one without a principal; that holds, unless it is another's.
+    An order kept by an earlier build does not say who sent it: anybody who sends it again counts as that sender.
+    """
+    old = identity.order_id(event.subject, event.source, event.id)
+    new = event.order_id or identity.order_id(event.subject, event.source, event.id, event.principal)
+    before = {row["id"]: row for row in await rows(sql.orders_among(unit.db, ids=[old, new]))}
+    for row in before.values():
+        if row["principal"] in (None, event.principal):
+            if row["reference"] != event.data.reference:
+                raise Rejected(ID_REUSE, "this id came before with other content")
+            return None
+    return new if event.order_id is not None or old in before else old
+
+
+async def _register(tenant_id: str, details: TenantDetails, principal: str | None, unit: Unit) -> bool:
     """Make a firm a tenant, if it is not one; False when nobody knows where its town is."""
     place = places.find(details.address.comune, details.address.provincia)
     if place is None:
         return False
     added = await sql.add_tenant(
         unit.db, id=tenant_id, external_id=details.external_id, language=details.language, vertical=details.vertical,
-        place=place.model_dump(mode="json"), registered_at=unit.now,
+        place=place.model_dump(mode="json"), registered_at=unit.now, registered_by=principal,
     )  # fmt: skip
     if added is not None:
         unit.publish(
@@ -79,7 +113,9 @@ def _which_town(order: OrderPlaced) -> str:
     return f"{said}; perhaps {', '.join(f'{p.comune} ({p.provincia})' for p in likely)}" if likely else said
 
 
-async def _keep(event: Event[OrderPlaced], order_id: str, state: OrderState, unit: Unit) -> None:
+async def _keep(
+    event: Event[OrderPlaced], order_id: str, state: OrderState, unit: Unit, judged_for: str | None = None
+) -> None:
     """Write the order and its items."""
     order = event.data
     await store.add_order(
@@ -91,6 +127,8 @@ async def _keep(event: Event[OrderPlaced], order_id: str, state: OrderState, uni
         order.effective_at or unit.now,
         unit.now,
         event.revision or 0,
+        event.principal,
+        judged_for,
     )
     for n, item in enumerate(order.items):
         added = item.action is ItemAction.ADD

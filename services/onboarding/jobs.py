@@ -23,9 +23,10 @@ from services.chassis.unit import Args, Unit
 from services.onboarding import metrics, store
 from services.onboarding.adapters import Drivers, Instance
 from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
+from services.onboarding.domain.authority import Sender
 from services.onboarding.domain.orders import ItemState, OrderFault, quantities
 from services.onboarding.store import from_json, sql, to_json
-from services.onboarding.usecases.end_order import activate_tenant, settle
+from services.onboarding.usecases.end_order import activate_tenant, refuse_order, settle
 
 PROVISION_ATTEMPTS = 5
 CATALOGUE_WAIT_SECONDS = 0.2
@@ -126,7 +127,11 @@ async def assign(tenant: asyncpg.Record, reseller_id: str, by: TenantAssignedBy,
     await sql.set_reseller(unit.db, id=tenant["id"], reseller_id=reseller_id)
     await sql.set_tenant_state(unit.db, id=tenant["id"], state="onboarding")
     for order in await store.open_orders(unit.db, tenant["id"]):
-        unit.enqueue(plan_order, PlanOrder(order_id=order["id"]))
+        if Sender(order["principal"]).may_go_on(reseller_id, tenant["registered_by"]):
+            await sql.judge_order(unit.db, id=order["id"], reseller_id=reseller_id)
+            unit.enqueue(plan_order, PlanOrder(order_id=order["id"]))
+        else:
+            await refuse_order(order, unit)
     metrics.ASSIGNMENTS.labels(by).inc()
 
 
@@ -155,7 +160,12 @@ async def _ask_a_person(tenant: asyncpg.Record, orders: list[asyncpg.Record], un
 async def run_plan_order(job: Job[PlanOrder]) -> None:
     """Turn each item into a service instance to be made, or into a change; an item that cannot be done fails alone."""
     async with job.finish() as unit:
+        tenant = await sql.lock_tenant(unit.db, id=await sql.tenant_of_order(unit.db, id=job.args.order_id))
         order = await sql.lock_order(unit.db, id=job.args.order_id)
+        is_judged = order["judged_for"] in (None, tenant["reseller_id"])
+        if not is_judged and not Sender(order["principal"]).speaks_for(tenant["reseller_id"]):
+            await refuse_order(order, unit)
+            return
         if await sql.known_revision(unit.db) < order["revision"]:
             raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
         await sql.set_order_state(unit.db, id=order["id"], state=OrderState.IN_PROGRESS)

@@ -42,15 +42,15 @@ returning id;
 -- One place at a reseller by an operator's decision, whatever its capacity says.
 update reseller set assigned = assigned + 1 where id = :id returning profile;
 
--- name: add_tenant(id, external_id, language, vertical, place, registered_at)$
+-- name: add_tenant(id, external_id, language, vertical, place, registered_at, registered_by)$
 -- A firm becomes a tenant, once.
-insert into tenant (id, external_id, language, vertical, place, registered_at)
-values (:id, :external_id, :language, :vertical, :place, :registered_at)
+insert into tenant (id, external_id, language, vertical, place, registered_at, registered_by)
+values (:id, :external_id, :language, :vertical, :place, :registered_at, :registered_by)
 on conflict do nothing returning id;
 
 -- name: lock_tenant(id)^
 -- A tenant, held for this transaction.
-select id, external_id, language, vertical, place, state, reseller_id from tenant where id = :id for update;
+select id, external_id, language, vertical, place, state, reseller_id, registered_by from tenant where id = :id for update;
 
 -- name: set_tenant_state(id, state)!
 -- Where a tenant stands.
@@ -60,10 +60,22 @@ update tenant set state = :state where id = :id;
 -- Who serves a tenant.
 update tenant set reseller_id = :reseller_id where id = :id;
 
--- name: add_order(id, tenant_id, reference, state, effective_at, accepted_at, revision)!
+-- name: add_order(id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for)!
 -- An order.
-insert into service_order (id, tenant_id, reference, state, effective_at, accepted_at, revision)
-values (:id, :tenant_id, :reference, :state, :effective_at, :accepted_at, :revision);
+insert into service_order (id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for)
+values (:id, :tenant_id, :reference, :state, :effective_at, :accepted_at, :revision, :principal, :judged_for);
+
+-- name: orders_among(ids)
+-- Those of these orders that are there.
+select id, reference, principal from service_order where id = any(:ids::text[]);
+
+-- name: tenant_of_order(id)$
+-- Whose an order is.
+select tenant_id from service_order where id = :id;
+
+-- name: judge_order(id, reseller_id)!
+-- An order goes on for a tenant of this reseller.
+update service_order set judged_for = :reseller_id where id = :id;
 
 -- name: add_item(order_id, n, action, sku, service_id, quantities)!
 -- An item of an order.
@@ -72,7 +84,8 @@ values (:order_id, :n, :action, :sku, :service_id, :quantities);
 
 -- name: lock_order(id)^
 -- An order, held for this transaction: who finishes its last item decides what it has come to.
-select id, tenant_id, reference, state, effective_at, accepted_at, revision from service_order where id = :id for update;
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for from service_order
+where id = :id for update;
 
 -- name: set_order_state(id, state)!
 -- Where an order stands.
@@ -80,7 +93,7 @@ update service_order set state = :state where id = :id;
 
 -- name: open_orders(tenant_id)
 -- A tenant's orders that wait to be worked on, the oldest first.
-select id, reference, revision from service_order
+select id, tenant_id, reference, revision, principal from service_order
 where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by accepted_at, id for update;
 
 -- name: items(order_id)

@@ -64,10 +64,10 @@ async def active_services(db: Connection, order_id: str) -> tuple[str, ...]:
 
 async def add_order(
     db: Connection, order_id: str, tenant_id: str, reference: str, state: str, effective_at: datetime,
-    accepted_at: datetime, revision: int,
+    accepted_at: datetime, revision: int, principal: str | None, judged_for: str | None,
 ) -> None:  # fmt: skip
     """Keep an order."""
     await sql.add_order(
         db, id=order_id, tenant_id=tenant_id, reference=reference, state=state, effective_at=effective_at,
-        accepted_at=accepted_at, revision=revision,
+        accepted_at=accepted_at, revision=revision, principal=principal, judged_for=judged_for,
     )  # fmt: skip

@@ -12,6 +12,9 @@ from typing import NamedTuple
 WAITS = "waits"
 """Not a reject: what the event is about is not known yet."""
 
+NOT_YOURS = "not_yours"
+"""A reseller sent it, and by now the tenant is another's."""
+
 QUARTER = timedelta(minutes=15)
 """Every zone in use is a whole number of quarters from UTC: what lies in one quarter lies in one civil hour."""
 
@@ -31,6 +34,8 @@ class Likeness(NamedTuple):
     """The catalogue revision that the door had seen."""
     quarter: int
     """Quarters of an hour since the year 1, UTC."""
+    principal: str | None = None
+    """Who sent it; None for what came through no door."""
 
     @property
     def starts(self) -> datetime:

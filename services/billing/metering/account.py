@@ -13,6 +13,7 @@ ID_REUSE = "id_reuse"
 
 EXPLAINED = {
     ID_REUSE: "this id came before with other content",
+    "not_yours": "the tenant is another reseller's",
     "wrong_tenant": "the service belongs to another tenant",
     "meter_unknown": "no meter of the service's plan reads this",
     "wrong_value": "the meter wants a quantity, or a value, and got the other",

@@ -20,7 +20,7 @@ class Gathering:
         self.arrivals: list[Arrival] = []
         self._later = later
         self._keys: set[bytes] = set()
-        self._groups: dict[tuple[str, str, str, bool, int, int], list[Arrival]] = {}
+        self._groups: dict[tuple[str, str, str, bool, int, int, str | None], list[Arrival]] = {}
         for arrival in arrivals:
             self.add(arrival)
 
@@ -33,7 +33,9 @@ class Gathering:
     def _put(self, arrival: Arrival) -> None:
         self._keys.add(arrival.key)
         said, quarter = arrival.said, quarter_of(arrival.at)
-        alike = (arrival.tenant_id, said.service_id, said.meter, said.value is None, arrival.revision, quarter)
+        alike = (
+            arrival.tenant_id, said.service_id, said.meter, said.value is None, arrival.revision, quarter, arrival.principal
+        )  # fmt: skip
         found = self._groups.get(alike)
         if found is None:
             self._groups[alike] = [arrival]

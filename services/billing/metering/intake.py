@@ -27,8 +27,16 @@ from services.billing.metering.blocks import Block, pack
 from services.billing.metering.days import Days
 from services.billing.metering.gathering import Gathering, Groups
 from services.billing.metering.judging import Judgement, judge_all
-from services.billing.metering.keys import Generations, Keys, Known, as_bigint, generations, known
-from services.billing.metering.knowledge import Knowledge, Tenant, hold_tenants
+from services.billing.metering.keys import (
+    Generations,
+    Keys,
+    Known,
+    as_bigint,
+    generations,
+    known,
+    known_before_principals,
+)
+from services.billing.metering.knowledge import Knowledge, Tenant, hold_tenants, strangers_among
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
@@ -139,6 +147,8 @@ class Intake:
         seen = await self._keys.look(db, where, gathered.arrivals)
         if seen:
             gathered = Gathering(_fresh(gathered.arrivals, seen, account))
+        if before := await known_before_principals(db, where, gathered.arrivals):
+            gathered = Gathering(_fresh(gathered.arrivals, before, account))
         if not gathered.arrivals:
             return
         groups = gathered.groups
@@ -148,8 +158,9 @@ class Intake:
         known = {events.tenant_id for events in groups if events.service_id in services}
         if new := known - tenants.keys():
             tenants |= await hold_tenants(db, new)  # they came while we looked for services
+        strangers = await strangers_among(db, groups, tenants)
         window = Window(times.arrived - self._late, times.now + EARLY_MAX, self._knowledge.revision)
-        judgement = judge_all(groups, services, window, self._knowledge.meters)
+        judgement = judge_all(groups, services, strangers, window, self._knowledge.meters)
         if seen is None:
             await _forget_known(db, where, judgement, account)
         for refusal in judgement.refused:

@@ -1,11 +1,12 @@
 """Judging what was read of a slice: what counts, what must wait, and what is refused and why. No I/O."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from schemas.envelope import Malformed
 from services.billing.domain.meters import Meters
-from services.billing.domain.usage import WAITS, Likeness, Service, Window, judge, judge_time
+from services.billing.domain.usage import NOT_YOURS, WAITS, Likeness, Service, Window, judge, judge_time
 from services.billing.metering.account import Refusal, explained
 from services.billing.metering.adding import measurable
 from services.billing.metering.arrivals import Arrival, read_carefully
@@ -48,10 +49,15 @@ class Judgement:
         return arrivals
 
 
-def judge_all(groups: Groups, services: Mapping[str, Service], window: Window, meters: Meters) -> Judgement:
-    """Judge events, by what is known of services and meters."""
+def judge_all(
+    groups: Groups, services: Mapping[str, Service], strangers: AbstractSet[Likeness], window: Window, meters: Meters
+) -> Judgement:
+    """Judge events, by what is known of services and meters, and of who may no longer speak for a tenant."""
     found = Judgement()
     for events, arrivals in groups.items():
+        if events in strangers:
+            found._refuse(arrivals, NOT_YOURS)
+            continue
         service = services.get(events.service_id)
         verdict = judge(events, service, window)
         if service is None or verdict == WAITS:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from services.billing.metering.arrivals import Arrival
+from services.billing.metering.arrivals import Arrival, mark_before
 from services.chassis.database import Connection
 
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -25,6 +25,8 @@ class Generations:
 
     current: int
     previous: int | None
+    before_principals: tuple[int, ...] = ()
+    """Those that may hold keys of (tenant, source, id), from before principals were part of keys."""
 
 
 async def generations(db: Connection, now: datetime, window: timedelta) -> Generations:
@@ -33,8 +35,9 @@ async def generations(db: Connection, now: datetime, window: timedelta) -> Gener
     if newest is None or now - newest >= window:
         await _rotate(db, now, window)
     await db.execute(f"select pg_advisory_xact_lock_shared({_LOCK})")
-    numbers = [row["no"] for row in await db.fetch("select no from key_generation order by no desc limit 2")]
-    return Generations(numbers[0], numbers[1] if len(numbers) > 1 else None)
+    found = await db.fetch("select no, with_principal from key_generation order by no desc limit 2")
+    before = tuple(row["no"] for row in found if not row["with_principal"])
+    return Generations(found[0]["no"], found[1]["no"] if len(found) > 1 else None, before)
 
 
 async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
@@ -45,7 +48,7 @@ async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
         return
     no = 1 if newest is None else newest["no"] + 1
     await db.execute(f"create table usage_key_{no:d} (event_key uuid primary key, payload_hash bigint not null)")
-    await db.execute("insert into key_generation (no, started_at) values ($1, $2)", no, now)
+    await db.execute("insert into key_generation (no, started_at, with_principal) values ($1, $2, true)", no, now)
     for row in await db.fetch("delete from key_generation where no < $1 returning no", no - 1):
         await db.execute(f"drop table usage_key_{row['no']:d}")
 
@@ -80,8 +83,20 @@ class Known:
 
 async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
     """Which of these were counted before."""
-    found, marks = Known(), [arrival.mark for arrival in arrivals]
-    for no in filter(None, (where.previous, where.current)):
+    numbers = [no for no in (where.previous, where.current) if no is not None]
+    return await _found(db, numbers, [arrival.mark for arrival in arrivals])
+
+
+async def known_before_principals(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+    """Which of these were counted under a key without a principal, whoever sent them then."""
+    if not where.before_principals:
+        return Known()
+    return await _found(db, where.before_principals, [mark_before(arrival) for arrival in arrivals])
+
+
+async def _found(db: Connection, numbers: Sequence[int], marks: Sequence[bytes]) -> Known:
+    found = Known()
+    for no in numbers:
         row = await db.fetchrow(_KNOWN.format(no=no), marks)
         if row is not None:
             found.again.update(row["again"] or ())

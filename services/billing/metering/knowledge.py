@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.catalogue import Aggregation, Meter, Plan
 from services.billing.domain.meters import Meters, MeterVersion
-from services.billing.domain.usage import Reading, Service
+from services.billing.domain.usage import Likeness, Reading, Service
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
@@ -33,6 +33,7 @@ class Tenant:
     no: int
     zone: ZoneInfo
     closed_until: datetime
+    reseller_id: str | None = None
 
 
 class Knowledge:
@@ -142,4 +143,21 @@ async def load_meters(db: Connection) -> Meters:
 async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, Tenant]:
     """Tenants whose usage is about to be counted, held shared until the transaction ends."""
     found = await rows(sql.share_tenants(db, ids=sorted(ids)))
-    return {row["id"]: Tenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"]) for row in found}
+    return {
+        row["id"]: Tenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"], row["reseller_id"])
+        for row in found
+    }
+
+
+async def strangers_among(db: Connection, groups: Iterable[Likeness], tenants: Mapping[str, Tenant]) -> set[Likeness]:
+    """Usage of a reseller whose tenant is another's by now: the door did not know it yet. The tenants are held."""
+    theirs = {
+        events for events in groups
+        if events.principal is not None and events.tenant_id in tenants
+        and events.principal != tenants[events.tenant_id].reseller_id
+    }  # fmt: skip
+    if not theirs:
+        return theirs
+    found = await rows(sql.resellers_among(db, ids=sorted({events.principal or "" for events in theirs})))
+    resellers = {row["id"] for row in found}
+    return {events for events in theirs if events.principal in resellers}

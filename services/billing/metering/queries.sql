@@ -13,12 +13,12 @@ returning no, service_id, meter, version, dimensions;
 
 -- name: add_block(arrived_on, part, first_at, last_at, tenants, ns, events)!
 -- The raw events of a slice.
-insert into usage_block (arrived_on, part, first_at, last_at, tenants, ns, events)
-values (:arrived_on, :part, :first_at, :last_at, :tenants, :ns, :events);
+insert into usage_block (arrived_on, part, first_at, last_at, tenants, ns, events, with_principal)
+values (:arrived_on, :part, :first_at, :last_at, :tenants, :ns, :events, true);
 
 -- name: blocks(tenants, starts, ends)
 -- Blocks that may hold events of some tenants in `[starts, ends)`.
-select tenants, ns, events from usage_block
+select tenants, ns, events, with_principal from usage_block
 where last_at >= :starts and first_at < :ends and tenants && :tenants::int[];
 
 -- name: counted_beyond(instant)$

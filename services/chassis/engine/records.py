@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
+from schemas.identity import event_name
 from services.chassis import store
 from services.chassis.database import is_infrastructure, told
 from services.chassis.engine.batches import Record
@@ -73,11 +74,18 @@ def read(piece: Slice, table: Routes) -> Reading:
 
 def _arrival(record: Record, wire: Wire) -> Arrival:
     event = typed(wire)
-    name = "\x00".join((wire.subject, wire.source, wire.id)).encode()
     content = blake2b(wire.type.encode() + b"\x00" + bytes(wire.data), digest_size=8).digest()
-    return Arrival(
-        record, event, UUID(bytes=blake2b(name, digest_size=16).digest()), int.from_bytes(content, "big", signed=True)
-    )
+    key = _key(event_name(wire.subject, wire.source, wire.id, wire.principal))
+    return Arrival(record, event, key, int.from_bytes(content, "big", signed=True))
+
+
+def _key(name: str) -> UUID:
+    return UUID(bytes=blake2b(name.encode(), digest_size=16).digest())
+
+
+def key_before(event: Event[Payload]) -> UUID:
+    """What the inbox knew an event by before principals were part of its name."""
+    return _key(event_name(event.subject, event.source, event.id))
 
 
 async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful: bool) -> None:
@@ -95,6 +103,7 @@ async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful:
 
 async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
     """Those that have not acted before. The same id with other content is refused."""
+    arrivals = await _not_before(arrivals, unit)
     if not arrivals:
         return []
     first: dict[UUID, Arrival] = {}
@@ -109,6 +118,22 @@ async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
         elif seen.get(arrival.key, first[arrival.key].content_hash) != arrival.content_hash:
             unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
     return fresh
+
+
+async def _not_before(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
+    """Those that did not act before principals were part of names; any principal counts as the sender of that time."""
+    before = {key_before(arrival.event): arrival for arrival in arrivals if arrival.event.principal is not None}
+    known = await store.known_before_principals(unit.db, before) if before else {}
+    if not known:
+        return arrivals
+    found = []
+    for arrival in arrivals:
+        said = known.get(key_before(arrival.event)) if arrival.event.principal is not None else None
+        if said is None:
+            found.append(arrival)
+        elif said != arrival.content_hash:
+            unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
+    return found
 
 
 def _unit_of(arrival: Arrival, unit: SliceUnit, parcel: Parcel) -> Unit:

@@ -1,7 +1,7 @@
 """Whether an event may come in: every check, over a snapshot of what is known. All faults are found, not the first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
@@ -297,8 +297,8 @@ def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:
     index = typed.incoming.index
     if not isinstance(typed.data, OrderPlaced):
         return Admitted(index, event)
-    order_id = identity.order_id(typed.subject, event.source, event.id)
-    return Admitted(index, event, order_id, content_of(typed))
+    order_id = identity.order_id(typed.subject, event.source, event.id, principal.id)
+    return Admitted(index, replace(event, order_id=order_id), order_id, content_of(typed))
 
 
 def content_of(order: Typed) -> bytes:

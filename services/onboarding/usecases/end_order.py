@@ -14,6 +14,7 @@ from schemas.tenants import (
 )
 from services.chassis.unit import Unit
 from services.onboarding import metrics, store
+from services.onboarding.domain.authority import NOT_YOURS, NOT_YOURS_EXPLANATION
 from services.onboarding.domain.orders import ItemState, settled
 from services.onboarding.store import sql
 
@@ -61,6 +62,23 @@ def _outcome(item: asyncpg.Record) -> ItemOutcome:
     return ItemOutcome(
         item=item["n"], service_id=item["service_id"], done=item["state"] == ItemState.DONE,
         explanation=(item["fault"] or "")[:EXPLANATION_LENGTH_MAX],
+    )  # fmt: skip
+
+
+async def refuse_order(order: asyncpg.Record, unit: Unit) -> None:
+    """End an order of a tenant that is another reseller's, and tell its sender."""
+    for item in await store.items(unit.db, order["id"]):
+        await sql.settle_item(
+            unit.db, order_id=order["id"], n=item["n"], state=ItemState.FAILED, fault=NOT_YOURS
+        )  # nothing was begun
+    await sql.set_order_state(unit.db, id=order["id"], state=OrderState.FAILED)
+    metrics.ORDERS.labels(OrderState.FAILED).inc()
+    unit.publish(
+        OrderFailed(
+            order_id=order["id"], reference=order["reference"], reason=NOT_YOURS, explanation=NOT_YOURS_EXPLANATION,
+            sender=order["principal"],
+        ),
+        subject=order["tenant_id"],
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ async def test_an_order_is_in_kafka_when_it_is_answered(world: World) -> None:
     sent = order("A", id="o-1")
     answer = await world.post(sent)
     tenant = tenant_of("A")
-    expected = identity.order_id(tenant, "/portal", "o-1")
+    expected = identity.order_id(tenant, "/portal", "o-1", "VAR-A")
     assert answer.status == 202
     assert answer.body == {
         "accepted": [

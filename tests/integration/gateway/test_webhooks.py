@@ -12,6 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, Visit
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.signals import Severity
+from schemas.tenants import OrderFailed
 from services.gateway.adapters import webhook
 from services.local.ports import free_port
 from tests.integration.gateway.receivers import (
@@ -98,6 +99,25 @@ async def test_a_reseller_does_not_hear_how_the_others_stood(served: World) -> N
         events = [item.verified(served.secrets["VAR-A"])[0] for item in receiver.told]
     assert "vicino.tenant.assigned.v1" in {event["type"] for event in events}
     assert not [item for item in receiver.told if b"ranking" in item.body or b"VAR-OTHER" in item.body]
+
+
+async def test_only_the_sender_hears_that_an_order_for_anothers_tenant_failed_and_learns_no_names(
+    served: World,
+) -> None:
+    failed = OrderFailed(
+        order_id=str(uuid4()), reference="ORD-1", reason="not_yours", explanation="another's", sender="VAR-B"
+    )
+    async with receiving(answering("200 OK")) as theirs, receiving(answering("200 OK")) as senders:
+        await point(served, "VAR-A", theirs)
+        await point(served, "VAR-B", senders)
+        await served.tell(tenant_of("A"), failed)
+        await served.gateway.settled()
+        assert [item for item in theirs.told if failed.order_id.encode() in item.body] == []
+        (told,) = [item for item in senders.told if failed.order_id.encode() in item.body]
+        event = told.verified(served.secrets["VAR-B"])[0]
+    assert (event["type"], event["subject"]) == ("vicino.order.failed.v1", tenant_of("A"))
+    assert event["data"]["reason"] == "not_yours"
+    assert b"Firm A" not in told.body
 
 
 HOSTILE: dict[str, tuple[Behaviour, str]] = {
