@@ -16,6 +16,14 @@ class AlertKind(StrEnum):
     INCIDENT = "incident"
 
 
+class EscalationReason(StrEnum):
+    """Why the operator joins."""
+
+    NOT_ACKNOWLEDGED = "not_acknowledged"
+    DELIVERY_FAILED = "delivery_failed"
+    NO_RESELLER = "no_reseller"
+
+
 class AlertState(StrEnum):
     """Life of an alert. `escalated` is still open: the provider's desk has joined."""
 
@@ -49,6 +57,28 @@ class AlertOpened(Payload, type="vicino.alert.opened.v1", topic=ALERTS):
     visit: Visit
 
 
+class AlertRaised(Payload, type="vicino.alert.raised.v1", topic=ALERTS):
+    """An open alert became more severe: it is told again, with the deadlines of its new severity.
+
+    What was acknowledged before must be acknowledged again.
+    """
+
+    alert_id: Uuid
+    kind: AlertKind
+    severity: Severity
+    before: Severity
+    state: AlertState
+    """`open`, or `escalated`: then the operator is told as well."""
+    service_id: Uuid
+    sku: Key
+    reseller_id: Key
+    summary: Text
+    raised_at: Instant
+    acknowledge_by: Instant
+    resolve_by: Instant | None
+    visit: Visit
+
+
 class AlertAcknowledged(Payload, type="vicino.alert.acknowledged.v1", topic=ALERTS):
     """The reseller took the alert in hand; it will not escalate for want of an answer."""
 
@@ -59,7 +89,7 @@ class AlertAcknowledged(Payload, type="vicino.alert.acknowledged.v1", topic=ALER
 
 
 class AlertEscalated(Payload, type="vicino.alert.escalated.v1", topic=ALERTS):
-    """Nobody acknowledged in time: the operator is told and joins; the reseller stays the face."""
+    """Nobody acknowledged in time, or nobody could be told: the operator joins; the reseller stays the face."""
 
     alert_id: Uuid
     reseller_id: Key
@@ -68,6 +98,8 @@ class AlertEscalated(Payload, type="vicino.alert.escalated.v1", topic=ALERTS):
     summary: Text
     acknowledge_by: Instant
     escalated_at: Instant
+    reason: Key = EscalationReason.NOT_ACKNOWLEDGED
+    """`not_acknowledged`, `delivery_failed` or `no_reseller`."""
 
 
 class AlertResolved(Payload, type="vicino.alert.resolved.v1", topic=ALERTS):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertResolved
+from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved
 from schemas.billing import InvoiceIssued
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
@@ -145,6 +145,12 @@ async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
     )
 
 
+async def alert_raised(event: Event[AlertRaised], unit: Unit) -> None:
+    """Trouble is worse than it was, and must be acknowledged again."""
+    changed = {"severity", "summary", "acknowledge_by", "resolve_by", "visit"}
+    await sql.raise_alert(unit.db, id=event.data.alert_id, changes=event.data.model_dump(mode="json", include=changed))
+
+
 async def _stamp(alert_id: str, unit: Unit, **stamps: Any) -> None:
     none = dict.fromkeys(("notified_at", "acknowledged_at", "escalated_at", "resolved_at"))
     await sql.stamp_alert(unit.db, id=alert_id, **{**none, **stamps})
@@ -202,6 +208,7 @@ ROUTES = routes(
     on(ResellerRegistered, reseller_registered),
     on(InvoiceIssued, invoice_issued),
     on(AlertOpened, alert_opened),
+    on(AlertRaised, alert_raised),
     on(AlertAcknowledged, alert_acknowledged),
     on(AlertEscalated, alert_escalated),
     on(AlertResolved, alert_resolved),

@@ -55,6 +55,10 @@ values (:id, :tenant_id, :number, :issued_on, :total, :document) on conflict do 
 insert into alert (id, tenant_id, document) values (:id, :tenant_id, :document)
 on conflict (id) do update set tenant_id = excluded.tenant_id, document = excluded.document;
 
+-- name: raise_alert(id, changes)!
+-- An alert that became more severe: an earlier acknowledgement was of something less.
+update alert set document = document || :changes::jsonb, acknowledged_at = null where id = :id;
+
 -- name: stamp_alert(id, notified_at, acknowledged_at, escalated_at, resolved_at)!
 -- What happened to an alert, and when; the first time counts.
 insert into alert (id, notified_at, acknowledged_at, escalated_at, resolved_at)

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from schemas.alerts import AlertEscalated, AlertOpened, AlertResolved
+from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
 from schemas.billing import InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
@@ -53,6 +53,13 @@ async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
     await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
 
 
+async def alert_raised(event: Event[AlertRaised], unit: Unit) -> None:
+    """The assigned reseller hears that it is worse, and the operator, if the operator has joined."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    if event.data.state is AlertState.ESCALATED:
+        await _tell(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
+
+
 async def alert_resolved(event: Event[AlertResolved], unit: Unit) -> None:
     """And of its end."""
     await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
@@ -100,6 +107,7 @@ ROUTES = routes(
     on(OrderPartiallyCompleted, order_partially_completed),
     on(OrderFailed, order_failed),
     on(AlertOpened, alert_opened),
+    on(AlertRaised, alert_raised),
     on(AlertResolved, alert_resolved),
     on(AlertEscalated, alert_escalated),
     on(InvoiceIssued, invoice_issued),

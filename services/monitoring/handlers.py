@@ -1,13 +1,14 @@
 """Events in: signs of life, trouble, answers; and who serves whom."""
 
-from schemas.alerts import AlertKind
+from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, AlertRaised, EscalationReason
 from schemas.catalogue import CataloguePublished, ResellerRegistered
-from schemas.deliveries import DeliverySucceeded
+from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event, Payload
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven, Severity
 from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Rejected, Unit
+from services.monitoring import metrics
 from services.monitoring.alerting import Trouble, move, open_alert
 from services.monitoring.domain.alerts import Move
 from services.monitoring.jobs import LateBeat, Report, is_anothers, late_beat, report, wind_up
@@ -89,6 +90,17 @@ async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> Non
         await sql.note_notified(unit.db, id=event.data.alert_id, at=event.data.delivered_at)
 
 
+async def delivery_failed(event: Event[DeliveryFailed], unit: Unit) -> None:
+    """Whoever should have been told was not, for good: the next one is told at once, whatever the calendar says."""
+    data = event.data
+    if data.alert_id is None:
+        return
+    if data.about in (AlertOpened.wire_type, AlertRaised.wire_type) and data.recipient != OPERATOR:
+        await move(data.alert_id, Move.ESCALATE, "delivery", unit, EscalationReason.DELIVERY_FAILED)
+    elif data.about in (AlertEscalated.wire_type, AlertRaised.wire_type):
+        metrics.UNTOLD.inc()
+
+
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
     """Who is told from now on."""
     data = event.data
@@ -122,6 +134,7 @@ ROUTES = routes(
     on(ResolutionGiven, resolution_given),
     on(ProvisioningFailed, provisioning_failed),
     on(DeliverySucceeded, delivery_succeeded),
+    on(DeliveryFailed, delivery_failed),
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(CataloguePublished, catalogue_published),

@@ -5,8 +5,11 @@ from prometheus_client import Counter
 from schemas.alerts import AlertKind
 
 ALERTS = Counter("vicino_monitoring_alerts_total", "Alerts, by kind and what happened", ["kind", "event"])
+UNTOLD = Counter(
+    "vicino_monitoring_untold_alerts_total", "Alerts of which the operator, the last one to be told, could not be told"
+)
 
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _kind in AlertKind:
-    for _event in ("opened", "acknowledged", "escalated", "resolved"):
+    for _event in ("opened", "raised", "acknowledged", "escalated", "resolved"):
         ALERTS.labels(_kind, _event)

@@ -53,7 +53,21 @@ on conflict do nothing returning id;
 
 -- name: lock_alert(id)^
 -- An alert, held: of an answer and an escalation at the same moment, one comes first.
-select id, tenant_id, service_id, sku, kind, reseller_id, summary, state, acknowledge_by from alert where id = :id for update;
+select id, tenant_id, service_id, sku, kind, severity, reseller_id, summary, state, acknowledge_by
+from alert where id = :id for update;
+
+-- name: lock_open_alert(fingerprint)^
+-- The open alert of some trouble, held.
+select id, tenant_id, service_id, sku, kind, severity, reseller_id, summary, state, acknowledge_by
+from alert where fingerprint = :fingerprint and state <> 'resolved' for update;
+
+-- name: is_known_alert(id)$
+-- Whether the fact that an alert is named after has opened it before.
+select true from alert where id = :id;
+
+-- name: raise_alert(id, severity, summary, state, acknowledge_by)!
+-- An alert that became more severe.
+update alert set severity = :severity, summary = :summary, state = :state, acknowledge_by = :acknowledge_by where id = :id;
 
 -- name: open_alert_of(fingerprint)$
 -- The open alert of some trouble.

@@ -18,11 +18,23 @@ def _line(text: object) -> str:
     return " ".join(str(text).split())[:200]
 
 
+_WHY = {
+    "delivery_failed": "The reseller could not be told of this alert; the service desk joins.",
+    "no_reseller": "The tenant of this alert has no reseller; the service desk joins.",
+}
+
+
+def _why(data: dict[str, Any]) -> str:
+    if "before" in data:
+        return f"This alert, which the service desk has joined, rose from {data['before']} to {data['severity']}."
+    return _WHY.get(str(data.get("reason")), "Nobody has acknowledged this alert in time; the service desk joins.")
+
+
 def _body(event: dict[str, Any]) -> str:
     data, tenant = event["data"], event["data"]["tenant"]
     who, person = data.get("contact") or {}, tenant.get("contact") or {}
     return "\n".join([
-        "Nobody has acknowledged this alert in time; the service desk joins.",
+        _why(data),
         "",
         f"Tenant:     {tenant['name']} ({tenant['external_id']})",
         f"Service:    {data['sku']} {data['service_id']}",

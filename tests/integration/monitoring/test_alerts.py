@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertResolved
+from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved
 from schemas.catalogue import CataloguePublished, ResellerRegistered
+from schemas.deliveries import Channel, DeliveryFailed
 from schemas.envelope import Event
-from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported
+from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, Severity
 from schemas.tenants import ServiceActivated, TenantAssigned
 from services.chassis.clock import ManualClock
 from services.local.demo.world import PARTIES
@@ -104,4 +107,79 @@ async def test_only_the_alerts_reseller_may_answer_and_an_answer_stops_the_clock
     await desk.say(answer)
     await desk.after(days=2)
     assert len(await desk.service.published(AlertAcknowledged)) == 1
+    assert await desk.service.published(AlertEscalated) == []
+
+
+def incident(service_id: str, severity: str, summary: str = "down") -> IncidentReported:
+    return IncidentReported.model_validate({"service_id": service_id, "severity": severity, "summary": summary})
+
+
+async def serve(desk: Desk, service_id: str) -> None:
+    """Make one more service known."""
+    data = {"service_id": service_id, "order_id": TENANT, "item": 0, "sku": "ERP-CLOUD", "quantities": {}}
+    await desk.say(ServiceActivated.model_validate({**data, "effective_at": NOW}))
+
+
+async def test_more_severe_trouble_raises_the_open_alert_and_less_severe_never_lowers_it(desk: Desk) -> None:
+    for n, (first, second) in enumerate(product(Severity, Severity), 1):
+        service_id = str(UUID(int=n))
+        await serve(desk, service_id)
+        await desk.say(incident(service_id, first))
+        await desk.say(incident(service_id, second, "worse"))
+    opened = {e.data.service_id: e.data for e in await desk.service.published(AlertOpened)}
+    raised = {e.data.service_id: e.data for e in await desk.service.published(AlertRaised)}
+    rows = {row["service_id"]: row for row in await desk.service.sql("select * from alert")}
+    due = {data.severity: data.acknowledge_by for data in opened.values()}
+    for n, (first, second) in enumerate(product(Severity, Severity), 1):
+        service_id, more = str(UUID(int=n)), second < first
+        assert (service_id in raised) == more, (first, second)
+        assert rows[service_id]["severity"] == min(first, second), (first, second)
+        assert rows[service_id]["acknowledge_by"] == due[min(first, second)], (first, second)
+        if more:
+            said = raised[service_id]
+            assert (said.before, said.severity, said.summary) == (first, second, "worse")
+            assert said.alert_id == opened[service_id].alert_id
+
+
+async def test_a_raised_alert_is_answered_anew_and_climbs_at_its_new_deadline(desk: Desk) -> None:
+    await desk.say(incident(SERVICE, "P4"))
+    (opened,) = await desk.service.published(AlertOpened)
+    await desk.say(AcknowledgementGiven(alert_id=opened.data.alert_id, by="desk"))
+    await desk.say(incident(SERVICE, "P1"))
+    await desk.after(minutes=59)
+    assert await desk.service.published(AlertEscalated) == []
+    await desk.after(minutes=2)
+    assert len(await desk.service.published(AlertEscalated)) == 1
+
+
+FRIDAY_EVENING, HOLIDAY, NOON = (
+    datetime(2026, 12, 4, 17, 1, tzinfo=UTC), datetime(2026, 12, 25, 3, tzinfo=UTC), datetime(2026, 12, 3, 11, tzinfo=UTC),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [FRIDAY_EVENING, HOLIDAY, NOON], ids=["friday evening", "a holiday", "a working noon"])
+async def test_an_alert_that_nobody_could_be_told_of_climbs_at_once(desk: Desk, at: datetime) -> None:
+    desk.clock.advance(at - desk.clock.now())
+    for n, severity in enumerate(Severity, 1):
+        await serve(desk, str(UUID(int=n)))
+        await desk.say(incident(str(UUID(int=n)), severity))
+    opened = await desk.service.published(AlertOpened)
+    for each in opened:
+        failed = {"notification_id": str(uuid4()), "about": each.type, "alert_id": each.data.alert_id, "attempts": 1}
+        said = {**failed, "recipient": "VAR-TO-01", "channel": Channel.WEBHOOK, "explanation": "410"}
+        await desk.say(DeliveryFailed.model_validate(said))
+        await desk.say(DeliveryFailed.model_validate({**said, "notification_id": str(uuid4())}))
+    escalated = await desk.service.published(AlertEscalated)
+    assert {e.data.alert_id for e in escalated} == {e.data.alert_id for e in opened}
+    assert len(escalated) == len(Severity)
+    assert {(e.data.reason, e.data.escalated_at) for e in escalated} == {("delivery_failed", at)}
+
+
+async def test_an_alert_somebody_has_in_hand_does_not_climb_for_a_failed_delivery(desk: Desk) -> None:
+    await desk.say(incident(SERVICE, "P1"))
+    (opened,) = await desk.service.published(AlertOpened)
+    await desk.say(AcknowledgementGiven(alert_id=opened.data.alert_id, by="desk"))
+    failed = {"notification_id": TENANT, "about": opened.type, "alert_id": opened.data.alert_id, "attempts": 9}
+    said = {**failed, "recipient": "VAR-TO-01", "channel": Channel.WEBHOOK, "explanation": "no answer"}
+    await desk.say(DeliveryFailed.model_validate(said))
     assert await desk.service.published(AlertEscalated) == []

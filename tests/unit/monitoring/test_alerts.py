@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alerts import AlertState
-from services.monitoring.domain.alerts import Move, after, fingerprint
+from schemas.signals import Severity
+from services.monitoring.domain.alerts import Move, after, fingerprint, is_more_severe, raised
 
 RANK = {AlertState.OPEN: 0, AlertState.ESCALATED: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
 
@@ -38,3 +39,20 @@ def test_trouble_is_the_same_only_for_the_same_tenant_service_and_kind(
     mine = fingerprint(str(tenant), str(service), kind)
     assert mine == fingerprint(str(tenant), str(service), kind)
     assert mine != fingerprint(str(tenant), str(service), kind + "x")
+
+
+@given(st.lists(st.sampled_from(Severity), min_size=1, max_size=8))
+def test_in_whatever_order_trouble_comes_the_alert_ends_at_the_most_severe(reported: list[Severity]) -> None:
+    now = reported[0]
+    for severity in reported:
+        now = severity if is_more_severe(severity, now) else now
+    assert now == min(reported)
+
+
+def test_a_raised_alert_must_be_acknowledged_again_and_never_leaves_the_operator() -> None:
+    assert {state: raised(state) for state in AlertState} == {
+        AlertState.OPEN: AlertState.OPEN,
+        AlertState.ACKNOWLEDGED: AlertState.OPEN,
+        AlertState.ESCALATED: AlertState.ESCALATED,
+        AlertState.RESOLVED: None,
+    }
