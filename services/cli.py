@@ -2,28 +2,25 @@
 
 import asyncio
 import importlib
-import json
-import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
-from asyncpg import InvalidAuthorizationSpecificationError, InvalidCatalogNameError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from services import __version__
-from services.chassis.settings import SettingsWrong, master_key, told
-from services.local.home import Home, HomeBusy, default_home
-from services.local.jars import JarsMissing
+from services.chassis.settings import SettingsWrong, told
+from services.cli_keys import credentials, keys_app
+from services.local.home import Home, default_home
+from services.local.play import cannot_go_on, play
 from services.local.roles import SERVICES, role_of
 
 app = typer.Typer(
@@ -40,32 +37,16 @@ meters_app = typer.Typer(
 )
 app.add_typer(meters_app, name="meters")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(keys_app, name="keys")
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
 ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
 PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
 console = Console()
-PARENT_CHECK_SECONDS = 0.3
-
-
-async def _when_make_is_gone(stop: Callable[[], Any]) -> None:
-    """What `make` started does not outlive it: a `kill -9` of make tells its children nothing."""
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells the end of a parent
-        await asyncio.sleep(PARENT_CHECK_SECONDS)
-    stop()
 
 
 TABLE_WIDTH = 160
 """Of what is listed: a narrower terminal breaks its lines, and cuts none."""
-
-AWAY = (OSError, InvalidAuthorizationSpecificationError, InvalidCatalogNameError)
-"""A server cannot be reached, or does not let us in: the environment's fault, not the program's."""
-
-
-def _cannot_go_on(why: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {escape(why)}", highlight=False)
-    raise typer.Exit(1)
 
 
 def _show(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
@@ -80,30 +61,6 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     return "" if value is None else escape(str(value))
-
-
-def _play(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine; SIGTERM ends it as Ctrl-C does, cleanly. Expected failures are told, not traced."""
-
-    async def guarded() -> Any:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, task.cancel)
-        watch = asyncio.create_task(_when_make_is_gone(task.cancel)) if "MAKELEVEL" in os.environ else None
-        try:
-            return await task
-        finally:
-            if watch is not None:
-                watch.cancel()
-
-    try:
-        return asyncio.run(guarded())
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        console.print("stopped.")
-        raise typer.Exit(130) from None
-    except (HomeBusy, JarsMissing, RuntimeError, *AWAY) as error:
-        _cannot_go_on(str(error) or "no answer in time")
 
 
 def _service(name: str) -> str:
@@ -137,7 +94,7 @@ def up(
                     await stack.lost()
                 console.print("stopping ...")
 
-    _play(stay())
+    play(stay())
     console.print("stopped; the data stay, and `vicino up` goes on from here.")
 
 
@@ -164,7 +121,7 @@ def demo(home: HomeOption = None) -> None:
     """Play the main job on a fresh stack and check every expectation; writes .vicino/demo.json."""
     from services.local.demo.story import run
 
-    if not _play(run(home or default_home(), console)):
+    if not play(run(home or default_home(), console)):
         raise typer.Exit(1)
 
 
@@ -177,7 +134,7 @@ def dsn(name: ServiceArgument, home: HomeOption = None) -> None:
     folder, role = Home(home or default_home()), role_of(_service(name))
     port = folder.recall("ports").get("postgres")
     if port is None:
-        _cannot_go_on(f"{folder.path} holds no PostgreSQL: was `vicino up` ever started there?")
+        cannot_go_on(f"{folder.path} holds no PostgreSQL: was `vicino up` ever started there?")
     sys.stdout.write(f"postgresql://{role}:{folder.password(role)}@127.0.0.1:{port}/{DATABASE}\n")
 
 
@@ -187,9 +144,9 @@ def serve(name: ServiceArgument) -> None:
     try:
         importlib.import_module(f"services.{_service(name)}.app").main()
     except ValidationError as error:
-        _cannot_go_on(told(error))
+        cannot_go_on(told(error))
     except SettingsWrong as error:
-        _cannot_go_on(str(error))
+        cannot_go_on(str(error))
 
 
 @app.command()
@@ -198,7 +155,7 @@ def migrate(name: ServiceArgument, postgres_url: PostgresOption) -> None:
     from services.chassis.migrate import migrate as apply
 
     module = importlib.import_module(f"services.{_service(name)}.app")
-    _play(apply(postgres_url, name, module.MIGRATIONS))
+    play(apply(postgres_url, name, module.MIGRATIONS))
 
 
 @app.command()
@@ -210,7 +167,7 @@ def prepare(
     """Make the database, a role and schema per service, and the topics. Passwords come as VICINO_<SERVICE>_PASSWORD."""
     from services.local.prepare import prepare as make
 
-    _play(make(superuser_url, bootstrap, replicas))
+    play(make(superuser_url, bootstrap, replicas))
     console.print("the database, roles, schemas and topics are there.")
 
 
@@ -220,19 +177,7 @@ def show_version() -> None:
     console.print(__version__, highlight=False)
 
 
-@app.command()
-def credentials(
-    service_id: Annotated[UUID, typer.Argument(help="The service instance, as the console shows it.")],
-    key: Annotated[str, typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; better not typed.")],
-) -> None:
-    """Print how a service instance's users reach its database."""
-    from services.onboarding.domain.credentials import derive
-
-    try:
-        found = derive(master_key(key), str(service_id))
-    except SettingsWrong as error:
-        _cannot_go_on(str(error))
-    console.print_json(json.dumps({"database": found.database, "user": found.role, "password": found.password}))
+app.command()(credentials)
 
 
 @topics_app.command("list")
@@ -259,7 +204,7 @@ def topics_apply(
     from schemas.topics import TOPICS
     from services.chassis.admin import ensure_topics
 
-    made = _play(ensure_topics(bootstrap, TOPICS, prefix=prefix, replicas=replicas))
+    made = play(ensure_topics(bootstrap, TOPICS, prefix=prefix, replicas=replicas))
     console.print(f"{len(made)} topics made; the others were there.")
 
 
@@ -274,7 +219,7 @@ def rejects_list(
     from services.chassis.rejects import listed
 
     columns = ("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
-    _show(columns, _play(listed(postgres_url, _service(name), reason, limit)))
+    _show(columns, play(listed(postgres_url, _service(name), reason, limit)))
 
 
 @rejects_app.command("replay")
@@ -289,7 +234,7 @@ def rejects_replay(
 
     if reason is None and not reject_id:
         raise typer.BadParameter("say which: --reason or --id")
-    n = _play(replay(postgres_url, _service(name), reject_id or [], reason))
+    n = play(replay(postgres_url, _service(name), reject_id or [], reason))
     console.print(f"{n} records will be sent again.")
 
 
@@ -304,7 +249,7 @@ def jobs_list(
     from services.chassis.rejects import jobs_in
 
     columns = ("id", "kind", "key", "run at", "attempt", "last error")
-    _show(columns, _play(jobs_in(postgres_url, _service(name), state, limit)))
+    _show(columns, play(jobs_in(postgres_url, _service(name), state, limit)))
 
 
 @jobs_app.command("retry")
@@ -316,7 +261,7 @@ def jobs_retry(
     """Give failed jobs all their attempts again."""
     from services.chassis.rejects import retry
 
-    n = _play(retry(postgres_url, _service(name), job_id))
+    n = play(retry(postgres_url, _service(name), job_id))
     console.print(f"{n} of {len(job_id)} had failed and will be tried again.")
 
 
@@ -332,7 +277,7 @@ def meters_list(postgres_url: PostgresOption) -> None:
     from services.billing.metering.tools import definitions
 
     columns = ("meter", "version", "counts from", "aggregation", "reads", "filter", "kept apart by")
-    _show(columns, _play(definitions(postgres_url)))
+    _show(columns, play(definitions(postgres_url)))
 
 
 @meters_app.command("verify")
@@ -356,7 +301,7 @@ def meters_verify(
                 console.print(told, markup=False, highlight=False)
         return buckets, differences
 
-    buckets, differences = _play(compare())
+    buckets, differences = play(compare())
     console.print(f"{buckets} buckets compared with their events, {differences} differ.")
     if differences:
         console.print("To add them up again: vicino meters rebuild, with the same options.")
@@ -381,7 +326,7 @@ def meters_rebuild(
             buckets += n
         return buckets
 
-    console.print(f"{_play(again())} buckets added up again.")
+    console.print(f"{play(again())} buckets added up again.")
 
 
 def main() -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.chassis.sealing import KeyRing
+
 MASTER_KEY_BYTES = 32
 PREFIX = "VICINO_"
 
@@ -22,17 +24,20 @@ def told(error: ValidationError) -> str:
     return "; ".join(name + fault["msg"] for name, fault in zip(names, faults, strict=True))
 
 
-def master_key(text: str) -> bytes:
-    """The master key from its base64. Raises `SettingsWrong`."""
+def master_key(text: str, name: str = "VICINO_MASTER_KEY") -> bytes:
+    """A master key from its base64; `name` is the setting it came in. Raises `SettingsWrong`."""
     try:
         key = b64decode(text, validate=True)
     except binascii.Error:
-        raise SettingsWrong(
-            f"VICINO_MASTER_KEY must hold {MASTER_KEY_BYTES} bytes in base64: this is not base64"
-        ) from None
+        raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} bytes in base64: this is not base64") from None
     if len(key) != MASTER_KEY_BYTES:
-        raise SettingsWrong(f"VICINO_MASTER_KEY must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
+        raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
     return key
+
+
+def key_ring(current: bytes, old: str) -> KeyRing:
+    """A ring of the current key and an old one in base64; empty: there is none. Raises `SettingsWrong`."""
+    return KeyRing(current, (master_key(old, "VICINO_MASTER_KEY_OLD"),) if old else ())
 
 
 class ServiceSettings(BaseSettings):
@@ -57,6 +62,8 @@ class ServiceSettings(BaseSettings):
     clock_file: Path | None = None
     """A steered clock's file (`chassis/clock.py`); without it, the machine's clock."""
     master_key: SecretStr | None = None
+    master_key_old: SecretStr | None = None
+    """The key before the current one: it still opens what was sealed under it, until `vicino keys rotate` is through."""
     operator_token: SecretStr | None = None
     instance: str | None = None
     """Static group membership: a name that this copy keeps over restarts, unique among the copies of a service."""
@@ -75,6 +82,10 @@ class ServiceSettings(BaseSettings):
         if self.master_key is None:
             raise SettingsWrong("VICINO_MASTER_KEY is not set: give 32 random bytes in base64")
         return master_key(self.master_key.get_secret_value())
+
+    def keys(self) -> KeyRing:
+        """The current master key and, while it is replaced, the one before. Raises `SettingsWrong`."""
+        return key_ring(self.key(), self.master_key_old.get_secret_value() if self.master_key_old else "")
 
     def token(self) -> str:
         """The operator's token. Raises `SettingsWrong` when it is absent."""

@@ -42,8 +42,8 @@ def build(settings: GatewaySettings) -> Service:
     """The composition root."""
     if settings.webhook_allow_private:
         log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
-    people = People(settings.key())
-    webhooks = WebhookSender(settings.key(), settings.webhook_allow_private)
+    people = People(settings.keys())
+    webhooks = WebhookSender(settings.keys(), settings.webhook_allow_private)
     very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 

@@ -18,6 +18,7 @@ from services.gateway.domain.faults import Fault, Reason, Refused
 from services.gateway.domain.placing import key_of
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
+from services.gateway.sealed import tenant_contact
 from services.gateway.store import Accepted, Answer, sql
 
 SEND_TIMEOUT_SECONDS = 10.0
@@ -123,7 +124,7 @@ class Intake:
                 raise Refused([_id_reuse(item.index)])
             return before
         if isinstance(event.data, OrderPlaced) and event.data.tenant is not None:
-            person = self._people.seal(event.data.tenant.contact.model_dump())
+            person = self._people.seal(event.data.tenant.contact.model_dump(), tenant_contact(event.subject))
             await sql.keep_contact(db, id=event.subject, contact=person)
         return None
 

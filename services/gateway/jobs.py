@@ -15,7 +15,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.database import Connection
 from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, NotYet, RetryLater, handle
 from services.chassis.unit import Args, Unit
-from services.gateway import metrics
+from services.gateway import metrics, sealed
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.schedule import (
@@ -83,9 +83,11 @@ async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[
         raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
     data["tenant"] = {"tenant_id": tenant["id"], "external_id": tenant["external_id"], "name": tenant["name"]}
     if row["alert_id"] is not None:
-        data["tenant"]["contact"] = people.open(tenant["contact"])
+        data["tenant"]["contact"] = people.open(tenant["contact"], sealed.tenant_contact(tenant["id"]))
         reseller = await sql.reseller(db, id=data["reseller_id"])
-        data["contact"] = people.open(reseller["contact"]) if reseller else None
+        data["contact"] = (
+            people.open(reseller["contact"], sealed.reseller_contact(reseller["id"])) if reseller else None
+        )
     return _addressed(row, data)
 
 
@@ -101,10 +103,10 @@ def _addressed(row: asyncpg.Record, data: dict[str, Any]) -> dict[str, Any]:
 
 def _receiver(reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime) -> Receiver:
     """Where it goes; for a while after a rotation it is signed with two secrets."""
-    sealed = [reseller["webhook_secret"]]
+    kept, row = [reseller["webhook_secret"]], sealed.webhook_secret(reseller["id"])
     if reseller["webhook_secret_before"] and now < reseller["webhook_secret_changed_at"] + SECRET_OVERLAP:
-        sealed.append(reseller["webhook_secret_before"])
-    return Receiver(reseller["webhook_url"], tuple(webhooks.open_secret(secret) for secret in sealed))
+        kept.append(reseller["webhook_secret_before"])
+    return Receiver(reseller["webhook_url"], tuple(webhooks.open_secret(secret, row) for secret in kept))
 
 
 async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:

@@ -200,3 +200,29 @@ select id as notification_id, recipient, channel, about, tenant_id, alert_id, st
 from notification
 where (:recipient::text is null or recipient = :recipient) and (:state::text is null or state = :state)
 order by created_at desc, id limit :limit;
+
+-- name: tenants_with_contact()
+-- Tenants at which a person is known.
+select id from tenant where contact is not null order by id;
+
+-- name: lock_sealed_tenant(id)^
+-- The person at a tenant as it is kept, held for this transaction.
+select contact from tenant where id = :id for update;
+
+-- name: put_sealed_tenant(id, contact)!
+-- The same person, sealed under another key.
+update tenant set contact = :contact where id = :id;
+
+-- name: reseller_ids()
+-- Every reseller.
+select id from reseller order by id;
+
+-- name: lock_sealed_reseller(id)^
+-- What of a reseller is kept sealed, held for this transaction.
+select contact, webhook_secret, webhook_secret_before from reseller where id = :id for update;
+
+-- name: put_sealed_reseller(id, contact, webhook_secret, webhook_secret_before)!
+-- The same, sealed under another key.
+update reseller
+set contact = :contact, webhook_secret = :webhook_secret, webhook_secret_before = :webhook_secret_before
+where id = :id;

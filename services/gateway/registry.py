@@ -12,6 +12,7 @@ from schemas.orders import AssignmentDecided
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
+from services.gateway import sealed
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
@@ -56,7 +57,8 @@ class Registry:
             await _check_name(unit.db, Kind.RESELLER, reseller_id)
             is_new = await sql.put_reseller(
                 unit.db, id=reseller_id, name=spec.name, webhook_url=spec.webhook_url,
-                webhook_secret=self._webhooks.seal_secret(secret), contact=self._people.seal(spec.contact.model_dump()),
+                webhook_secret=self._webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id)),
+                contact=self._people.seal(spec.contact.model_dump(), sealed.reseller_contact(reseller_id)),
             )  # fmt: skip
             known = spec.model_dump(exclude={"contact", "webhook_url"})
             unit.publish(
@@ -104,8 +106,8 @@ class Registry:
         """A new signing secret; the one before signs along for a while. Raises `Problem` 404."""
         secret = new_webhook_secret()
         async with self._runtime.unit(f"secret|{uuid4()}") as unit:
-            sealed = self._webhooks.seal_secret(secret)
-            found = await sql.rotate_webhook_secret(unit.db, id=reseller_id, webhook_secret=sealed, changed_at=unit.now)
+            kept = self._webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id))
+            found = await sql.rotate_webhook_secret(unit.db, id=reseller_id, webhook_secret=kept, changed_at=unit.now)
         if found is None:
             raise Problem(404, "Not Found", "no such reseller")
         return secret

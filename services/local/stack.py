@@ -198,6 +198,8 @@ class Stack:
             "VICINO_WEBHOOK_ALLOW_PRIVATE": "true",
             "VICINO_PROVISIONING_URL": self.provisioning_url,
         }
+        if old := self.home.recall("secrets").get("master-key-old"):
+            given["VICINO_MASTER_KEY_OLD"] = old
         return environment_of(name, {**os.environ, "PYTHONUNBUFFERED": "1"}, given | self._extra)
 
     async def _start_service(self, name: str) -> None:

@@ -1,5 +1,6 @@
 """Onboarding, put together."""
 
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -11,6 +12,7 @@ from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.adapters.postgres import PostgresDriver
 from services.onboarding.handlers import ROUTES
 from services.onboarding.jobs import jobs
+from services.onboarding.rotation import remember_logins
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -24,10 +26,10 @@ class OnboardingSettings(ServiceSettings):
 
 def build(settings: OnboardingSettings) -> Service:
     """The composition root."""
-    drivers = Drivers(
-        {"postgres": PostgresDriver(settings.provisioning_url.get_secret_value(), settings.key()), "http": HttpDriver()}
-    )
-    return Service("onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers))
+    postgres = PostgresDriver(settings.provisioning_url.get_secret_value(), settings.keys())
+    drivers = Drivers({"postgres": postgres, "http": HttpDriver()})
+    remember = partial(remember_logins, driver=postgres)
+    return Service("onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers), background=(remember,))
 
 
 def main() -> None:

@@ -64,6 +64,12 @@ class UndoStep(Step):
 
     failed: str
     why: str
+    found: bool = False
+    """That what the step made is there was seen, before it is taken back."""
+
+
+class Missing(RuntimeError):
+    """What a step made is not there: it was made elsewhere, or somebody took it away. A person must look."""
 
 
 class TenantAssignedBy(StrEnum):
@@ -244,10 +250,17 @@ async def run_undo_step(job: Job[UndoStep], drivers: Drivers) -> None:
     async with job.read() as db:
         service = await sql.service(db, id=job.args.service_id)
     step = Plan.model_validate(service["plan"]).provisioning[job.args.step]
+    if job.args.step < service["steps_done"] and not job.args.found:
+        if not await drivers.of(step).exists(_instance(service), step, job.idempotency_key):
+            raise Missing(f"step {job.args.step} ({step.driver}) was made, and what it made is not there")
+        # Kept before it is taken back: a repetition that finds nothing then knows that it was there.
+        async with job.finish() as unit:
+            unit.enqueue(undo_step, job.args.model_copy(update={"found": True}))
+        return
     await drivers.of(step).deprovision(_instance(service), step, job.idempotency_key)
     async with job.finish() as unit:
         if job.args.step > 0:
-            unit.enqueue(undo_step, job.args.model_copy(update={"step": job.args.step - 1}))
+            unit.enqueue(undo_step, job.args.model_copy(update={"step": job.args.step - 1, "found": False}))
         else:
             await _fail_service(service, job.args, unit)
 

@@ -122,6 +122,10 @@ select id, tenant_id, order_id, sku, quantities, plan, state, steps_done from se
 -- A service instance.
 select id, tenant_id, order_id, sku, quantities, plan, state, steps_done from service_instance where id = :id;
 
+-- name: all_services()
+-- Every service instance there ever was.
+select id from service_instance order by id;
+
 -- name: set_service(id, state, steps_done)!
 -- How far a service instance is made.
 update service_instance set state = :state, steps_done = :steps_done where id = :id;

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
-from services.chassis.sealing import Sealer
+from services.chassis.sealing import KeyRing, Sealer
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.schedule import Outcome, Verdict, judge
 
@@ -32,6 +32,9 @@ class Receiver:
         return f"Receiver(url={self.url!r})"
 
 
+PURPOSE = "webhook-secret"
+
+
 class _Pinned(AbstractResolver):
     """Answers with the addresses that were checked, so that a second look-up cannot say something else."""
 
@@ -48,17 +51,17 @@ class _Pinned(AbstractResolver):
 class WebhookSender:
     """Posts signed notifications."""
 
-    def __init__(self, master_key: bytes, allow_private: bool) -> None:
-        self._sealer = Sealer(master_key, "webhook-secret")
+    def __init__(self, keys: KeyRing | bytes, allow_private: bool) -> None:
+        self._sealer = Sealer(keys, PURPOSE)
         self._allow_private = allow_private
 
-    def seal_secret(self, secret: str) -> bytes:
-        """A signing secret as it is kept."""
-        return self._sealer.seal(secret.encode())
+    def seal_secret(self, secret: str, row: str) -> bytes:
+        """A signing secret as it is kept, sealed for a row (`sealed.py` names them)."""
+        return self._sealer.seal(secret.encode(), row)
 
-    def open_secret(self, sealed: bytes) -> str:
-        """A signing secret as it is used."""
-        return self._sealer.open(sealed).decode()
+    def open_secret(self, sealed: bytes, row: str) -> str:
+        """A signing secret as it is used. Raises `SealBroken`."""
+        return self._sealer.open(sealed, row).decode()
 
     def check(self, url: str) -> None:
         """Whether this address may be registered. Raises `AddressRefused`."""

@@ -30,6 +30,10 @@ class Driver(Protocol):
         """Bring it to the instance's quantities."""
         ...
 
+    async def exists(self, instance: Instance, step: ProvisioningStep, key: str) -> bool:
+        """Whether what the step made is there; True when the back-end cannot say."""
+        ...
+
     async def deprovision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """Take it back without a trace; what is not there is no error."""
         ...

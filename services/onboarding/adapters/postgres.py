@@ -6,20 +6,20 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from schemas.catalogue import ProvisioningStep
+from services.chassis.sealing import KeyRing, ring_of
 from services.onboarding import metrics
 from services.onboarding.adapters import Instance
-from services.onboarding.domain.credentials import Credentials, derive
+from services.onboarding.adapters.logins import Login, find, guard, make_database, make_role, note
+from services.onboarding.domain.credentials import Credentials, derive, name_before, name_of
 
 TIMEOUT_SECONDS = 20.0
-CONNECTIONS_MAX = 20
-"""Of one service instance at a time."""
 
 
 class PostgresDriver:
     """Needs a role with CREATEDB and CREATEROLE on the server that holds the tenants' databases."""
 
-    def __init__(self, url: str, master_key: bytes) -> None:
-        self._url, self._master_key = url, master_key
+    def __init__(self, url: str, keys: KeyRing | bytes) -> None:
+        self._url, self._keys = url, ring_of(keys)
 
     @asynccontextmanager
     async def _connection(self, call: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
@@ -30,36 +30,72 @@ class PostgresDriver:
             finally:
                 connection.terminate()
 
+    async def _found(self, connection: "asyncpg.Connection[asyncpg.Record]", service_id: str) -> Login | None:
+        before = [name_before(key, service_id) for key in self._keys]
+        return await find(connection, service_id, [name_of(service_id), *before])
+
     async def provision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
-        """Make the login, then the database it owns; what is there already is left as it is."""
-        credentials = derive(self._master_key, instance.service_id)
+        """Make the login, then the database it owns. Each part that an earlier attempt left undone is done now."""
         async with self._connection("provision") as connection:
-            await _make_role(connection, credentials)
-            await _make_database(connection, credentials)
+            login = await self._found(connection, instance.service_id)
+            credentials = derive(self._keys.current, instance.service_id, name=login.name if login else "")
+            await make_role(connection, credentials)
+            await note(connection, credentials.role, instance.service_id, self._keys.current)
+            await make_database(connection, credentials)
+            await guard(connection, credentials.role, credentials.database)
 
     async def change(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """Quantities do not change a database."""
 
+    async def exists(self, instance: Instance, step: ProvisioningStep, key: str) -> bool:
+        """Whether its login or its database is there."""
+        async with self._connection("exists") as connection:
+            return await self._found(connection, instance.service_id) is not None
+
     async def deprovision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """Cut its connections, drop the database and the login."""
-        credentials = derive(self._master_key, instance.service_id)
         async with self._connection("deprovision") as connection:
-            await connection.execute(f'drop database if exists "{credentials.database}" with (force)')
-            await connection.execute(f'drop role if exists "{credentials.role}"')
+            login = await self._found(connection, instance.service_id)
+            if login is None:
+                return
+            # Of one whose making was cut short the database's owner is not ours to be, until this is granted.
+            await connection.execute(f'grant "{login.name}" to current_user with inherit true, set true')
+            await connection.execute(f'drop database if exists "{login.name}" with (force)')
+            await connection.execute(f'drop role if exists "{login.name}"')
 
+    async def remember(self, service_ids: list[str]) -> int:
+        """Write beside each login of these whose it is and under which key it was made, if that is not known.
 
-async def _make_role(connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials) -> None:
-    """The names are hexadecimal and the verifier is base64: nothing of them needs quoting beyond the quotes."""
-    if await connection.fetchval("select 1 from pg_roles where rolname = $1", credentials.role):
-        return
-    await connection.execute(
-        f"create role \"{credentials.role}\" login connection limit {CONNECTIONS_MAX} password '{credentials.verifier}'"
-    )
-    await connection.execute(f'grant "{credentials.role}" to current_user with inherit true, set true')
+        For logins made before that was written down: the key they were made with is the one that names them.
+        """
+        noted = 0
+        async with self._connection("remember") as connection:
+            for service_id in service_ids:
+                for key in self._keys:
+                    login = await find(connection, service_id, [name_before(key, service_id)])
+                    if login is not None and login.key_id is None:
+                        await note(connection, login.name, service_id, key)
+                        await guard(connection, login.name, login.name)
+                        noted += 1
+        return noted
 
+    async def credentials(self, service_id: str) -> Credentials | None:
+        """How its users reach its database now; None when it has no login, or was made under a key that is not here."""
+        async with self._connection("credentials") as connection:
+            login = await self._found(connection, service_id)
+        if login is None:
+            return None
+        key = self._keys.current if login.key_id is None else self._keys.by_id(login.key_id)
+        return derive(key, service_id, name=login.name) if key is not None else None
 
-async def _make_database(connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials) -> None:
-    """Closed to everyone but its owner, before anyone could look."""
-    if not await connection.fetchval("select 1 from pg_database where datname = $1", credentials.database):
-        await connection.execute(f'create database "{credentials.database}" owner "{credentials.role}"')
-    await connection.execute(f'revoke all on database "{credentials.database}" from public')
+    async def rotate(self, service_id: str) -> bool:
+        """Give its login the password that the current key makes; False when it has it, or there is no login."""
+        async with self._connection("rotate") as connection:
+            login = await self._found(connection, service_id)
+            if login is None or login.is_under(self._keys.current):
+                return False
+            credentials = derive(self._keys.current, service_id, name=login.name)
+            async with connection.transaction():
+                await make_role(connection, credentials)
+                await note(connection, login.name, service_id, self._keys.current)
+            return True

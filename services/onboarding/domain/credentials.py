@@ -1,7 +1,9 @@
-"""Credentials of service instances: derived from the master key, never stored, the same at every attempt.
+"""Credentials of service instances: never stored, the same at every attempt.
+
+Names come from the service id, passwords from the master key, so that under another key a database is still found.
 
 The database is told a SCRAM-SHA-256 verifier (RFC 5802, RFC 7677), so that the password itself is in no statement and
-no log. Rotating means a higher generation.
+no log. Rotating the master key gives every login another password.
 """
 
 import hmac
@@ -42,9 +44,22 @@ def scram_verifier(password: str, salt: bytes) -> str:
     return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{salt_text}${stored_text}:{server_text}"
 
 
-def derive(master_key: bytes, service_id: str, generation: int = 1) -> Credentials:
-    """The credentials of a service instance. Names do not change with the generation, the password does."""
-    name = "s_" + _derive(master_key, "name", service_id, 0).hex()[:NAME_HEX_DIGITS]
+def name_of(service_id: str) -> str:
+    """What the database and the login of a service instance are called."""
+    return "s_" + sha256(f"vicino|name|{service_id}".encode()).hexdigest()[:NAME_HEX_DIGITS]
+
+
+def name_before(master_key: bytes, service_id: str) -> str:
+    """What they were called when names still came from the master key; those keep their names."""
+    return "s_" + _derive(master_key, "name", service_id, 0).hex()[:NAME_HEX_DIGITS]
+
+
+def derive(master_key: bytes, service_id: str, generation: int = 1, name: str = "") -> Credentials:
+    """The credentials of a service instance; `name` is the one it has, if that is not `name_of` its id.
+
+    Names do not change with the generation or the key, the password does.
+    """
+    name = name or name_of(service_id)
     password = urlsafe_b64encode(_derive(master_key, "password", service_id, generation)).decode().rstrip("=")
     salt = _derive(master_key, "salt", service_id, generation)[:SALT_BYTES]
     return Credentials(name, name, password, scram_verifier(password, salt))

@@ -28,7 +28,7 @@ from services.chassis.clock import ManualClock
 from services.local.demo.world import PARTIES, Backend, catalogue
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
-from services.onboarding.domain.credentials import derive
+from services.onboarding.domain.credentials import derive, name_of
 from tests.support.running import Running, running, settings_for
 
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -156,6 +156,33 @@ async def test_a_back_end_that_refuses_for_good_leaves_nothing_behind(desk: Desk
     assert await desk.leftovers(service_id) == 0
     assert [fact.data.reason for fact in await desk.service.published(OrderFailed)] == ["provisioning_failed"]
     assert await desk.service.published(TenantActivated) == []
+
+
+async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_success(desk: Desk) -> None:
+    await desk.know(NEAR)
+    placed = order("F1", 0, "MAIL-STD")
+    desk.backend.refused_tenants.add(placed.subject)
+    await desk.service.publish(placed)
+    name = name_of(identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0))
+
+    async def database_is_made() -> bool:
+        return bool(desk.backend.calls[placed.subject])
+
+    await desk.service.eventually(database_is_made)
+    connection = await asyncpg.connect(desk.superuser_url)
+    await connection.execute(f'drop database "{name}" with (force)')
+    await connection.execute(f'drop role "{name}"')
+    await connection.close()
+
+    async def complained() -> bool:
+        desk.clock.advance(timedelta(seconds=30))
+        await asyncio.sleep(0.05)
+        return bool(
+            await desk.service.sql("select from job where kind = 'undo_step' and last_error like '%not there%'")
+        )
+
+    await desk.service.eventually(complained)
+    assert await desk.service.published(ProvisioningFailed) == []
 
 
 async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(desk: Desk) -> None:
