@@ -163,11 +163,15 @@ def prepare(
     superuser_url: Annotated[str, typer.Option(envvar="VICINO_SUPERUSER_URL", help="DSN of a PostgreSQL superuser.")],
     bootstrap: Annotated[str, typer.Option(envvar="VICINO_KAFKA_BOOTSTRAP", help="Brokers.")],
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+    tenants_url: Annotated[
+        str,
+        typer.Option(envvar="VICINO_TENANTS_SUPERUSER_URL", help="The same on the tenants' server, if it is another."),
+    ] = "",
 ) -> None:
     """Make the database, a role and schema per service, and the topics. Passwords come as VICINO_<SERVICE>_PASSWORD."""
     from services.local.prepare import prepare as make
 
-    play(make(superuser_url, bootstrap, replicas))
+    play(make(superuser_url, bootstrap, replicas, tenants_url))
     console.print("the database, roles, schemas and topics are there.")
 
 

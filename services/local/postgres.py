@@ -29,6 +29,8 @@ START_TIMEOUT_SECONDS = 60.0
 SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
+    # For Vicino's own roles: five pools of 12, listeners, tools. Tenants' logins share what is left.
+    "reserved_connections": "90",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",

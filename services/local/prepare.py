@@ -18,12 +18,14 @@ def _password(environment: Mapping[str, str], who: str) -> str:
     return environment[name]
 
 
-async def prepare(superuser_url: str, bootstrap: str, replicas: int) -> None:
-    """Make what the services need. Raises `RuntimeError` for a password that is not set."""
+async def prepare(superuser_url: str, bootstrap: str, replicas: int, tenants_url: str = "") -> None:
+    """Make what the services need; `tenants_url` is the superuser's on the tenants' server, if that is another.
+
+    Raises `RuntimeError` for a password that is not set."""
     passwords = {name: _password(os.environ, name) for name in (*SERVICES, "provisioner")}
     await ensure_database(superuser_url, DATABASE)
     inside = urlunsplit(urlsplit(superuser_url)._replace(path=f"/{DATABASE}"))
     for name in SERVICES:
         await ensure_service(inside, DATABASE, name, passwords[name])
-    await ensure_provisioner(superuser_url, passwords["provisioner"])
+    await ensure_provisioner(tenants_url or superuser_url, passwords["provisioner"])
     await ensure_topics(bootstrap, TOPICS, replicas=replicas)

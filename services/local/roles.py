@@ -70,6 +70,7 @@ async def _ensure_service(database_url: str, database: str, service: str, passwo
     connection = await asyncpg.connect(database_url)
     try:
         await _ensure_role(connection, role, password, "nosuperuser nocreatedb nocreaterole")
+        await connection.execute(f'grant pg_use_reserved_connections to "{role}"')
         await connection.execute("revoke all on schema public from public")
         await connection.execute(f'grant connect on database "{database}" to "{role}"')
         await connection.execute(f'create schema if not exists "{service}" authorization "{role}"')
@@ -87,6 +88,9 @@ async def _ensure_provisioner(superuser_url: str, password: str) -> None:
     connection = await asyncpg.connect(superuser_url)
     try:
         await _ensure_role(connection, PROVISIONER, password, "nosuperuser createdb createrole")
+        await connection.execute(f'grant pg_use_reserved_connections to "{PROVISIONER}"')
+        # What a tenant's session may write to disk is bounded by whom that right is given to, not by the tenant.
+        await connection.execute(f'grant set on parameter temp_file_limit to "{PROVISIONER}"')
         await connection.execute("revoke all on database postgres, template1 from public")
         await connection.execute(f'grant connect on database postgres to "{PROVISIONER}"')
     finally:

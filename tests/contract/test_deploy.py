@@ -15,6 +15,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from services.local.environment import USED_BY, known
 from services.local.roles import SERVICES
 from tests.support.skips import installed
 
@@ -75,6 +76,20 @@ def test_every_file_that_the_compose_file_mounts_or_builds_from_is_there() -> No
     copied = re.findall(r"^COPY ([^-]\S*) ", (ROOT / recipe).read_text(encoding="utf-8"), re.MULTILINE)
     assert len(mounted) == len(copied) == 3
     assert [name for name in (*mounted, recipe, *copied) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_deployed_service_gets_the_settings_it_names_and_only_the_secrets_it_uses(service: str) -> None:
+    given = set(COMPOSE["services"][service]["environment"])
+    assert given <= known(service)
+    assert {name for name in given if name in USED_BY} == {name for name, users in USED_BY.items() if service in users}
+
+
+def test_tenants_databases_are_on_a_server_of_their_own() -> None:
+    services = COMPOSE["services"]
+    own = services["onboarding"]["environment"]["VICINO_POSTGRES_URL"].rsplit("@", 1)[1]
+    tenants = services["onboarding"]["environment"]["VICINO_PROVISIONING_URL"].rsplit("@", 1)[1]
+    assert (own.split(":")[0], tenants.split(":")[0]) == ("postgres", "postgres-tenants")
 
 
 def test_prometheus_asks_every_service() -> None:
