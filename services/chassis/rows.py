@@ -3,11 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 FACT_BYTES_MAX = 900_000
 """A little under Kafka's default limit of a message, so that no fact can get stuck in the outbox."""
+
+
+NAME_BYTES_MAX = 200
+"""Of a lane, a limit or a party: PostgreSQL's indexes take no row beyond 2.7 kB."""
+
+
+def bounded(name: str) -> str:
+    """A name as it is kept: one that is too long, or has what PostgreSQL cannot keep, is told by its hash."""
+    raw = name.encode("utf-8", "surrogatepass")
+    if len(raw) <= NAME_BYTES_MAX and name.isprintable():
+        return name
+    readable = "".join(letter for letter in name[:40] if letter.isascii() and letter.isprintable())
+    return f"{readable}#{blake2b(raw, digest_size=16).hexdigest()}"
 
 
 class FactTooLarge(ValueError):

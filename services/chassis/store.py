@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from services.chassis.database import Connection, load_queries
-from services.chassis.rows import Cancelled, Fact, JobRow
+from services.chassis.rows import Cancelled, Fact, JobRow, bounded
 
 _sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -139,7 +139,7 @@ async def add_job(db: Connection, job: JobRow, seq: int) -> None:
     """Write a job at its place in the order."""
     await _sql.add_job(
         db, id=job.id, kind=job.kind, key=job.key, args=job.args, run_at=job.run_at, seq=seq, lane=job.lane,
-        limit_name=job.limit.name if job.limit else "", limit_places=job.limit.places if job.limit else None,
+        limit_name=bounded(job.limit.name) if job.limit else "", limit_places=job.limit.places if job.limit else None,
         party=job.party, correlation_id=job.correlation_id, causation_id=job.causation_id,
     )  # fmt: skip
 

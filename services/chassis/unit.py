@@ -19,7 +19,7 @@ from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
-from services.chassis.rows import Cancelled, Ended, Fact, JobRow, Limit
+from services.chassis.rows import Cancelled, Ended, Fact, JobRow, Limit, bounded
 
 _FACT = UUID("5d2f2f0a-2a55-4a0c-8c3c-7f1b5f6f9d01")
 MIRROR_KEY_BYTES_MAX = 10_000
@@ -163,7 +163,7 @@ class Unit:
         self._parcel.jobs.append(
             JobRow(
                 self._next_id(), kind.name, key, args.model_dump(mode="json"), at or self.now,
-                self._cause.correlation_id, self._cause.causation_id, lane, limit, party,
+                self._cause.correlation_id, self._cause.causation_id, lane and bounded(lane), limit, bounded(party),
             )
         )  # fmt: skip
 

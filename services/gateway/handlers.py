@@ -18,7 +18,7 @@ from schemas.tenants import (
 )
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
-from services.gateway.jobs import OPERATOR, Notify, kind_of
+from services.gateway.jobs import OPERATOR, ask_for_delivery
 from services.gateway.store import sql
 
 
@@ -96,7 +96,7 @@ async def _tell(event: Event[Any], recipient: str, channel: Channel, unit: Unit,
         created_at=unit.now,
     )  # fmt: skip
     if added is not None:
-        unit.enqueue(kind_of(channel), Notify(notification_id=notification_id), key=notification_id)
+        ask_for_delivery(notification_id, channel, recipient, unit)
 
 
 ROUTES = routes(

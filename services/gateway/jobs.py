@@ -1,6 +1,6 @@
 """Telling: signed webhooks to resellers, mails to the operator. At least once, always under the same id."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from schemas.tenants import OrderFailed
 from services.chassis.backoff import Backoff
 from services.chassis.database import Connection
 from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, NotYet, RetryLater, handle
+from services.chassis.rows import Limit
 from services.chassis.unit import Args, Unit
 from services.gateway import metrics, sealed
 from services.gateway.adapters.mail import Mailer
@@ -26,7 +27,6 @@ from services.gateway.domain.schedule import (
     Verdict,
     next_wait_seconds,
 )
-from services.gateway.lanes import Lanes
 from services.gateway.people import People
 from services.gateway.store import sql
 
@@ -34,6 +34,8 @@ OPERATOR = "operator"
 TENANT_WAIT_SECONDS = 0.5
 MAIL_ATTEMPTS = 12
 WEBHOOKS_AT_ONCE = 128
+WEBHOOKS_AT_ONCE_TO_ONE = 4
+MAILS_AT_ONCE = 2
 SECRET_OVERLAP = timedelta(hours=24)
 """How long the secret before a rotation signs along."""
 
@@ -53,12 +55,19 @@ deliver_webhook = JobKind(
     backoff=Backoff.schedule(RETRY_AFTER_SECONDS, jitter=0.1),
     concurrency=WEBHOOKS_AT_ONCE,
 )
-send_email = JobKind("send_email", Notify, attempts=MAIL_ATTEMPTS, backoff=Backoff(2, max_seconds=3600), concurrency=2)
+send_email = JobKind(
+    "send_email", Notify, attempts=MAIL_ATTEMPTS, backoff=Backoff(2, max_seconds=3600), concurrency=MAILS_AT_ONCE
+)
 
 
-def kind_of(channel: Channel) -> JobKind[Notify]:
-    """The kind of job that serves a channel."""
-    return deliver_webhook if channel is Channel.WEBHOOK else send_email
+def ask_for_delivery(notification_id: str, channel: Channel, recipient: str, unit: Unit) -> None:
+    """Deliver a notification by its channel. Each receiver has a limit of its own, so that a dead one holds up nobody else."""
+    args = Notify(notification_id=notification_id)
+    if channel is Channel.WEBHOOK:
+        limit = Limit(f"receiver:{recipient}", WEBHOOKS_AT_ONCE_TO_ONE)
+        unit.enqueue(deliver_webhook, args, key=notification_id, limit=limit)
+    else:
+        unit.enqueue(send_email, args, key=notification_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,6 @@ class Messengers:
     webhooks: WebhookSender
     mailer: Mailer
     people: People
-    lanes: Lanes = field(default_factory=Lanes)
 
 
 async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[str, Any]:
@@ -118,9 +126,7 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
             raise GiveUp("this recipient takes no webhooks")
         body = msgspec.json.encode(await _compose(db, row, messengers.people))
     receiver = _receiver(reseller, messengers.webhooks, job.now)
-    async with messengers.lanes.enter(row["recipient"]) as lane:
-        verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
-        lane.is_failing = verdict.outcome is not Outcome.DELIVERED
+    verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
     metrics.DELIVERIES.labels(Channel.WEBHOOK, verdict.outcome).inc()
     if verdict.outcome is Outcome.DELIVERED:
         await _delivered(job, answer)

@@ -190,9 +190,9 @@ update notification set attempts = attempts + 1, last_answer = :answer where id 
 update notification set state = :state, last_answer = :answer, settled_at = :at where id = :id
 returning id, recipient, channel, about, tenant_id, alert_id, attempts;
 
--- name: reopen_notification(id)$
+-- name: reopen_notification(id)^
 -- To be sent again, on demand.
-update notification set state = 'waiting', settled_at = null where id = :id returning channel;
+update notification set state = 'waiting', settled_at = null where id = :id returning channel, recipient;
 
 -- name: deliveries(recipient, state, limit)
 -- The delivery log, newest first.

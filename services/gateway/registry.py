@@ -17,7 +17,7 @@ from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
 from services.gateway.domain.keys import LIVE_KEYS_MAX, new_key, new_webhook_secret
-from services.gateway.jobs import OPERATOR, Notify, kind_of
+from services.gateway.jobs import OPERATOR, ask_for_delivery
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
 from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec
@@ -130,10 +130,10 @@ class Registry:
     async def redeliver(self, notification_id: str) -> None:
         """Send a notification again, with all its attempts. Raises `Problem` 404."""
         async with self._runtime.unit(f"redeliver|{uuid4()}") as unit:
-            channel = await sql.reopen_notification(unit.db, id=notification_id)
-            if channel is None:
+            found = await sql.reopen_notification(unit.db, id=notification_id)
+            if found is None:
                 raise Problem(404, "Not Found", "no such notification")
-            unit.enqueue(kind_of(Channel(channel)), Notify(notification_id=notification_id), key=notification_id)
+            ask_for_delivery(notification_id, Channel(found["channel"]), found["recipient"], unit)
 
 
 async def _check_name(db: Connection, kind: Kind, name: str) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import asyncpg
 
-from schemas.catalogue import Place, Plan
+from schemas.catalogue import Place, Plan, ProvisioningStep
 from schemas.orders import ItemAction
 from schemas.tenants import (
     AssignmentNeeded,
@@ -18,10 +18,10 @@ from schemas.tenants import (
     TenantAssigned,
 )
 from services.chassis.backoff import Backoff
-from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.jobs import ArgsT, Job, JobHandler, JobKind, RetryLater, handle
 from services.chassis.unit import Args, Unit
 from services.onboarding import metrics, store
-from services.onboarding.adapters import Drivers, Instance
+from services.onboarding.adapters import Drivers, Instance, limit_of
 from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
 from services.onboarding.domain.authority import Sender
 from services.onboarding.domain.orders import ItemState, OrderFault, quantities
@@ -29,6 +29,9 @@ from services.onboarding.store import from_json, sql, to_json
 from services.onboarding.usecases.end_order import activate_tenant, refuse_order, settle
 
 PROVISION_ATTEMPTS = 5
+CALLS_AT_ONCE = 32
+"""Of one kind, to all back-ends; each back-end has a limit of its own."""
+
 CATALOGUE_WAIT_SECONDS = 0.2
 
 
@@ -82,12 +85,18 @@ class TenantAssignedBy(StrEnum):
 assign_reseller = JobKind("assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 plan_order = JobKind("plan_order", PlanOrder, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 provision_step = JobKind(
-    "provision_step", Step, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60), concurrency=4
+    "provision_step", Step, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60), concurrency=CALLS_AT_ONCE
 )
 change_service = JobKind(
-    "change_service", ChangeService, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60)
+    "change_service",
+    ChangeService,
+    attempts=PROVISION_ATTEMPTS,
+    backoff=Backoff(1, max_seconds=60),
+    concurrency=CALLS_AT_ONCE,
 )
-undo_step = JobKind("undo_step", UndoStep, attempts=None, backoff=Backoff(1, max_seconds=300))
+undo_step = JobKind(
+    "undo_step", UndoStep, attempts=None, backoff=Backoff(1, max_seconds=300), concurrency=CALLS_AT_ONCE
+)
 
 
 # -- assignment --------------------------------------------------------------------------------------------------------
@@ -193,13 +202,26 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
             unit.db, id=item["service_id"], tenant_id=order["tenant_id"], order_id=order["id"], sku=plan.sku,
             quantities=to_json(quantities(plan, ordered)), plan=plan.model_dump(mode="json"),
         )  # fmt: skip
-        unit.enqueue(provision_step, Step(service_id=item["service_id"], step=0))
+        _call(
+            provision_step,
+            Step(service_id=item["service_id"], step=0),
+            order["reseller_id"],
+            unit,
+            plan.provisioning[0],
+        )
         return
     service = await sql.service(unit.db, id=item["service_id"])
     if service is None or service["tenant_id"] != order["tenant_id"] or service["state"] != "active":
         raise OrderFault("service_unknown", "no such active service instance of this tenant")
-    quantities(Plan.model_validate(service["plan"]), ordered, from_json(service["quantities"]))
-    unit.enqueue(change_service, ChangeService(order_id=order["id"], n=item["n"], service_id=item["service_id"]))
+    plan = Plan.model_validate(service["plan"])
+    quantities(plan, ordered, from_json(service["quantities"]))
+    change = ChangeService(order_id=order["id"], n=item["n"], service_id=item["service_id"])
+    _call(change_service, change, order["reseller_id"], unit, *plan.provisioning)
+
+
+def _call(kind: JobKind[ArgsT], args: ArgsT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep) -> None:
+    """Ask for a job that calls the back-ends of `steps`, whose places are shared fairly over resellers."""
+    unit.enqueue(kind, args, limit=limit_of(*steps), party=reseller_id or "")
 
 
 def _instance(service: asyncpg.Record, now: dict[str, Decimal] | None = None) -> Instance:
@@ -217,7 +239,8 @@ async def run_provision_step(job: Job[Step], drivers: Drivers) -> None:
         done = job.args.step + 1
         if done < len(plan.provisioning):
             await sql.set_service(unit.db, id=service["id"], state="provisioning", steps_done=done)
-            unit.enqueue(provision_step, Step(service_id=service["id"], step=done))
+            following = Step(service_id=service["id"], step=done)
+            _call(provision_step, following, service["reseller_id"], unit, plan.provisioning[done])
         else:
             await _activate(service, done, unit)
 
@@ -240,27 +263,30 @@ async def _activate(service: asyncpg.Record, steps_done: int, unit: Unit) -> Non
 async def provisioning_gave_up(args: Step, unit: Unit, why: str) -> None:
     """The attempts are used up: take back every step, the doubtful one first, in reverse order."""
     service = await sql.lock_service(unit.db, id=args.service_id)
-    failed = Plan.model_validate(service["plan"]).provisioning[args.step].driver
+    step = Plan.model_validate(service["plan"]).provisioning[args.step]
     await sql.set_service(unit.db, id=service["id"], state="undoing", steps_done=args.step)
-    unit.enqueue(undo_step, UndoStep(service_id=args.service_id, step=args.step, failed=failed, why=why))
+    undo = UndoStep(service_id=args.service_id, step=args.step, failed=step.driver, why=why)
+    _call(undo_step, undo, service["reseller_id"], unit, step)
 
 
 async def run_undo_step(job: Job[UndoStep], drivers: Drivers) -> None:
     """Take back one step. A call whose answer was lost may have worked, so the failed step is undone as well."""
     async with job.read() as db:
         service = await sql.service(db, id=job.args.service_id)
-    step = Plan.model_validate(service["plan"]).provisioning[job.args.step]
+    steps = Plan.model_validate(service["plan"]).provisioning
+    step = steps[job.args.step]
     if job.args.step < service["steps_done"] and not job.args.found:
         if not await drivers.of(step).exists(_instance(service), step, job.idempotency_key):
             raise Missing(f"step {job.args.step} ({step.driver}) was made, and what it made is not there")
         # Kept before it is taken back: a repetition that finds nothing then knows that it was there.
         async with job.finish() as unit:
-            unit.enqueue(undo_step, job.args.model_copy(update={"found": True}))
+            _call(undo_step, job.args.model_copy(update={"found": True}), service["reseller_id"], unit, step)
         return
     await drivers.of(step).deprovision(_instance(service), step, job.idempotency_key)
     async with job.finish() as unit:
         if job.args.step > 0:
-            unit.enqueue(undo_step, job.args.model_copy(update={"step": job.args.step - 1, "found": False}))
+            before = job.args.model_copy(update={"step": job.args.step - 1, "found": False})
+            _call(undo_step, before, service["reseller_id"], unit, steps[before.step])
         else:
             await _fail_service(service, job.args, unit)
 

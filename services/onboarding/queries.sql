@@ -84,8 +84,9 @@ values (:order_id, :n, :action, :sku, :service_id, :quantities);
 
 -- name: lock_order(id)^
 -- An order, held for this transaction: who finishes its last item decides what it has come to.
-select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for from service_order
-where id = :id for update;
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_order where id = :id for update;
 
 -- name: set_order_state(id, state)!
 -- Where an order stands.
@@ -116,11 +117,15 @@ values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, 'provisioning');
 
 -- name: lock_service(id)^
 -- A service instance, held for this transaction.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done from service_instance where id = :id for update;
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_instance where id = :id for update;
 
 -- name: service(id)^
 -- A service instance.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done from service_instance where id = :id;
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_instance where id = :id;
 
 -- name: all_services()
 -- Every service instance there ever was.

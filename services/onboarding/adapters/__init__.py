@@ -4,9 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from schemas.catalogue import ProvisioningStep
 from services.chassis.jobs import GiveUp
+from services.chassis.rows import Limit
+
+BACKEND_CALLS_AT_ONCE = 4
+
+
+def limit_of(*steps: ProvisioningStep) -> Limit:
+    """The limit of a job that calls the back-ends of these steps: one that hangs holds up its own orders and no others."""
+    names = sorted({f"{step.driver}:{_host(step.url)}" if step.url else step.driver for step in steps})
+    return Limit("driver:" + "+".join(names), BACKEND_CALLS_AT_ONCE)
+
+
+def _host(url: str) -> str:
+    """Host and port of an address; what is no address has the same one for all."""
+    try:
+        # Without the user's name and password, which may be part of an address.
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Keys, addresses, waits and lanes: the small rules of who knocks and where webhooks may go."""
+"""Keys, addresses, and waits: the small rules of who knocks and where webhooks may go."""
 
 import asyncio
 import socket
@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.jobs import NotYet
 from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.keys import matches, new_key, new_webhook_secret, split
 from services.gateway.domain.schedule import RETRY_AFTER_MAX_SECONDS, Outcome, Verdict, judge, next_wait_seconds
-from services.gateway.lanes import AT_ONCE, Lanes
 from services.gateway.limits import Limiter
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -178,26 +176,3 @@ def test_a_bucket_empties_and_fills_again() -> None:
     assert [limiter.wait_seconds("a", 0.0) for _ in range(3)] == [0.0, 0.0, 0.1]
     assert limiter.wait_seconds("b", 0.0) == 0.0
     assert limiter.wait_seconds("a", 0.2) == 0.0
-
-
-async def test_a_full_lane_sends_the_next_away_and_other_lanes_stay_free() -> None:
-    lanes, release = Lanes(), asyncio.Event()
-
-    async def stay(recipient: str, entered: asyncio.Event) -> None:
-        async with lanes.enter(recipient):
-            entered.set()
-            await release.wait()
-
-    entered = [asyncio.Event() for _ in range(AT_ONCE)]
-    tasks = [asyncio.create_task(stay("dead", event)) for event in entered]
-    await asyncio.gather(*(event.wait() for event in entered))
-    async with lanes.enter("alive"):
-        pass
-    lanes._lanes["dead"].is_failing = True
-    with pytest.raises(NotYet):
-        async with lanes.enter("dead"):
-            pass
-    release.set()
-    await asyncio.gather(*tasks)
-    async with lanes.enter("dead") as lane:
-        assert lane.present == 1
