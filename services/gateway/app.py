@@ -11,6 +11,8 @@ from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import Doors, build_api
 from services.gateway.handlers import ROUTES
 from services.gateway.housekeeping import keep_house
+from services.gateway.inflight import InFlight
+from services.gateway.instants import Instants
 from services.gateway.intake import Intake
 from services.gateway.jobs import Messengers, jobs
 from services.gateway.knowledge import Knowledge
@@ -47,17 +49,18 @@ def build(settings: GatewaySettings) -> Service:
     very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
+    in_flight, instants = InFlight(settings.key()), Instants()
     limiter = Limiter(settings.requests_per_second, settings.requests_burst)
 
     def api(runtime: Runtime) -> AsgiApp:
         knowledge = Knowledge(runtime.pool)
-        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large), limiter)
+        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large, in_flight, instants), limiter)
         registry = Registry(runtime, knowledge, people, webhooks)
         return build_api(doors, registry)
 
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api,
-        background=(keep_house,),
+        background=(keep_house, in_flight.keep_sending, instants.keep),
     )  # fmt: skip
 
 

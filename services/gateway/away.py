@@ -19,7 +19,7 @@ async def unavailable(_: Request, error: Exception) -> JSONResponse:
         raise error
     metrics.UNAVAILABLE.inc()
     return Problem(
-        503, "Service Unavailable", "nothing was accepted: send it again, with the same id",
+        503, "Service Unavailable", "perhaps nothing was accepted: send it again, with the same id",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ).response()  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Every metric of the gateway."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.deliveries import Channel
 from services.gateway.domain.faults import Reason
@@ -9,6 +9,10 @@ from services.gateway.domain.schedule import Outcome
 ACCEPTED = Counter("vicino_gateway_events_accepted_total", "Events let in", ["type"])
 REFUSED = Counter("vicino_gateway_faults_total", "Faults for which events were refused", ["reason"])
 UNAVAILABLE = Counter("vicino_gateway_unavailable_total", "Requests answered 503")
+ORDER_IN_FLIGHT_SECONDS = Gauge(
+    "vicino_gateway_order_in_flight_seconds", "For how long the oldest order is written and not known to be sent"
+)
+CLOCK_BEHIND = Gauge("vicino_gateway_clock_behind_seconds", "How far this clock is behind the highest instant seen")
 REQUEST_SECONDS = Histogram("vicino_gateway_request_seconds", "Time of a request at POST /v1/events")
 DELIVERIES = Counter("vicino_gateway_deliveries_total", "Attempts to tell someone", ["channel", "outcome"])
 

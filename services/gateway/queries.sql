@@ -121,16 +121,40 @@ insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on confl
 -- Service instances that a request is about.
 select id, tenant_id, sku from service where id = any(:ids::text[]);
 
--- name: accept_order(principal, source, id, content_hash, answer)$
--- An order let in; nothing if it was before. Of two at once, the second waits for the first.
-insert into accepted_order (principal, source, id, content_hash, answer)
-values (:principal, :source, :id, :content_hash, :answer)
+-- name: accept_order(principal, source, id, content_hash, answer, key, message)$
+-- An order that is about to be sent, unless it was let in before.
+insert into accepted_order (principal, source, id, content_hash, answer, state, key, message, tried_at)
+values (:principal, :source, :id, :content_hash, :answer, 'sending', :key, :message, clock_timestamp())
 on conflict do nothing returning id;
 
 -- name: accepted_orders(principal, sources, ids)
--- Those orders of a request that were let in before.
-select source, id, content_hash, answer from accepted_order
+-- Those orders of a request that were let in before, with what is to be sent again of those in flight.
+select source, id, content_hash, answer, key, message from accepted_order
 where principal = :principal and (source, id) in (select * from unnest(:sources::text[], :ids::text[]));
+
+-- name: orders_sent(principal, sources, ids)!
+-- Kafka has these orders.
+update accepted_order set state = 'sent', key = null, message = null
+where principal = :principal and (source, id) in (select * from unnest(:sources::text[], :ids::text[]));
+
+-- name: orders_to_send_again(seconds, limit)
+-- Orders in flight that nobody has tried to send for a while; whoever takes them is the next to try.
+update accepted_order set tried_at = clock_timestamp()
+where (principal, source, id) in (
+    select principal, source, id from accepted_order
+    where state = 'sending' and tried_at < clock_timestamp() - make_interval(secs => :seconds)
+    order by tried_at limit :limit for update skip locked
+)
+returning principal, source, id, key, message;
+
+-- name: oldest_order_in_flight()$
+-- For how many seconds the oldest order has been in flight; 0 without one.
+select coalesce(extract(epoch from now() - min(accepted_at)), 0)::float8 from accepted_order where state = 'sending';
+
+-- name: see_clock(at)$
+-- The highest instant that any clock has shown.
+insert into clock_seen (at) values (:at) on conflict (one) do update set at = greatest(clock_seen.at, excluded.at)
+returning at;
 
 -- name: add_refusals(at, principal, sources, ids, indexes, pointers, reasons, details)!
 -- What was refused.
@@ -158,7 +182,7 @@ with gone as (delete from refusal where n <= (select max(n) from refusal) - :kep
 -- name: prune_orders(days)$
 -- Drops answers to orders that are too old to come again; returns how many.
 with gone as (
-    delete from accepted_order where accepted_at < now() - make_interval(days => :days) returning 1
+    delete from accepted_order where state = 'sent' and accepted_at < now() - make_interval(days => :days) returning 1
 ) select count(*) from gone;
 
 -- name: prune_notifications(before)$

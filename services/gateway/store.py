@@ -30,10 +30,12 @@ class Plans(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """An order that was let in: what it said, and what was answered."""
+    """An order that was let in: what it said, what was answered, and its key and sealed message while it is in flight."""
 
     content_hash: bytes
     answer: Answer
+    key: bytes | None = None
+    message: bytes | None = None
 
 
 async def plans(db: Connection) -> Plans:
@@ -63,7 +65,16 @@ async def accepted_orders(
     """Those of the orders named by (source, id) that this principal had let in before."""
     sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
     found = await rows(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
-    return {(row["source"], row["id"]): Accepted(row["content_hash"], _in_order(row["answer"])) for row in found}
+    return {
+        (row["source"], row["id"]): Accepted(row["content_hash"], _in_order(row["answer"]), row["key"], row["message"])
+        for row in found
+    }
+
+
+async def orders_sent(db: Connection, principal: str, names: Sequence[tuple[str, str]]) -> None:
+    """Note that Kafka has these orders, named by (source, id)."""
+    sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
+    await sql.orders_sent(db, principal=principal, sources=sources, ids=ids)
 
 
 def _in_order(answer: Answer) -> Answer:

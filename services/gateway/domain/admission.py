@@ -125,12 +125,17 @@ class Typed:
         return self.incoming.attributes["source"], self.incoming.attributes["id"]
 
 
-def read(incoming: Incoming, now: datetime) -> Typed | list[Fault]:
-    """Check an event by itself: type, time, data, subject."""
+def read(incoming: Incoming) -> Typed | list[Fault]:
+    """Check an event by itself: type, time, data, subject. Whether its times are near enough, `too_far` says."""
     payload = OUTSIDE.get(incoming.attributes["type"])
     if payload is None:
         return [Fault(incoming.index, "/type", Reason.UNKNOWN_TYPE, "no such event type may come from outside")]
-    faults = list(_time_faults(incoming, now))
+    faults: list[Fault] = []
+    time: datetime | None = None
+    try:
+        time = read_instant(incoming.attributes["time"])
+    except ValueError as error:
+        faults.append(Fault(incoming.index, "/time", Reason.BAD_TIME, str(error)))
     data: Payload | None = None
     try:
         data = payload.model_validate_json(incoming.raw, extra="forbid")
@@ -140,17 +145,18 @@ def read(incoming: Incoming, now: datetime) -> Typed | list[Fault]:
         return faults
     subject, subject_faults = _subject(incoming, data)
     faults += subject_faults
-    if isinstance(data, OrderPlaced):
-        faults += _effective_faults(incoming.index, data, now)
-    return faults or Typed(incoming, read_instant(incoming.attributes["time"]), _normalised(data), subject)
+    return faults if faults or time is None else Typed(incoming, time, _normalised(data), subject)
 
 
-def _time_faults(incoming: Incoming, now: datetime) -> Iterator[Fault]:
-    try:
-        time = read_instant(incoming.attributes["time"])
-    except ValueError as error:
-        yield Fault(incoming.index, "/time", Reason.BAD_TIME, str(error))
-        return
+def too_far(typed: Typed, now: datetime) -> list[Fault]:
+    """What is wrong with the times of an event, as seen from an instant."""
+    faults = list(_time_faults(typed.incoming, typed.time, now))
+    if isinstance(typed.data, OrderPlaced):
+        faults += _effective_faults(typed.incoming.index, typed.data, now)
+    return faults
+
+
+def _time_faults(incoming: Incoming, time: datetime, now: datetime) -> Iterator[Fault]:
     if time > now + EARLY_MAX:
         yield Fault(
             incoming.index, "/time", Reason.TIME_IN_FUTURE, f"at most {EARLY_MAX // timedelta(minutes=1)} minutes ahead"

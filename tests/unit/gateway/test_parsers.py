@@ -40,7 +40,7 @@ def judged(headers: list[tuple[str, str]], body: bytes) -> list[Fault]:
         return refused.faults
     faults: list[Fault] = []
     for event in incoming:
-        found = read(event, NOW)
+        found = read(event)
         if isinstance(found, Typed):
             for kind in PrincipalKind:
                 faults += claims(found, Principal(kind, "somebody"), KNOWN)
@@ -135,4 +135,4 @@ def test_every_documented_example_is_understood(kind: str, name: str) -> None:
     attributes = [(f"ce-{key}", str(text)) for key, text in contract.USAGE.items() if not key.startswith("data")]
     headers = [("content-type", kind), *(attributes if kind == BINARY else [])]
     for incoming in parse(headers, msgspec.json.encode(value)):
-        assert isinstance(read(incoming, NOW), Typed)
+        assert isinstance(read(incoming), Typed)
