@@ -246,10 +246,13 @@ def rejects_replay(
 def jobs_list(
     name: ServiceArgument,
     postgres_url: PostgresOption,
-    state: Annotated[Literal["failed", "waiting"], typer.Option(help="Failed: their attempts are used up.")] = "failed",
+    state: Annotated[
+        Literal["failed", "failing", "waiting"],
+        typer.Option(help="Failed: their attempts are used up. Failing: tried in vain, and still tried."),
+    ] = "failed",
     limit: Annotated[int, typer.Option(help="At most so many, oldest first.")] = 50,
 ) -> None:
-    """Jobs that have failed, or that wait."""
+    """Jobs that have failed, that fail, or that wait; with the last error."""
     from services.chassis.rejects import jobs_in
 
     columns = ("id", "kind", "key", "run at", "attempt", "last error")

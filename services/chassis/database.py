@@ -104,11 +104,27 @@ def is_lost(db: Connection) -> bool:
         return True
 
 
+TOLD_LENGTH_MAX = 500
+"""Short enough for every text of an event, with what is put before it."""
+
+
 def told(error: BaseException) -> str:
-    """An error as it may be kept and logged: a database's message may repeat a row's values, so only its class is told."""
+    """An error as it may be kept, logged and put into an event: bounded, printable, and silent about our servers.
+
+    A database's message may repeat a row's values or name roles, a connection's names hosts: only their class is told.
+    """
     if isinstance(error, asyncpg.PostgresError):
         return f"{type(error).__name__} ({error.sqlstate})"
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError | asyncpg.InterfaceError):
+        return type(error).__name__
+    return storable(f"{type(error).__name__}: {error}")
+
+
+def storable(text: str) -> str:
+    """A text that PostgreSQL, JSON and every schema take: no control characters or lone surrogates, cut with an ellipsis."""
+    beginning = text[: TOLD_LENGTH_MAX + 1]
+    clean = "".join(letter if letter.isprintable() else " " for letter in beginning).strip()
+    return clean if len(beginning) <= TOLD_LENGTH_MAX else clean[: TOLD_LENGTH_MAX - 1] + "…"
 
 
 def load_queries(path: Path) -> Any:

@@ -21,7 +21,7 @@ from schemas.envelope import faults
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
 from services.chassis.clock import Clock
-from services.chassis.database import Connection, Pool, is_infrastructure, told
+from services.chassis.database import Connection, Pool, is_infrastructure, storable, told
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.rows import Ended
@@ -34,10 +34,16 @@ RUN_SHARE_OF_LEASE = 0.8
 
 STOP_TIMEOUT_SECONDS = 4.0
 RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
-ERROR_LENGTH_MAX = 500
 
 ArgsT = TypeVar("ArgsT", bound=Args)
 log = logger(__name__)
+
+
+@dataclass(slots=True)
+class Routing:
+    """Whether a kind has a handler. A kind without one cannot be enqueued: its jobs would be due for ever."""
+
+    is_routed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,12 @@ class JobKind(Generic[ArgsT]):
     backoff: Backoff = field(default_factory=Backoff)
     lease_seconds: float = 60.0
     concurrency: int = 4
+    routing: Routing = field(default_factory=Routing, compare=False, repr=False)
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether `handle` gave it a handler."""
+        return self.routing.is_routed
 
 
 class RetryLater(Exception):
@@ -138,6 +150,7 @@ def handle(
     kind: JobKind[ArgsT], run: Callable[[Job[ArgsT]], Awaitable[None]], exhausted: Exhausted | None = None
 ) -> JobHandler:
     """Route a kind of job to what runs it. `exhausted(args, unit, why)` ends it when the attempts are used up."""
+    kind.routing.is_routed = True
     return JobHandler(kind, run, exhausted)
 
 
@@ -241,7 +254,7 @@ class Worker:
         if isinstance(error, NotYet):
             await self._settle(store.postpone_job, row, job.now + timedelta(seconds=error.seconds))
             return "postponed"
-        why = _storable(told(error))
+        why = told(error)
         log.warning("job failed", kind=job.kind.name, attempt=job.attempt, error=why)
         if job.finished:
             return "done"
@@ -258,7 +271,7 @@ class Worker:
         """End a job whose attempts are used up; one that cannot even end is kept."""
         try:
             async with job.finish() as unit:
-                await end(job.args, unit, str(error))
+                await end(job.args, unit, told(error))
         except LeaseLost:
             return "lease_lost"
         except Exception as fault:
@@ -270,7 +283,7 @@ class Worker:
     async def _keep(self, row: asyncpg.Record, why: str) -> str:
         """Keep a job that will not be tried again, for a person to look at."""
         log.error("job kept as failed", kind=row["kind"], job=str(row["id"]), error=why)
-        await self._settle(store.fail_job, row, _storable(why))
+        await self._settle(store.fail_job, row, storable(why))
         return "failed"
 
     async def _settle(self, statement: Callable[..., Awaitable[None]], row: asyncpg.Record, *values: object) -> None:
@@ -295,7 +308,3 @@ class Worker:
         """Why jobs are not run; empty when they are."""
         silent = time.monotonic() - self._alive
         return [f"jobs: no look at the table for {silent:.0f} s"] if silent > 30 else []
-
-
-def _storable(text: str) -> str:
-    return text[:ERROR_LENGTH_MAX].replace("\x00", "")

@@ -26,5 +26,9 @@ OUTBOX_FAILURES = Counter("vicino_outbox_failures_total", "Rounds of the relay t
 JOBS = Counter("vicino_jobs_total", "Runs of jobs, by what became of them", ["kind", "outcome"])
 JOB_SECONDS = Histogram("vicino_job_seconds", "Time of one run of a job", ["kind"])
 JOBS_WAITING = Gauge("vicino_jobs_waiting", "Jobs by state", ["kind", "state"])
+JOBS_OVERDUE = Gauge("vicino_jobs_overdue_seconds", "For how long the oldest due job has been due", ["kind"])
+JOBS_FAILING = Gauge(
+    "vicino_jobs_failing_seconds", "For how long a waiting job has failed by now, the longest", ["kind"]
+)
 READY = Gauge("vicino_ready", "1 when /readyz says yes")
 WRONG_TOKENS = Counter("vicino_wrong_tokens_total", "Wrong tokens presented at an API", ["door"])

@@ -245,17 +245,23 @@ update job set state = 'failed', lease_token = null, leased_until = null, last_e
 where id = :id and lease_token = :lease_token;
 
 -- name: job_counts(now)
--- Jobs by kind: due now, waiting for later, failed.
+-- Jobs by kind: due now, waiting for later, failed; how long the oldest is due, and how long one has failed by now.
 select kind,
        count(*) filter (where state = 'waiting' and run_at <= :now) as due,
        count(*) filter (where state = 'waiting' and run_at > :now) as later,
-       count(*) filter (where state = 'failed') as failed
+       count(*) filter (where state = 'failed') as failed,
+       coalesce(extract(epoch from :now - min(run_at) filter (where state = 'waiting' and run_at <= :now)), 0)::float8
+           as overdue_seconds,
+       coalesce(extract(epoch from :now - min(failing_since) filter (where state = 'waiting')), 0)::float8
+           as failing_seconds
 from job group by kind order by kind;
 
 -- name: list_jobs(state, limit)
 -- Jobs in a state, the oldest first.
 select id, kind, key, args, run_at, attempt, state, last_error, created_at
-from job where state = :state order by created_at limit :limit;
+from job
+where state = :state or (:state = 'failing' and state = 'waiting' and failing_since is not null)
+order by created_at limit :limit;
 
 -- name: retry_failed(ids)
 -- Failed jobs get all their attempts again; returns those that had failed.

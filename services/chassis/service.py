@@ -235,7 +235,13 @@ async def _keep_house(runtime: Runtime) -> None:
         try:
             async with runtime.pool.acquire() as db:
                 metrics.OUTBOX_WAITING.set(await store.outbox_size(db))
-                for row in await store.job_counts(db, runtime.clock.now()):
+                counts = await store.job_counts(db, runtime.clock.now())
+                # Kinds whose jobs have all ended are in no row: their gauges go.
+                for gauge in (metrics.JOBS_WAITING, metrics.JOBS_OVERDUE, metrics.JOBS_FAILING):
+                    gauge.clear()
+                for row in counts:
+                    metrics.JOBS_OVERDUE.labels(row["kind"]).set(row["overdue_seconds"])
+                    metrics.JOBS_FAILING.labels(row["kind"]).set(row["failing_seconds"])
                     for state in ("due", "later", "failed"):
                         metrics.JOBS_WAITING.labels(row["kind"], state).set(row[state])
                 if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:

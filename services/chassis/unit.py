@@ -35,12 +35,21 @@ class Args(BaseModel):
 
 
 class Kind(Protocol):
-    """What a unit needs to know of a job's kind: its name."""
+    """What a unit needs to know of a job's kind: its name, and that somebody runs it."""
 
     @property
     def name(self) -> str:
         """Unique within a service."""
         ...
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether it has a handler."""
+        ...
+
+
+class NotRouted(RuntimeError):
+    """A job was asked for that nobody would run."""
 
 
 class Rejected(Exception):
@@ -159,7 +168,10 @@ class Unit:
 
         Jobs of one `lane` run one after the other in the order asked for. Of one `limit`, no more run at a time than it has
         places, and these are shared fairly over the parties (such as resellers) that wait for them.
+        Raises `NotRouted` for a kind without a handler.
         """
+        if not kind.is_routed:
+            raise NotRouted(f"no handler runs jobs of kind {kind.name}")
         self._parcel.jobs.append(
             JobRow(
                 self._next_id(), kind.name, key, args.model_dump(mode="json"), at or self.now,

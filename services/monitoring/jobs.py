@@ -18,6 +18,7 @@ from services.monitoring.store import sql
 log = logger(__name__)
 
 SERVICE_WAIT_SECONDS = 0.5
+SERVICE_WAIT_SECONDS_MAX = 60.0
 SERVICE_WAIT_ATTEMPTS = 200
 
 
@@ -88,7 +89,8 @@ async def run_late_beat(job: Job[LateBeat]) -> None:
     async with job.finish() as unit:
         service = await sql.service(unit.db, id=job.args.service_id)
         if service is None or service["tenant_id"] != job.args.tenant_id:
-            raise RetryLater(SERVICE_WAIT_SECONDS, "the service is not known here yet")
+            wait = min(SERVICE_WAIT_SECONDS * job.attempt, SERVICE_WAIT_SECONDS_MAX)
+            raise RetryLater(wait, "the service is not known here yet")
         if await is_anothers(job.args.tenant_id, job.args.principal, unit):
             return
         await wind_up(service, job.args.beat_at, unit)
@@ -136,6 +138,7 @@ async def run_escalate(job: Job[Escalate]) -> None:
 
 JOBS: tuple[JobHandler, ...] = (
     handle(silence, run_silence),
+    handle(late_beat, run_late_beat),
     handle(report, run_report),
     handle(escalate, run_escalate),
 )

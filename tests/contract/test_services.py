@@ -1,12 +1,14 @@
 """The catalogue of topics and each service's README say what the services do."""
 
 import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
 from schemas.topics import BY_NAME, TOPICS
+from services.chassis.jobs import JobKind
 from services.chassis.service import Service
 from services.local.roles import SERVICES
 
@@ -55,3 +57,17 @@ def test_a_services_readme_names_its_topics(name: str) -> None:
     assert table(name, "consumed for") == read_by(name)
     writes = {topic.name for topic in TOPICS if name in topic.writers}
     assert {topic for topic in table(name, "produced") if topic in writes} == writes
+
+
+def kinds_defined(name: str) -> set[str]:
+    """Kinds of jobs in any module of a service, wherever they are."""
+    package = importlib.import_module(f"services.{name}")
+    modules = [
+        importlib.import_module(module.name) for module in pkgutil.walk_packages(package.__path__, f"services.{name}.")
+    ]
+    return {value.name for module in modules for value in vars(module).values() if isinstance(value, JobKind)}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_kind_of_job_has_a_handler(name: str) -> None:
+    assert {handler.kind.name for handler in built(name).jobs} == kinds_defined(name)

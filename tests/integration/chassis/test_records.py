@@ -18,6 +18,7 @@ class Kind:
     """A kind of job that nobody runs."""
 
     name: str = "never"
+    is_routed: bool = True
 
 
 async def act(event: Event[HeartbeatReceived], unit: Unit) -> None:

@@ -88,6 +88,39 @@ async def test_silence_opens_one_alert_and_a_beat_ends_it(desk: Desk) -> None:
     assert resolved.data.by == "heartbeat"
 
 
+async def test_a_beat_that_comes_before_its_service_is_known_arms_the_watch(desk: Desk) -> None:
+    late = "33333333-3333-3333-3333-333333333333"
+    now = desk.clock.now()
+    beat = HeartbeatReceived(service_id=late)
+    await desk.service.publish(Event("early", "/test", beat.wire_type, TENANT, now, beat, principal="VAR-TO-01"))
+
+    async def waits() -> bool:
+        return bool(await desk.service.sql("select 1 from job where kind = 'late_beat' and last_error is not null"))
+
+    await desk.service.eventually(waits)
+    activated = {
+        "service_id": late,
+        "order_id": TENANT,
+        "item": 0,
+        "sku": "ERP-CLOUD",
+        "quantities": {},
+        "effective_at": NOW,
+    }
+    known = ServiceActivated.model_validate(activated)
+    await desk.service.publish(Event("known", "/test", known.wire_type, TENANT, now, known, principal="VAR-TO-01"))
+
+    async def is_known() -> bool:
+        return bool(await desk.service.sql("select 1 from job where kind = 'late_beat'")) and bool(
+            await desk.service.sql("select 1 from service where id = $1", late)
+        )
+
+    await desk.service.eventually(is_known)
+    await desk.after(minutes=2)
+    await desk.after(minutes=91)
+    (opened,) = await desk.service.published(AlertOpened)
+    assert opened.data.service_id == late
+
+
 async def test_an_alert_nobody_answers_escalates_once(desk: Desk) -> None:
     await desk.say(IncidentReported.model_validate({"service_id": SERVICE, "severity": "P1", "summary": "down"}))
     await desk.after(minutes=59)
