@@ -34,6 +34,10 @@ RUN_SHARE_OF_LEASE = 0.8
 
 STOP_TIMEOUT_SECONDS = 4.0
 RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
+OUTSIDE_CALL = Backoff.schedule((1, 2, 5, 15, 60, 300), jitter=0.1)
+GIVE_UP_AFTER = timedelta(hours=24)
+"""For outside calls: a server that is down overnight costs nobody an order or a mail."""
+
 
 ArgsT = TypeVar("ArgsT", bound=Args)
 log = logger(__name__)
@@ -48,7 +52,10 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class JobKind(Generic[ArgsT]):
-    """A kind of job: its arguments, and how often and how long to try. `attempts=None` tries for ever."""
+    """A kind of job: its arguments, and how often and how long to try.
+
+    `attempts=None` sets no number, `give_up_after=None` no time since the first attempt; without both it is tried for ever.
+    """
 
     name: str
     args: type[ArgsT]
@@ -56,6 +63,7 @@ class JobKind(Generic[ArgsT]):
     backoff: Backoff = field(default_factory=Backoff)
     lease_seconds: float = 60.0
     concurrency: int = 4
+    give_up_after: timedelta | None = None
     routing: Routing = field(default_factory=Routing, compare=False, repr=False)
 
     @property
@@ -89,6 +97,9 @@ class Job(Generic[ArgsT]):
         self.id: UUID = row["id"]
         self.attempt: int = row["attempt"]
         self.token: UUID = row["lease_token"]
+        self.first_tried_at: datetime = row["first_tried_at"]
+        self.give_up_after = kind.give_up_after
+        """May be set by the run, where it depends on whom it calls."""
         self.finished = False
         self._row, self._lane = row, lane
 
@@ -99,7 +110,9 @@ class Job(Generic[ArgsT]):
 
     @property
     def is_last(self) -> bool:
-        """Whether the attempts are used up after this one."""
+        """Whether the attempts, or the time for them, are used up after this one."""
+        if self.give_up_after is not None and self.now - self.first_tried_at >= self.give_up_after:
+            return True
         return self.kind.attempts is not None and self.attempt >= self.kind.attempts
 
     @property

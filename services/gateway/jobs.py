@@ -13,7 +13,17 @@ from schemas.scalars import read_instant, rfc3339
 from schemas.tenants import OrderFailed
 from services.chassis.backoff import Backoff
 from services.chassis.database import Connection
-from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, NotYet, RetryLater, handle
+from services.chassis.jobs import (
+    GIVE_UP_AFTER,
+    OUTSIDE_CALL,
+    GiveUp,
+    Job,
+    JobHandler,
+    JobKind,
+    NotYet,
+    RetryLater,
+    handle,
+)
 from services.chassis.rows import Limit
 from services.chassis.unit import Args, Unit
 from services.gateway import metrics, sealed
@@ -32,7 +42,6 @@ from services.gateway.store import sql
 
 OPERATOR = "operator"
 TENANT_WAIT_SECONDS = 0.5
-MAIL_ATTEMPTS = 12
 WEBHOOKS_AT_ONCE = 128
 WEBHOOKS_AT_ONCE_TO_ONE = 4
 MAILS_AT_ONCE = 2
@@ -56,7 +65,7 @@ deliver_webhook = JobKind(
     concurrency=WEBHOOKS_AT_ONCE,
 )
 send_email = JobKind(
-    "send_email", Notify, attempts=MAIL_ATTEMPTS, backoff=Backoff(2, max_seconds=3600), concurrency=MAILS_AT_ONCE
+    "send_email", Notify, attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=MAILS_AT_ONCE
 )
 
 

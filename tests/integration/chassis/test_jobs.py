@@ -114,3 +114,38 @@ async def test_a_stop_gives_back_what_is_at_work_untried_and_begins_nothing_else
         await at_work.settled()
         assert set(await done(at_work)) == {f"call-{n}" for n in range(9)} - set(begun[:2])
         assert len(begun) == 2
+
+
+async def test_a_job_is_given_up_by_time_and_its_end_is_told_however_its_error_reads(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    tried: list[int] = []
+    patient = JobKind(
+        "patient", Call, attempts=None, give_up_after=timedelta(hours=24), backoff=Backoff.schedule((300,))
+    )
+
+    async def refuse(job: Job[Call]) -> None:
+        tried.append(job.attempt)
+        raise RuntimeError("\x00 \ud800" + "x" * 1_000_000)
+
+    async def end(args: Call, unit: Unit, why: str) -> None:
+        await unit.db.execute("insert into effect (id) values ($1)", f"{args.name}: {why}")
+
+    clock = ManualClock(START)
+    handler = handle(patient, refuse, exhausted=end)
+    async with running(await service(handler, database, bootstrap, topic_prefix), clock) as at_work:
+        async with at_work.runtime.unit("ask") as unit:
+            unit.enqueue(patient, Call(name="slow"))
+        await at_work.settled()
+        for hours in (1, 12, 10):
+            clock.advance(timedelta(hours=hours))
+            await at_work.settled()
+        assert tried == [1, 2, 3, 4]
+        (waiting,) = await at_work.sql("select last_error, failing_since from job")
+        assert len(waiting["last_error"]) <= 500
+        assert waiting["failing_since"] == START
+        clock.advance(timedelta(hours=2))
+        await at_work.settled()
+        (ended,) = await done(at_work)
+        assert ended.startswith("slow: RuntimeError: ")
+        assert await at_work.sql("select 1 from job") == []
