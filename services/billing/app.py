@@ -51,7 +51,8 @@ class BillingSettings(ServiceSettings):
 
 
 def build(settings: BillingSettings) -> Service:
-    """The composition root."""
+    """The composition root. Raises `SettingsWrong`."""
+    settings.token()  # refused now, not with the first request
     intake = Intake(settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk)
     return Service(
         "billing",

@@ -32,3 +32,16 @@ JOBS_FAILING = Gauge(
 )
 READY = Gauge("vicino_ready", "1 when /readyz says yes")
 WRONG_TOKENS = Counter("vicino_wrong_tokens_total", "Wrong tokens presented at an API", ["door"])
+CONNECTIONS = Gauge("vicino_http_connections", "HTTP connections that are open")
+CONNECTIONS_REFUSED = Counter(
+    "vicino_http_connections_refused_total", "Connections refused: too many in all, or of one address", ["reason"]
+)
+CONNECTIONS_ENDED = Counter(
+    "vicino_http_connections_ended_total",
+    "Connections ended: silent, a request that did not arrive, unread",
+    ["reason"],
+)
+for _reason in ("all", "address"):
+    CONNECTIONS_REFUSED.labels(_reason)
+for _reason in ("silent", "arrival", "unread"):
+    CONNECTIONS_ENDED.labels(_reason)

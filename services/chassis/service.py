@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import threading
 import time
@@ -21,6 +22,7 @@ from schemas.topics import Topic
 from services.chassis import health, logs, metrics, store
 from services.chassis.clock import Clock, clock_from
 from services.chassis.connection import Connection as HttpConnection
+from services.chassis.connection import HttpConfig
 from services.chassis.database import Connection, Pool
 from services.chassis.engine.consumer import Consumer, Reading
 from services.chassis.engine.logbook import Logbook
@@ -47,6 +49,10 @@ METADATA_MAX_AGE_MS = 5_000
 """How soon a consumer notices that a topic is there again, or has more partitions; five minutes by default."""
 
 HTTP_GRACE_SECONDS = 3
+FILES_WANTED = 8192
+FILES_OF_OURS = 256
+"""Open files that are no HTTP connections: the pool, Kafka, webhooks on their way."""
+
 INBOX_DAYS = 90
 """How long ids of events acted on are kept: beyond any retention of a topic that record handlers read again."""
 
@@ -307,12 +313,27 @@ def _end_now() -> None:
 def http_config(process: Process) -> uvicorn.Config:
     """How every service serves HTTP: in production, and in tests."""
     settings = process.service.settings
-    return uvicorn.Config(
+    config = HttpConfig(
         process, host=settings.http_host, port=settings.http_port, http=HttpConnection, ws="none", loop="uvloop",
         lifespan="on", timeout_keep_alive=settings.http_keep_alive_seconds,
         timeout_graceful_shutdown=HTTP_GRACE_SECONDS, log_config=None, access_log=False,
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
+    config.connections_max = min(settings.http_connections_max, _files_max() - FILES_OF_OURS)
+    config.connections_per_address_max = min(settings.http_connections_per_address_max, config.connections_max)
+    config.unbounded = frozenset(name.strip() for name in settings.trusted_proxies.split(",") if name.strip())
+    return config
+
+
+def _files_max() -> int:
+    """How many files this process may hold open; raised to what connections need, where the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = FILES_WANTED
+    if FILES_WANTED > soft != resource.RLIM_INFINITY:
+        soft = max(soft, min(hard, FILES_WANTED))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return FILES_WANTED if soft == resource.RLIM_INFINITY else soft
 
 
 def run(service: Service) -> None:

@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.sealing import KeyRing
+from services.chassis.strength import is_weak_key, weakness
 
 MASTER_KEY_BYTES = 32
 PREFIX = "VICINO_"
@@ -32,6 +33,8 @@ def master_key(text: str, name: str = "VICINO_MASTER_KEY") -> bytes:
         raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} bytes in base64: this is not base64") from None
     if len(key) != MASTER_KEY_BYTES:
         raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
+    if name == "VICINO_MASTER_KEY" and is_weak_key(key):  # an old one may be weak: it is being replaced
+        raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} random bytes: these repeat themselves")
     return key
 
 
@@ -57,6 +60,10 @@ class ServiceSettings(BaseSettings):
     http_keep_alive_seconds: int = 620
     """How long a connection may rest between requests: longer than any client or balancer before us lets it rest, since
     whoever closes first may cross a request on its way. nginx and AWS wait 60 s, Go 90 s, Google 600 s."""
+    http_connections_max: int = 4096
+    """Connections at once; fewer where the system allows fewer open files."""
+    http_connections_per_address_max: int = 256
+    """Connections at once from one address that is none of the trusted proxies."""
     trusted_proxies: str = ""
     """Addresses or networks of proxies before us, with commas between: only their `X-Forwarded-*` headers are believed."""
     clock_file: Path | None = None
@@ -88,7 +95,10 @@ class ServiceSettings(BaseSettings):
         return key_ring(self.key(), self.master_key_old.get_secret_value() if self.master_key_old else "")
 
     def token(self) -> str:
-        """The operator's token. Raises `SettingsWrong` when it is absent."""
+        """The operator's token. Raises `SettingsWrong` when it is absent, or can be guessed."""
         if self.operator_token is None:
             raise SettingsWrong("VICINO_OPERATOR_TOKEN is not set: give a long random text")
-        return self.operator_token.get_secret_value()
+        token = self.operator_token.get_secret_value()
+        if wrong := weakness(token):
+            raise SettingsWrong(f"VICINO_OPERATOR_TOKEN {wrong}: give a long random text")
+        return token

@@ -15,7 +15,8 @@ class ConsoleSettings(ServiceSettings):
 
 
 def build(settings: ConsoleSettings) -> Service:
-    """The composition root."""
+    """The composition root. Raises `SettingsWrong`."""
+    settings.token()  # refused now, not with the first request
     return Service("console", settings, MIGRATIONS, routes=ROUTES, api=build_api)
 
 

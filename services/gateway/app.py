@@ -41,7 +41,8 @@ class GatewaySettings(ServiceSettings):
 
 
 def build(settings: GatewaySettings) -> Service:
-    """The composition root."""
+    """The composition root. Raises `SettingsWrong`."""
+    settings.token()  # refused now, not with the first request
     if settings.webhook_allow_private:
         log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
     people = People(settings.keys())

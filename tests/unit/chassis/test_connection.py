@@ -6,12 +6,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
 
-from services.chassis import connection
+from services.chassis import connection, metrics
 from services.chassis.connection import Connection
 from services.chassis.service import Process, Service, http_config
 from services.chassis.settings import ServiceSettings
@@ -20,8 +20,16 @@ BIG = 6_000_000
 """More than the kernel keeps of what nobody reads."""
 
 
+LARGE = 40_000_000
+"""An answer that no kernel takes at once."""
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Answers `/read` when it has the body, `/slow` half a second later, anything else at once."""
+    if scope["path"] == "/large":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % LARGE)]})
+        await send({"type": "http.response.body", "body": bytes(LARGE)})
+        return
     more = scope["path"] == "/read"
     await asyncio.sleep(0.5 if scope["path"] == "/slow" else 0)
     while more:
@@ -70,6 +78,15 @@ class Caller:
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
         return int(head[0].split()[1]), headers, await self._reader.readexactly(int(headers["content-length"]))
+
+    async def read(self, size: int) -> bytes:
+        return await self._reader.read(size)
+
+    def stop_reading(self) -> None:
+        cast(asyncio.ReadTransport, self._writer.transport).pause_reading()
+
+    async def end_or_answer(self) -> bytes:
+        return await self._reader.read(12)
 
     async def end(self) -> bytes:
         """What is still said until the other end closes. Raises `ConnectionResetError` when it does so rudely."""
@@ -134,6 +151,71 @@ async def test_a_request_that_does_not_arrive_in_time_is_given_up(
         assert time.monotonic() - began < 5
 
 
+async def test_who_never_says_a_byte_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.3)
+    async with served(keep_alive=620) as port, calling(port) as caller:
+        assert await caller.end() == b""
+
+
+@pytest.mark.parametrize("reads", [0, 100_000], ids=["before it reads", "in the middle of the answer"])
+@pytest.mark.parametrize("closing", [False, True], ids=["keep-alive", "close"])
+async def test_who_stops_reading_an_answer_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, reads: int, closing: bool
+) -> None:
+    monkeypatch.setattr(connection, "UNREAD_SECONDS", 0.3)
+    before = metrics.CONNECTIONS_ENDED.labels("unread")._value.get()
+    async with served(keep_alive=620) as port, calling(port) as caller:
+        await caller.say(request("/large", 0, *(["connection: close"] if closing else [])))
+        if reads:
+            await caller.read(reads)
+        caller.stop_reading()
+        async with asyncio.timeout(20):
+            while metrics.CONNECTIONS_ENDED.labels("unread")._value.get() == before:
+                await asyncio.sleep(0.02)
+        async with calling(port) as another:
+            await another.say(request())
+            assert (await another.answer())[0] == 200
+
+
+async def test_an_answer_that_is_read_slowly_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "UNREAD_SECONDS", 1.0)
+    async with served() as port, calling(port) as caller:
+        await caller.say(request("/large"))
+        got = 0
+        while got < LARGE:
+            for _ in range(100):
+                got += len(await caller.read(1_000_000))
+            await asyncio.sleep(0.1)
+
+
+async def test_connections_are_bounded_by_address_and_a_place_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection.HttpConfig, "connections_per_address_max", 3)
+    async with served() as port:
+        async with AsyncExitStack() as staying:
+            for _ in range(3):
+                caller = await staying.enter_async_context(calling(port))
+                await caller.say(request())
+                assert (await caller.answer())[0] == 200
+            async with calling(port) as one_too_many:
+                assert (await one_too_many.end()).startswith(b"HTTP/1.1 503 ")
+        async with asyncio.timeout(10):
+            while True:
+                async with calling(port) as caller:
+                    await caller.say(request())
+                    if (await caller.end_or_answer()).startswith(b"HTTP/1.1 200"):
+                        break
+
+
+async def test_connections_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection.HttpConfig, "connections_max", 2)
+    async with served() as port, calling(port) as one, calling(port) as other:
+        for caller in (one, other):
+            await caller.say(request())
+            assert (await caller.answer())[0] == 200
+        async with calling(port) as one_too_many:
+            assert (await one_too_many.end()).startswith(b"HTTP/1.1 503 ")
+
+
 async def test_a_stop_does_not_wait_for_who_was_told_goodbye_and_stays() -> None:
     async with AsyncExitStack() as staying:
         async with served() as port:
@@ -166,10 +248,12 @@ async def test_an_answer_may_take_longer_than_its_request(monkeypatch: pytest.Mo
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
         (b"POST /read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n", 400),
+        (b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n", 501),
         (b"GET / HTTP/1.1\r\nhost: x\r\n" + b"".join(b"h%d: x\r\n" % n for n in range(200_000)) + b"\r\n", 431),
     ],
-    ids=["no HTTP", "no host", "injection", "NUL", "negative length", "two lengths", "bad chunk", "packed", "huge head"],
+    ids=["no HTTP", "no host", "injection", "NUL", "negative length", "two lengths", "bad chunk", "two framings",
+         "packed", "huge head"],
 )  # fmt: skip
 async def test_what_is_no_http_is_answered_with_problem_json_and_an_end(said: bytes, status: int) -> None:
     async with served() as port, calling(port) as caller:
