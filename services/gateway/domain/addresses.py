@@ -10,9 +10,21 @@ _CLOSED: tuple[IPv4Network | IPv6Network, ...] = (
     IPv6Network("64:ff9b:1::/48"),
     IPv6Network("2002::/16"),
     IPv6Network("fec0::/10"),
+    IPv6Network("2001::/23"),
+    IPv6Network("3fff::/20"),
+    IPv6Network("5f00::/16"),
+    IPv6Network("::/96"),
     IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv4Network("168.63.129.16/32"),
 )
-"""What `is_global` lets through although it embeds, or is, something inside: NAT64, 6to4, site-local, IETF protocol."""
+"""What `is_global` lets through although it embeds, or is, something inside: NAT64, 6to4 and its relays, Teredo and other
+IETF protocols, site-local, documentation, segment routing, IPv4-compatible, and the inside of a cloud's machines."""
+
+_INSIDE = frozenset({"localhost", "local", "internal", "lan", "home", "corp", "intranet", "private", "arpa"})
+"""Last labels of names that lead nowhere in the public internet."""
+
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 """A host name in ASCII (Punycode for others), or an IP address: nothing that two parsers could read differently."""
@@ -52,8 +64,14 @@ def _check_public(scheme: str, host: str, port: int) -> None:
         raise AddressRefused("a webhook address is an https URL")
     if port not in PORTS:
         raise AddressRefused(f"a webhook address uses port {' or '.join(map(str, PORTS))}")
-    if _is_literal(host) and not is_public(host):
-        raise AddressRefused("the address is not in the public internet")
+    if _is_literal(host):
+        if not is_public(host):
+            raise AddressRefused("the address is not in the public internet")
+        return
+    labels = host.rstrip(".").lower().split(".")
+    # A last label that is a number makes the whole an IPv4 address for many parsers: 2130706433, 0x7f.1.
+    if len(labels) < 2 or not all(labels) or labels[-1] in _INSIDE or _NUMBER.fullmatch(labels[-1]):
+        raise AddressRefused("a webhook address has a full name in the public internet")
 
 
 def _is_literal(host: str) -> bool:

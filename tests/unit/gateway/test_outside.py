@@ -21,6 +21,7 @@ INSIDE = [
     "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
     "192.0.0.8", "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
     "64:ff9b:1::1", "2002:a9fe:a9fe::", "2001:0:a9fe:a9fe::1", "fc00::1", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
+    "3fff::1", "192.88.99.1", "168.63.129.16", "::7f00:1", "5f00::1", "2001:2::1", "198.18.0.1", "240.0.0.1",
 ]  # fmt: skip
 
 
@@ -41,6 +42,8 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
         "https://hooks.example/#x", "https://127.0.0.1/", "https://[::1]/", "https://hooks.example\\@10.0.0.1/",
         "https://hooks.example /", "https://hooks.example:99999/", "https://[::1", "https://ho\u2025ks.example/", "",
         "https://hooks.example@10.0.0.1/", "https://hooks.example/\r\nx: y",
+        "https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/", "https://127.1/", "https://localhost/",
+        "https://kafka:8443/", "https://a.localhost/", "https://db.internal/", "https://localhost./", "https://a..b/",
     ],
 )  # fmt: skip
 def test_where_no_webhook_may_go_is_refused_when_it_is_registered(url: str) -> None:
