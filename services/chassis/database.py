@@ -23,6 +23,8 @@ _RECORD_FAULT_CLASSES = ("21", "22", "23", "44", "54", "P0")
 for a limit of PostgreSQL's (a text that no index takes), raised by a function.
 Everything else (connection, deadlock, resources, read-only, missing privilege or table) is not the record's fault."""
 
+CLOSED_TRANSPORT = "the handler is closed"
+
 _AWAY_CLASSES = ("08", "53", "57")
 """Connection, insufficient resources, operator intervention."""
 
@@ -83,7 +85,7 @@ def is_away(error: BaseException) -> bool:
     """Whether the server cannot be reached, starts, stops or is full: waiting may help, where a wrong password does not."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _AWAY_CLASSES
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+    return isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
 
 
 def is_infrastructure(error: BaseException) -> bool:
@@ -93,7 +95,9 @@ def is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         # A value that asyncpg cannot encode is a ValueError too; `asyncpg.DataError` is the server's, and another class.
         return not isinstance(error, ValueError) or isinstance(error, asyncpg.ClientConfigurationError)
-    return isinstance(error, OSError | TimeoutError | MemoryError | asyncpg.InternalClientError)
+    # uvloop says so with a bare RuntimeError when a closed transport is written to.
+    is_closed_transport = isinstance(error, RuntimeError) and CLOSED_TRANSPORT in str(error)
+    return is_closed_transport or isinstance(error, OSError | MemoryError | asyncpg.InternalClientError)
 
 
 def is_lost(db: Connection) -> bool:

@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.chassis import metrics
-from services.chassis.database import Pool
+from services.chassis.database import Pool, told
+from services.chassis.logs import logger
 
 PING_TIMEOUT_SECONDS = 2.0
+
+log = logger(__name__)
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Problems = Callable[[], list[str]]
@@ -28,18 +32,42 @@ def _answer(respond: Callable[[], Awaitable[tuple[int, str, bytes]]]) -> AsgiApp
     return app
 
 
-async def database_problems(pool: Pool) -> list[str]:
-    """Why the database does not answer; empty when it does."""
+async def database_problems(pool: Pool, url: str) -> list[str]:
+    """Why the database cannot be used; empty when it can.
+
+    Asks the pool, and for a new connection too: one that the pool holds answers also when no other is to be had.
+    What the server said stays in the log: it may name hosts and roles.
+    """
+    asked = {"pool": _ask_pool(pool), "new connection": _ask_for_another(url)}
+    answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+    problems = []
+    for part, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Exception):
+            log.warning("the database is unavailable", part=part, error=told(answer))
+            problems.append(f"database: {part} is unavailable")
+        elif isinstance(answer, BaseException):
+            raise answer
+    return problems
+
+
+async def _ask_pool(pool: Pool) -> None:
+    async with asyncio.timeout(PING_TIMEOUT_SECONDS), pool.acquire() as db:
+        await db.fetchval("select 1")
+
+
+async def _ask_for_another(url: str) -> None:
+    async with asyncio.timeout(PING_TIMEOUT_SECONDS):
+        connection = await asyncpg.connect(url, timeout=PING_TIMEOUT_SECONDS)
     try:
-        async with asyncio.timeout(PING_TIMEOUT_SECONDS), pool.acquire() as db:
-            await db.fetchval("select 1")
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        return [f"database: {error!r}"]
-    return []
+        async with asyncio.timeout(PING_TIMEOUT_SECONDS):
+            await connection.fetchval("select 1")
+            await connection.close()
+    finally:
+        connection.terminate()
 
 
-def endpoints(pool: Callable[[], Pool], checks: Callable[[], list[Problems]]) -> list[tuple[str, AsgiApp]]:
-    """The three endpoints, by path."""
+def endpoints(pool: Callable[[], Pool], url: str, checks: Callable[[], list[Problems]]) -> list[tuple[str, AsgiApp]]:
+    """The three endpoints, by path. `url` is the DSN that readiness asks for a new connection."""
 
     async def metrics_page() -> tuple[int, str, bytes]:
         return 200, CONTENT_TYPE_LATEST, generate_latest()
@@ -48,7 +76,7 @@ def endpoints(pool: Callable[[], Pool], checks: Callable[[], list[Problems]]) ->
         return 200, "application/json", b'{"status":"alive"}'
 
     async def readyz() -> tuple[int, str, bytes]:
-        problems = await database_problems(pool())
+        problems = await database_problems(pool(), url)
         for check in checks():
             problems += check()
         metrics.READY.set(not problems)

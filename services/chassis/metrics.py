@@ -45,3 +45,8 @@ for _reason in ("all", "address"):
     CONNECTIONS_REFUSED.labels(_reason)
 for _reason in ("silent", "arrival", "unread"):
     CONNECTIONS_ENDED.labels(_reason)
+CLIENTS_REPLACED = Counter(
+    "vicino_kafka_clients_replaced_total",
+    "Kafka clients replaced because a task of theirs had ended or stood still",
+    ["client"],
+)

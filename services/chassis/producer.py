@@ -1,11 +1,13 @@
 """Into Kafka: idempotent, and done only when all in-sync replicas have it."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
 from services.chassis.logs import logger
 
@@ -14,6 +16,10 @@ BATCH_BYTES_MAX = 256 * 1024
 STOP_TIMEOUT_SECONDS = 2.0
 ABANDON_SECONDS = 1.0
 RETRY = Backoff(first_seconds=0.2, max_seconds=5.0)
+ATTEND_EVERY_SECONDS = 1.0
+CONNECT_TIMEOUT_SECONDS = 10.0
+FAILING_SECONDS = 30.0
+"""A producer that has not reached Kafka for so long is a problem that readiness reports."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 Message = tuple[str, bytes | None, bytes | None, Headers]
@@ -23,12 +29,14 @@ log = logger(__name__)
 
 
 class Producer:
-    """One connection to Kafka, replaced when what it sent can no longer be told in order."""
+    """One connection to Kafka, replaced when it is dead or can no longer keep the order of what it sent."""
 
     def __init__(self, bootstrap: str, prefix: str, client_id: str) -> None:
         self._bootstrap, self._prefix, self._client_id = bootstrap, prefix, client_id
         self._connecting = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
+        self._failing_since: float | None = None
+        kafka_clients.install()
 
     async def start(self) -> None:
         """Connect, however long Kafka takes to come."""
@@ -71,17 +79,60 @@ class Producer:
 
         Raises as `send` does.
         """
-        async with asyncio.timeout(timeout_seconds):
-            producer = await self._connected()
-            try:
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                producer = await self._connected()
                 sending = [await self._put(producer, *message) for message in messages]
                 await asyncio.shield(asyncio.gather(*sending))
-            except KafkaError as error:
-                # What failed for good has used up sequence numbers: from then on Kafka would refuse every batch of its
-                # partition as out of order, for ever.
-                if not error.retriable:
-                    await self._replace(producer)
-                raise
+        except (KafkaError, OSError) as error:
+            self._failing_since = self._failing_since or time.monotonic()
+            # What failed for good has used up sequence numbers: Kafka would refuse every later batch of its partition as
+            # out of order. And a client that does not answer in time may never answer again.
+            if producer is not None and not (isinstance(error, KafkaError) and error.retriable):
+                await self._replace(producer)
+            raise
+        except RuntimeError as error:  # what ended the client's own task is handed to all who wait for it
+            self._failing_since = self._failing_since or time.monotonic()
+            if producer is not None:
+                await self._replace(producer)
+            raise KafkaConnectionError(f"the client is dead: {error!r}") from error
+        self._failing_since = None
+
+    async def attend(self) -> None:
+        """Run until cancelled: replace a client whose tasks have ended, and find out when Kafka is back."""
+        failures = 0
+        while True:
+            await asyncio.sleep(RETRY.seconds(failures) if failures else ATTEND_EVERY_SECONDS)
+            if self._producer is not None and (dead := kafka_clients.dead_tasks(self._producer)):
+                log.error("a kafka producer is dead and will be replaced", client=self._client_id, tasks=dead)
+                metrics.CLIENTS_REPLACED.labels("producer").inc()
+                self._failing_since = self._failing_since or time.monotonic()
+                await self._replace(self._producer)
+            if self._failing_since is not None and self._producer is None:
+                # Nobody may send while readiness says no: without this it would never say yes again.
+                failures = 0 if await self._reconnects() else failures + 1
+
+    async def _reconnects(self) -> bool:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                await self._connected()
+        except (KafkaError, OSError) as error:
+            log.warning("kafka is unavailable", client=self._client_id, error=repr(error))
+            return False
+        self._failing_since = None
+        return True
+
+    def problems(self) -> list[str]:
+        """Why nothing can be sent; empty when it can, as far as is known."""
+        if self._producer is not None and kafka_clients.dead_tasks(self._producer):
+            return [f"{self._client_id}: its client is dead"]
+        if self._failing_since is None:
+            return []
+        failing = time.monotonic() - self._failing_since
+        if failing < FAILING_SECONDS:
+            return []
+        return [f"{self._client_id}: nothing was acknowledged for {failing:.0f} s"]
 
     async def _put(
         self, producer: AIOKafkaProducer, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
@@ -24,7 +25,8 @@ from services.chassis.clock import Clock, clock_from
 from services.chassis.connection import Connection as HttpConnection
 from services.chassis.connection import HttpConfig
 from services.chassis.database import Connection, Pool
-from services.chassis.engine.consumer import Consumer, Reading
+from services.chassis.engine.client import Reading
+from services.chassis.engine.consumer import Consumer
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Partition, by_record, by_slice
 from services.chassis.engine.records import Routes
@@ -112,7 +114,9 @@ class Process:
             self._broker,
             logger=None,
             lifespan=self._life,
-            asgi_routes=health.endpoints(lambda: self.runtime.pool, lambda: self._checks),
+            asgi_routes=health.endpoints(
+                lambda: self.runtime.pool, service.settings.postgres_url, lambda: self._checks
+            ),
             on_shutdown=[self._stop_taking],
         )
         self._paths = {path for path, _ in self._app.routes}
@@ -147,6 +151,7 @@ class Process:
             log.warning("what is in work is given up; whoever comes next takes it again")
         for consumer in self.consumers:
             consumer.close()
+        await asyncio.gather(*(consumer.leave() for consumer in self.consumers))
 
     @asynccontextmanager
     async def _life(self) -> AsyncIterator[None]:
@@ -178,9 +183,11 @@ class Process:
         self._worker = worker = Worker(Lane(runtime.pool, service.name, runtime.clock), service.jobs, wakeups)
         self.consumers = self._consumers()
         self._checks = [wakeups.problems, relay.problems, worker.problems]
+        self._checks += [client.problems for client in (producer, runtime.producer)]
         self._checks += [consumer.problems for consumer in self.consumers]
         tasks = [wakeups.run(), relay.run(), worker.run(), _keep_house(runtime)]
         tasks += [consumer.attend() for consumer in self.consumers]
+        tasks += [client.attend() for client in (producer, runtime.producer)]
         tasks += [work(runtime) for work in service.background]  # type: ignore[misc]
         running = [asyncio.create_task(task) for task in tasks]
         for task in running:
@@ -217,7 +224,7 @@ def _broker(service: Service) -> KafkaBroker:
         allow_auto_create_topics=False,
         graceful_timeout=GRACEFUL_SECONDS,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
-        logger=None,
+        logger=logging.getLogger("faststream"),
     )
 
 

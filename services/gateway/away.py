@@ -10,7 +10,14 @@ from services.chassis.web import Problem
 from services.gateway import metrics
 
 RETRY_AFTER_SECONDS = 2
-MAY_BE_AWAY = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+MAY_BE_AWAY = (
+    KafkaError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    RuntimeError,
+)
 
 
 async def unavailable(_: Request, error: Exception) -> JSONResponse:

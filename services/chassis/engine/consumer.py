@@ -7,24 +7,21 @@ and after each rebalance, and compared again inside the transaction, because a s
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
-from faststream import AckPolicy
+from aiokafka.errors import IllegalStateError
 from faststream.kafka import KafkaBroker
-from faststream.kafka.message import KafkaAckableMessage
 
-from schemas.topics import Topic
-from services.chassis import metrics
+from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
 from services.chassis.engine import batches
 from services.chassis.engine.batches import Record
+from services.chassis.engine.client import Client, Reading, subscribe
 from services.chassis.engine.lanes import Lane
 from services.chassis.engine.logbook import Logbook, TopicMissing
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
@@ -33,39 +30,19 @@ from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.store import Log
 
-BATCH_TIMEOUT_MS = 50
-"""Both the longest wait for a fetch and FastStream's sleep after an empty one: idle latency is at most twice this."""
-
-PARTITION_FETCH_BYTES_MAX = 8 * 1024 * 1024
-GATHERED_BYTES = 512 * 1024
-"""With so much, compressed, the broker waits no longer for more to come together."""
-
-FETCH_WAIT_MS = 500
-"""How long a fetch waits at the broker for a first record."""
-
 READS_MAX = 3
 """A batch may be spoilt on its way; one that cannot be read so often is spoilt where it lies."""
 
 STUCK_AFTER_SECONDS = 30.0
+STUCK_REPLACEMENTS = Backoff(first_seconds=STUCK_AFTER_SECONDS, max_seconds=600.0)
+"""Between replacements of a client that gets nothing: it may not be the client's fault."""
+
+POSITION_TIMEOUT_SECONDS = 30.0
 COMMIT_EVERY_SECONDS = 1.0
 WATCH_EVERY_SECONDS = 5.0
 RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
 
 log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a consumer is to read, and as whom."""
-
-    group: str
-    topics: Sequence[Topic]
-    records_max: int
-    instance: str | None
-    session_timeout_ms: int
-    prefix: str
-    gather_ms: int = 0
-    """How long the broker lets records come together, once all is read: small slices are dear."""
 
 
 class UnreadableBatch(RuntimeError):
@@ -89,6 +66,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._logs: dict[TopicPartition, Log] = {}
         """The log that each partition was positioned in."""
         self._next: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        """Where partitions end, as Kafka told another client: a fetcher that is dead does not know."""
         self._moved: dict[TopicPartition, float] = {}
         self._uncommitted: dict[TopicPartition, int] = {}
         self._halted: dict[TopicPartition, str] = {}
@@ -96,23 +75,29 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
         self._lanes: dict[TopicPartition, Lane[Slice]] = {}
         self._heard = time.monotonic()
+        self._fruitless, self._patient_until = 0, 0.0
         self._missing = ""
         self._stopping = False
+        kafka_clients.install()
         batches.install()
         batches.listen(self._cannot_read)
-        self._subscriber = _subscribe(broker, reading, list(self._topics), self, self._take_batch)
+        self._client = Client(reading.group, subscribe(broker, reading, list(self._topics), self, self._take_batch))
 
     @property
     def _consumer(self) -> AIOKafkaConsumer:
-        consumer = self._subscriber.consumer
+        consumer = self._client.consumer
         if consumer is None:
             raise IllegalStateError("the consumer is not started")
         return consumer
 
     # -- assignment ------------------------------------------------------------------------------------------------
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget what was ours; whoever comes next reads the database."""
+        # Both callbacks are coroutines that never wait: FastStream would call plain functions in another thread.
+        self._forget(revoked)
+
+    def _forget(self, revoked: Iterable[TopicPartition]) -> None:
         for tp in revoked:
             self._next.pop(tp, None)
             self._logs.pop(tp, None)
@@ -123,7 +108,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             if task := self._positioning.pop(tp, None):
                 task.cancel()
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Hold the partitions still, first of all and without awaiting, then seek where the database says."""
         self._consumer.pause(*assigned)
         for tp in assigned:
@@ -138,7 +123,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         failures = 0
         while self._owns(tp):
             try:
-                await self._position(tp)
+                async with asyncio.timeout(POSITION_TIMEOUT_SECONDS):
+                    await self._position(tp)
                 return
             except LogTruncated as error:
                 self._halt(tp, error)
@@ -189,7 +175,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             metrics.HALTED.dec()
 
     def _owns(self, tp: TopicPartition) -> bool:
-        return not self._stopping and self._subscriber.consumer is not None and tp in self._consumer.assignment()
+        return not self._stopping and self._client.consumer is not None and tp in self._consumer.assignment()
 
     def _log(self, tp: TopicPartition) -> Log:
         return Log(self._topics[tp.topic].name, tp.partition, self._logbook.known(tp.topic))
@@ -266,19 +252,41 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         if self._logs.get(tp) == known:
             self._next[tp] = self._uncommitted[tp] = next_offset
             self._moved[tp] = time.monotonic()
+            self._fruitless, self._patient_until = 0, 0.0
 
     # -- beside the records ----------------------------------------------------------------------------------------
 
     async def attend(self) -> None:
-        """Run until cancelled: tell Kafka how far we are, and notice topics that were made anew."""
+        """Run until cancelled: report progress to Kafka, notice re-created topics, replace a client that is dead."""
         watched = 0.0
         while True:
             await asyncio.sleep(COMMIT_EVERY_SECONDS)
             await self._commit()
-            self._measure_lag()
+            await self._replace_dead_client()
             if time.monotonic() - watched > WATCH_EVERY_SECONDS:
                 watched = time.monotonic()
                 await self._watch_topics()
+            await self._measure_lag()
+
+    async def _replace_dead_client(self) -> None:
+        """Start another client when a task of ours has ended, or when records wait and none comes."""
+        if self._stopping:
+            return
+        why = self._client.fault() or self._gets_nothing()
+        if why:
+            self._forget(list(self._next))
+            await self._client.replace(why, lambda: self._stopping)
+
+    def _gets_nothing(self) -> str:
+        """Why the client seems dead though its tasks live; empty when it does not."""
+        stuck = [tp for tp in self._stuck() if tp not in self._lanes or self._lanes[tp].is_idle]
+        if not stuck:
+            return ""
+        if time.monotonic() < self._patient_until:
+            return ""
+        self._fruitless += 1
+        self._patient_until = time.monotonic() + STUCK_REPLACEMENTS.seconds(self._fruitless)
+        return f"no record came for {STUCK_AFTER_SECONDS:.0f} s: {', '.join(map(str, stuck))}"
 
     async def _commit(self) -> None:
         """Best effort, for lag tools. The success of a commit proves nothing, so its failure is only counted."""
@@ -288,7 +296,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         try:
             await self._consumer.commit(offsets)
             reach("engine.acknowledged")
-        except (KafkaError, IllegalStateError) as error:
+        except Exception as error:  # noqa: BLE001 - best effort: the database's offset is the truth
             metrics.COMMIT_FAILURES.inc()
             log.debug("kafka commit failed", error=repr(error))
 
@@ -296,6 +304,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         try:
             await self._logbook.refresh(self._topics)
             self._missing = ""
+            self._ends = await self._logbook.ends(self._partitions())
         except TopicMissing as error:
             self._missing = str(error)
             log.error("a topic is missing", error=self._missing)
@@ -307,22 +316,49 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             log.warning("topic was made anew", topic=tp.topic)
             self._read_anew(tp)
 
-    def _measure_lag(self) -> None:
-        lag: dict[str, int] = defaultdict(int)
-        for tp, behind in self._behind().items():
-            lag[self._topics[tp.topic].name] += behind
-            if not behind:
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(name, n) for name, topic in self._topics.items() for n in range(topic.partitions)] + [
+            tp for tp in self._next if tp.partition >= self._topics[tp.topic].partitions
+        ]
+
+    async def _measure_lag(self) -> None:
+        behind = self._behind()
+        for tp, waiting in behind.items():
+            if not waiting:
                 self._moved[tp] = time.monotonic()
+        if not behind:  # nothing is assigned to us: what waits is then known from the database alone
+            behind = await self._behind_by_the_database()
+        lag: dict[str, int] = defaultdict(int)
+        for tp, waiting in behind.items():
+            lag[self._topics[tp.topic].name] += waiting
         for topic in self._topics.values():
             metrics.LAG.labels(topic.name).set(lag[topic.name])
 
+    async def _behind_by_the_database(self) -> dict[TopicPartition, int]:
+        try:
+            return {
+                tp: max(0, end - await self._partition.next_offset(self._log(tp))) for tp, end in self._ends.items()
+            }
+        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
+            log.warning("cannot measure how far behind this consumer is", error=repr(error))
+            return {}
+
     def _behind(self) -> dict[TopicPartition, int]:
-        marks = {tp: self._consumer.highwater(tp) for tp in self._next if self._owns(tp)}
-        return {tp: max(0, mark - self._next[tp]) for tp, mark in marks.items() if mark is not None}
+        return {
+            tp: max(0, max(self._consumer.highwater(tp) or 0, self._ends.get(tp, 0)) - next_offset)
+            for tp, next_offset in self._next.items()
+            if self._owns(tp)
+        }
+
+    def _stuck(self) -> list[TopicPartition]:
+        late = time.monotonic() - STUCK_AFTER_SECONDS
+        return [
+            tp for tp, behind in self._behind().items() if behind and self._moved[tp] < late and tp not in self._halted
+        ]
 
     def problems(self) -> list[str]:
         """Why this consumer is not at work; empty when it is."""
-        if self._subscriber.consumer is None or not self._consumer.assignment():
+        if self._client.consumer is None or not self._consumer.assignment():
             return [f"{self._reading.group}: no partition is assigned", *filter(None, [self._missing])]
         found = [self._missing] if self._missing else []
         if (silent := time.monotonic() - self._heard) > STUCK_AFTER_SECONDS:
@@ -331,11 +367,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         found += [
             f"{tp.topic}/{tp.partition}: not positioned yet" for tp in self._consumer.assignment() - self._next.keys()
         ]
-        late = time.monotonic() - STUCK_AFTER_SECONDS
-        stuck = [
-            tp for tp, behind in self._behind().items() if behind and self._moved[tp] < late and tp not in self._halted
+        if self._client.fault():
+            found.append(f"{self._reading.group}: its client is dead")
+        return found + [
+            f"{tp.topic}/{tp.partition}: no progress for {STUCK_AFTER_SECONDS:.0f} s" for tp in self._stuck()
         ]
-        return found + [f"{tp.topic}/{tp.partition}: no progress for {STUCK_AFTER_SECONDS:.0f} s" for tp in stuck]
 
     def lag(self) -> int:
         """Records known to be in Kafka and not taken yet."""
@@ -346,53 +382,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._stopping = True
         await asyncio.gather(*(lane.finish() for lane in self._lanes.values()))
 
+    async def leave(self) -> None:
+        """End the client. It may be dead: whatever it raises must not stand in the way of a stop."""
+        await self._client.stop()
+
     def close(self) -> None:
         """End now, whatever is in work: its transaction is undone."""
         batches.forget(self._cannot_read)
         for lane in self._lanes.values():
             lane.close()
-
-
-def _subscribe(
-    broker: KafkaBroker,
-    reading: Reading,
-    topics: list[str],
-    listener: ConsumerRebalanceListener,
-    handler: Callable[[tuple[Record, ...]], Awaitable[None]],
-) -> Any:
-    """A batch subscriber that hands the raw records on: one bad header would otherwise lose its good neighbours."""
-
-    async def parser(records: tuple[Record, ...]) -> KafkaAckableMessage:
-        return KafkaAckableMessage(
-            body=b"", headers={}, raw_message=records, consumer=subscriber.consumer,
-            message_id="batch", correlation_id="batch", reply_to="",
-        )  # fmt: skip
-
-    async def decoder(message: KafkaAckableMessage) -> Any:
-        return message.raw_message
-
-    subscriber = broker.subscriber(
-        *topics,
-        batch=True,
-        group_id=reading.group,
-        group_instance_id=reading.instance and f"{reading.group}-{reading.instance}",
-        ack_policy=AckPolicy.MANUAL,
-        auto_offset_reset="earliest",
-        max_records=reading.records_max,
-        batch_timeout_ms=BATCH_TIMEOUT_MS,
-        max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
-        fetch_min_bytes=GATHERED_BYTES if reading.gather_ms else 1,
-        fetch_max_wait_ms=reading.gather_ms or FETCH_WAIT_MS,
-        session_timeout_ms=reading.session_timeout_ms,
-        heartbeat_interval_ms=reading.session_timeout_ms // 3,
-        listener=listener,
-        parser=parser,
-        decoder=decoder,
-    )
-
-    async def take(records: Any) -> None:
-        """Raw records of one or more partitions."""
-        await handler(records)
-
-    subscriber(take)
-    return subscriber

@@ -23,6 +23,11 @@ class Lane(Generic[ItemT]):
         self._closed = False
         self._task = asyncio.create_task(self._run(), name=f"lane {name}")
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in work and nothing waits."""
+        return self._idle.is_set() and self._waiting.empty()
+
     async def put(self, item: ItemT) -> None:
         """Bring an item; waits while the lane is full. What is brought to a closed lane is forgotten."""
         if not self._closed:

@@ -12,10 +12,15 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 """A thread waits for the answer, and a stop waits for the thread."""
+
+
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call] # untyped upstream
 
 
 class TopicMissing(LookupError):
@@ -54,6 +59,25 @@ class Logbook:
                 return int((await consumer.getone()).offset)
             except OffsetOutOfRangeError:
                 return None
+
+    async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where partitions end, by a client that has no part in reading them. Raises `TimeoutError`."""
+        return await asyncio.to_thread(self._ends, sorted(set(tps)))
+
+    def _ends(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if not tps:
+            return {}
+        asked = self._admin.list_offsets(
+            {Place(tp.topic, tp.partition): _LATEST for tp in tps},
+            request_timeout=REQUEST_TIMEOUT_SECONDS,
+        )
+        try:
+            return {
+                TopicPartition(place.topic, place.partition): future.result(timeout=REQUEST_TIMEOUT_SECONDS).offset
+                for place, future in asked.items()
+            }
+        except KafkaException as error:
+            raise TimeoutError(f"Kafka did not say where logs end: {error.args[0]}") from error
 
     def _describe(self, names: list[str]) -> dict[str, str | None]:
         asked = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_SECONDS)

@@ -83,6 +83,11 @@ class Partition:
                 metrics.GAPS.labels(log.topic, "retention").inc(begin - wanted)
         return max(wanted, begin)
 
+    async def next_offset(self, log: Log) -> int:
+        """Where a log stands in the database, without locking it."""
+        async with self._pool.acquire() as db:
+            return await store.next_offset(db, log)
+
     async def record_hole(self, log: Log, next_offset: int, first: int) -> None:
         """Accept that `[next_offset, first)` is not in the log, neither removed by retention nor ever written."""
         async with self._pool.acquire() as db, db.transaction():

@@ -1,0 +1,195 @@
+"""A Kafka client that breaks in the middle of a request, or whose own task dies, is replaced; work goes on."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError
+from aiokafka.producer.sender import Sender
+
+from schemas.envelope import Event
+from schemas.signals import AcknowledgementGiven, HeartbeatReceived
+from schemas.topics import SIGNALS
+from services.chassis.engine.records import on, routes
+from services.chassis.service import Service
+from services.chassis.settings import ServiceSettings
+from services.chassis.unit import Unit
+from tests.integration.chassis.test_engine_smoke import heartbeat
+from tests.support.running import Running, running, settings_for
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+CONSUMER, RELAY, DOORS = "vicino-monitoring", "vicino-monitoring-relay", "vicino-monitoring-doors"
+REQUESTS = {
+    "Produce": 0, "Fetch": 1, "ListOffsets": 2, "Metadata": 3, "OffsetCommit": 8, "OffsetFetch": 9,
+    "FindCoordinator": 10, "JoinGroup": 11, "Heartbeat": 12, "SyncGroup": 14, "InitProducerId": 22,
+}  # fmt: skip
+OF_A_CONSUMER = (
+    "Fetch", "ListOffsets", "Metadata", "OffsetCommit", "FindCoordinator", "JoinGroup", "Heartbeat", "SyncGroup",
+)  # fmt: skip
+
+
+class Fault:
+    """Something that goes wrong once."""
+
+    def __init__(self) -> None:
+        self.happened = asyncio.Event()
+
+    def once(self, error: Exception) -> None:
+        if not self.happened.is_set():
+            self.happened.set()
+            raise error
+
+
+@contextmanager
+def closed_transport(client_id: str, request: str) -> Iterator[Fault]:
+    """The next request of a kind and a client meets a transport that is closed already, as uvloop says it."""
+    fault, write = Fault(), asyncio.StreamWriter.write
+
+    def broken(self: asyncio.StreamWriter, data: bytes) -> None:
+        if len(data) > 14 and _sender_and_kind(data) == (client_id, REQUESTS[request]):
+            fault.once(RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed"))
+        write(self, data)
+
+    with patch.object(asyncio.StreamWriter, "write", broken):
+        yield fault
+
+
+def _sender_and_kind(data: bytes) -> tuple[str, int]:
+    kind, length = struct.unpack(">h", data[4:6])[0], struct.unpack(">h", data[12:14])[0]
+    return data[14 : 14 + max(0, length)].decode(errors="replace"), kind
+
+
+@contextmanager
+def dying_task(owner: type, method: str, is_meant: Callable[[Any], bool]) -> Iterator[Fault]:
+    """A step of a client's own background task fails once, with an error that nobody expects."""
+    fault, step = Fault(), getattr(owner, method)
+
+    async def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_meant(self):
+            fault.once(ValueError("nobody expects this"))
+        return await step(self, *args, **kwargs)
+
+    with patch.object(owner, method, broken):
+        yield fault
+
+
+async def told_again(event: Event[HeartbeatReceived], unit: Unit) -> None:
+    await unit.db.execute("insert into effect (id) values ($1)", event.id)
+    unit.publish(AcknowledgementGiven(alert_id=event.data.service_id, by=event.id), subject=event.subject)
+
+
+async def passed_over(_event: Event[AcknowledgementGiven], _unit: Unit) -> None:
+    """What is told again comes back on the same topic."""
+
+
+@asynccontextmanager
+async def at_work(database: str, bootstrap: str, prefix: str) -> AsyncIterator[Running]:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, prefix, session_timeout_ms=6_000)
+    table = routes(on(HeartbeatReceived, told_again), on(AcknowledgementGiven, passed_over))
+    async with running(Service("monitoring", settings, MIGRATIONS, routes=table)) as service:
+        yield service
+
+
+async def work_goes_on(service: Running, fault: Fault) -> None:
+    """Events flow in and facts flow out, by every client, until the fault has happened and after it."""
+    sent = 0
+
+    async def more(count: int) -> None:
+        nonlocal sent
+        await service.publish(*(heartbeat(sent + n) for n in range(count)))
+        sent += count
+        beat = heartbeat(sent).encode()
+        for _ in range(30):
+            try:
+                await service.runtime.producer.send(SIGNALS.name, b"t", beat, timeout_seconds=5)
+                break
+            except (OSError, KafkaError):  # the door would answer 503, and its sender send again
+                await asyncio.sleep(0.1)
+        else:
+            pytest.fail("the doors' producer did not recover")
+        sent += 1
+
+    async with asyncio.timeout(60):
+        await more(50)
+        while not fault.happened.is_set():
+            await another_member_comes_and_goes(service)
+            await more(5)
+    await more(50)
+    await service.settled()
+    counted = await service.sql("select count(*) as n, count(distinct id) as once from effect")
+    assert tuple(counted[0]) == (sent, sent), "lost or doubled"
+    facts = {event.data.by for event in await service.published(AcknowledgementGiven)}
+    assert len(facts) == sent, "facts were lost"
+
+
+async def another_member_comes_and_goes(service: Running) -> None:
+    settings = service.service.settings
+    other = AIOKafkaConsumer(
+        settings.topic_prefix + SIGNALS.name, bootstrap_servers=settings.kafka_bootstrap,
+        group_id=settings.topic_prefix + "monitoring", enable_auto_commit=False, session_timeout_ms=6_000,
+    )  # fmt: skip
+    await other.start()
+    await other.stop()
+
+
+@pytest.mark.parametrize("request_kind", OF_A_CONSUMER)
+async def test_a_consumer_survives_a_closed_transport_at_any_request(
+    request_kind: str, database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with at_work(database, bootstrap, topic_prefix) as service:
+        # Whoever loses the coordinator at a heartbeat looks for it again.
+        with closed_transport(CONSUMER, "Heartbeat"), closed_transport(CONSUMER, request_kind) as fault:
+            await work_goes_on(service, fault)
+
+
+@pytest.mark.parametrize("client_id", [RELAY, DOORS])
+@pytest.mark.parametrize("request_kind", ["Produce", "Metadata"])
+async def test_a_producer_survives_a_closed_transport_at_any_request(
+    request_kind: str, client_id: str, database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with at_work(database, bootstrap, topic_prefix) as service:
+        with closed_transport(client_id, request_kind) as fault:
+            await work_goes_on(service, fault)
+
+
+async def test_a_producer_survives_a_closed_transport_while_it_connects(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with at_work(database, bootstrap, topic_prefix) as service:
+        with closed_transport(DOORS, "InitProducerId") as fault:
+            await service.runtime.producer.renew()
+            await work_goes_on(service, fault)
+
+
+def _is(client_id: str) -> Callable[[Any], bool]:
+    return lambda part: getattr(part, "_client", getattr(part, "client", part))._client_id == client_id
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "client_id"),
+    [
+        pytest.param(Fetcher, "_proc_fetch_request", CONSUMER, id="fetch"),
+        pytest.param(GroupCoordinator, "_do_heartbeat", CONSUMER, id="heartbeat"),
+        pytest.param(GroupCoordinator, "ensure_active_group", CONSUMER, id="coordination"),
+        pytest.param(AIOKafkaClient, "_metadata_update", CONSUMER, id="metadata of the consumer"),
+        pytest.param(AIOKafkaClient, "_metadata_update", RELAY, id="metadata of the relay"),
+        pytest.param(AIOKafkaClient, "_metadata_update", DOORS, id="metadata of the doors"),
+        pytest.param(Sender, "_send_produce_req", RELAY, id="sender of the relay"),
+        pytest.param(Sender, "_send_produce_req", DOORS, id="sender of the doors"),
+    ],
+)
+async def test_a_client_whose_own_task_dies_is_replaced(
+    owner: type, method: str, client_id: str, database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with at_work(database, bootstrap, topic_prefix) as service:
+        with dying_task(owner, method, _is(client_id)) as fault:
+            await work_goes_on(service, fault)
