@@ -141,7 +141,7 @@ async def _quantities(db: Connection, tenant: Record, asked: Asked) -> list[dict
 
 
 async def _events(db: Connection, tenant: Record, span: Span, meter: str | None) -> list[dict[str, Any]]:
-    found = [arrival async for arrivals in events(db, {tenant["no"]: span}) for arrival in arrivals]
+    found = [arrival async for arrivals, _ in events(db, {tenant["no"]: span}) for arrival in arrivals]
     found.sort(key=lambda event: (event.at, event.key))
     if meter is not None:
         knowledge = Knowledge()

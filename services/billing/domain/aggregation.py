@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
-from services.billing.domain.money import PRECISION_DIGITS, half_up, tidy
+from services.billing.domain.money import PRECISION_DIGITS, tidy
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -20,18 +21,31 @@ class Sample:
     value: str | None = None
 
 
-def time_weighted(samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime, decimals: int) -> Decimal:
-    """The average level over `[start, end)`, each level holding until the next sample.
+def level_time(samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime) -> Fraction:
+    """Levels times the microseconds for which each held in `[start, end)`, exactly.
 
-    `before` is the level that held at `start` (0 for a meter without earlier samples). Exact to the microsecond;
-    rounded half up to `decimals` digits at the very end. Samples must be in order of time.
+    `before` is the level that held at `start` (0 for a meter without earlier samples). Samples must be in order.
     """
-    level, since, area = before, start, Decimal(0)
+    level, since, area = before, start, Fraction(0)
+    for sample in samples:
+        area += Fraction(level) * ((sample.at - since) // _MICROSECOND)
+        level, since = sample.quantity or Decimal(0), sample.at
+    return area + Fraction(level) * ((end - since) // _MICROSECOND)
+
+
+def average(area: Fraction, start: datetime, end: datetime) -> Fraction:
+    """The average level over `[start, end)`, exactly."""
+    return area / ((end - start) // _MICROSECOND)
+
+
+def rounded(exact: Fraction, decimals: int) -> Decimal:
+    """An exact number, not below zero, rounded half up once: to `decimals` digits."""
+    units = (2 * exact.numerator * 10**decimals + exact.denominator) // (2 * exact.denominator)
     with localcontext() as context:
         context.prec = PRECISION_DIGITS
-        for sample in samples:
-            area += level * ((sample.at - since) // _MICROSECOND)
-            level, since = sample.quantity or Decimal(0), sample.at
-        area += level * ((end - since) // _MICROSECOND)
-        average = area / ((end - start) // _MICROSECOND)
-    return tidy(half_up(average, Decimal(1).scaleb(-decimals)))
+        return tidy(Decimal(units).scaleb(-decimals))
+
+
+def time_weighted(samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime, decimals: int) -> Decimal:
+    """The average level over `[start, end)`, each level holding until the next sample; rounded at the very end."""
+    return rounded(average(level_time(samples, before, start, end), start, end), decimals)

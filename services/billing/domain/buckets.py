@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from functools import reduce
 from hashlib import blake2b
+from struct import Struct
 from typing import Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -41,6 +42,24 @@ class Moment(Protocol):
         """What the event is known by."""
         ...
 
+    @property
+    def offset(self) -> int:
+        """Where in its log it stood."""
+        ...
+
+
+_ORDER = Struct(">3sIQ").pack
+_AFTER_KEYS = b"\xff\xff\xff"
+"""Events counted by earlier builds are ordered by their keys, hashes: what is ordered by arrival came after them."""
+
+
+def arrival_order(moment: Moment, log: int | None) -> bytes:
+    """What decides between events of the same instant: log and offset, so that what came last holds.
+
+    `log` numbers the logs by age; None: the event was kept by a build that did not note where it stood.
+    """
+    return moment.key if log is None else _ORDER(_AFTER_KEYS, log, moment.offset)
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -54,8 +73,10 @@ class Bucket:
     values: set[UUID] = field(default_factory=set)
     levels: set[tuple[datetime, bytes, Decimal]] = field(default_factory=set)
 
-    def add(self, aggregation: Aggregation, texts: Sequence[str], moments: Sequence[Moment]) -> None:
-        """Take events in, at least one: what was measured of each, and when."""
+    def add(
+        self, aggregation: Aggregation, texts: Sequence[str], moments: Sequence[Moment], log: int | None = None
+    ) -> None:
+        """Take events of one log in, at least one: what was measured of each, and when."""
         self.n += len(moments)
         match aggregation:
             case Aggregation.COUNT:
@@ -65,18 +86,18 @@ class Bucket:
             case Aggregation.UNIQUE_COUNT:
                 self.values.update(map(value_id, texts))
             case Aggregation.TIME_WEIGHTED:
-                self.levels.update(_timed(texts, moments))
+                self.levels.update(_timed(texts, moments, log))
             case Aggregation.MAX:
                 self.high = max(_with(self.high, texts))
             case Aggregation.MIN:
                 self.low = min(_with(self.low, texts))
             case Aggregation.LATEST:
-                newest = max(_timed(texts, moments))
+                newest = max(_timed(texts, moments, log))
                 self.last = newest if self.last is None else max(self.last, newest)
 
 
-def _timed(texts: Iterable[str], moments: Iterable[Moment]) -> list[tuple[datetime, bytes, Decimal]]:
-    return [(moment.at, moment.key, Decimal(text)) for text, moment in zip(texts, moments, strict=True)]
+def _timed(texts: Iterable[str], moments: Iterable[Moment], log: int | None) -> list[tuple[datetime, bytes, Decimal]]:
+    return [(moment.at, arrival_order(moment, log), Decimal(text)) for text, moment in zip(texts, moments, strict=True)]
 
 
 def _with(known: Decimal | None, texts: Iterable[str]) -> list[Decimal]:

@@ -1,7 +1,7 @@
 """Meters: which events they read, what of them they measure, and since when."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -72,6 +72,34 @@ class MeterVersion:
         return self.meter.aggregation not in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The instants `[start, end)` for which versions are in force, the earliest first; None: since ever, or for ever."""
+
+    versions: tuple[MeterVersion, ...]
+    start: datetime | None
+    end: datetime | None
+
+    def within(self, start: datetime, end: datetime) -> "tuple[datetime, datetime] | None":
+        """What of a window it covers; None: nothing."""
+        first = start if self.start is None else max(start, self.start)
+        last = end if self.end is None else min(end, self.end)
+        return (first, last) if first < last else None
+
+
+Alike = Callable[[MeterVersion, MeterVersion], bool]
+
+
+def aggregate_alike(one: MeterVersion, other: MeterVersion) -> bool:
+    """Whether two versions are one meter: their quantities are folded, not added."""
+    return one.meter.aggregation is other.meter.aggregation
+
+
+def carry_over(one: MeterVersion, other: MeterVersion) -> bool:
+    """Whether a level that one measured holds under the other: levels of the same dimensions are the same levels."""
+    return aggregate_alike(one, other) and set(one.meter.group_by) == set(other.meter.group_by)
+
+
 class Meters:
     """All versions of all meters."""
 
@@ -95,6 +123,29 @@ class Meters:
         """The definition for an event of that instant: the latest that counts by then, or the first there was."""
         versions = self._by_key[key]
         return next((version for version in versions if version.valid_from <= at), versions[-1])
+
+    def stretches(self, key: str, alike: Alike) -> list[Stretch]:
+        """The versions of a meter in the order in which they are in force, those together that follow and are `alike`."""
+        found: list[Stretch] = []
+        for version, start, end in self._in_turn(key):
+            if found and alike(found[-1].versions[-1], version):
+                found[-1] = Stretch((*found[-1].versions, version), found[-1].start, end)
+            else:
+                found.append(Stretch((version,), start, end))
+        return found
+
+    def _in_turn(self, key: str) -> Iterator[tuple[MeterVersion, datetime | None, datetime | None]]:
+        """Each version that is ever in force, from when and until when."""
+        versions = self._by_key[key]
+        changes = sorted({version.valid_from for version in versions})
+        starts: list[tuple[MeterVersion, datetime | None]] = [(versions[-1], None)]  # the first there was, since ever
+        for change in changes:
+            version = self.in_force(key, change)
+            if version is not starts[-1][0]:
+                starts.append((version, change))
+        ends = [*(start for _, start in starts[1:]), None]
+        for (version, start), end in zip(starts, ends, strict=True):
+            yield version, start, end
 
     def changes_within(self, key: str, start: datetime, end: datetime) -> bool:
         """Whether a version begins strictly within `(start, end)`, so that its events must be looked at one by one."""

@@ -28,13 +28,15 @@ class Sums:
 
     buckets: dict[Place, tuple[Aggregation, Bucket]] = field(default_factory=dict)
 
-    def add(self, version: MeterVersion, place: Place, texts: Sequence[str], arrivals: Sequence[Arrival]) -> None:
-        """Take events into a bucket: what was measured of each."""
+    def add(
+        self, version: MeterVersion, place: Place, texts: Sequence[str], arrivals: Sequence[Arrival], log: int | None
+    ) -> None:
+        """Take events of one log into a bucket: what was measured of each."""
         aggregation = version.meter.aggregation
         entry = self.buckets.get(place)
         if entry is None:
             entry = self.buckets[place] = (aggregation, Bucket())
-        entry[1].add(aggregation, texts, arrivals)
+        entry[1].add(aggregation, texts, arrivals, log)
 
 
 class _Hours:
@@ -72,9 +74,13 @@ class _Hours:
 
 
 def add_up(
-    groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters, sums: Sums | None = None
+    groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters,
+    sums: Sums | None = None, log: int | None = None,
 ) -> Sums:  # fmt: skip
-    """Add up events, all of them judged countable, to `sums` if there are some already. `zones` is by tenant."""
+    """Add up events, all of them judged countable, to `sums` if there are some already.
+
+    `zones` is by tenant. `log`: the number of the log that all of them came by, None if it was not noted.
+    """
     sums, hours = sums or Sums(), _Hours(meters)
     for key, alike in groups.items():
         reading = services[key.service_id].readings[key.name]
@@ -87,7 +93,7 @@ def add_up(
                     texts, measured = _measured(version, portion)
                     if measured:
                         place = ((key.service_id, meter, version.version, version.group(dimensions)), hour)
-                        sums.add(version, place, texts, measured)
+                        sums.add(version, place, texts, measured, log)
     return sums
 
 

@@ -47,3 +47,23 @@ def unpack(
         if tenant in wanted:
             yield tenant, [data[ends[place] : ends[place + 1]] for place in range(first, first + n)]
         first += n
+
+
+def pack_offsets(offsets: Mapping[int, Sequence[int]]) -> tuple[int, bytes]:
+    """Where the events of a block stood in their log, in the order of the block: the lowest, and how far beyond each is."""
+    ordered = [offset for tenant in sorted(offsets) for offset in offsets[tenant]]
+    first = min(ordered)
+    return first, bytes(zstd.compress(array("I", [offset - first for offset in ordered]).tobytes(), level=LEVEL))
+
+
+def unpack_offsets(
+    first: int, packed: bytes, tenants: Sequence[int], ns: Sequence[int], wanted: Container[int]
+) -> Iterable[list[int]]:
+    """Where the events of those tenants stood that are wanted, as `unpack` gives the events themselves."""
+    places = array("I")
+    places.frombytes(bytes(zstd.decompress(packed)))
+    at = 0
+    for tenant, n in zip(tenants, ns, strict=True):
+        if tenant in wanted:
+            yield [first + place for place in places[at : at + n]]
+        at += n

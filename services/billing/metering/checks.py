@@ -107,11 +107,11 @@ async def _recomputed(
     await ensure_raw(db, min(span.start for span in spans.values()))
     knowledge, sums, owners = Knowledge(), Sums(), dict[str, str]()
     await knowledge.refresh(db)
-    async for arrivals in events(db, spans):
+    async for arrivals, log in events(db, spans):
         groups = Gathering(arrivals).groups
         services = await knowledge.services(db, {alike.service_id for alike in groups})
         read = {alike: found for alike, found in groups.items() if alike.name in services[alike.service_id].readings}
-        add_up(read, services, zones, knowledge.meters, sums)
+        add_up(read, services, zones, knowledge.meters, sums, log)
         owners |= {service.id: service.tenant_id for service in services.values()}
     if meter is not None:
         sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}

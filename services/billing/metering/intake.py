@@ -23,7 +23,7 @@ from services.billing.domain.usage import QUARTER, Service, Window, quarter_of, 
 from services.billing.metering.account import ID_REUSE, Account
 from services.billing.metering.adding import add_late, add_up
 from services.billing.metering.arrivals import Arrival, read
-from services.billing.metering.blocks import Block, pack
+from services.billing.metering.blocks import Block, pack, pack_offsets
 from services.billing.metering.days import Days
 from services.billing.metering.gathering import Gathering, Groups
 from services.billing.metering.judging import Judgement, judge_all
@@ -171,7 +171,7 @@ class Intake:
         reach("usage.keyed")
         if countable:
             account.add("counted", n=sum(map(len, countable.values())))
-            await self._keep(db, countable, services, tenants, times.now, log.part)
+            await self._keep(db, countable, services, tenants, times.now, log)
 
     async def _take(
         self, db: Connection, where: Generations, countable: Groups, repeats: bool, account: Account
@@ -197,33 +197,43 @@ class Intake:
 
     async def _keep(
         self, db: Connection, groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant],
-        now: datetime, part: int,
+        now: datetime, log: Log,
     ) -> None:  # fmt: skip
         """Keep new events, and add them up."""
         await self._days.ensure(db, now.date())
-        block = _pack(groups, tenants)
+        by_tenant = _by_tenant(groups, tenants)
+        block = _pack(groups, by_tenant)
+        first_offset, offsets = pack_offsets({no: [one.offset for one in found] for no, found in by_tenant.items()})
+        log_no = await self._knowledge.log(db, log)
         await sql.add_block(
-            db, arrived_on=now.date(), part=part, first_at=block.first_at, last_at=block.last_at,
-            tenants=block.tenants, ns=block.ns, events=block.events,
+            db, arrived_on=now.date(), part=log.part, first_at=block.first_at, last_at=block.last_at, tenants=block.tenants,
+            ns=block.ns, log_no=log_no, first_offset=first_offset, offsets=offsets, events=block.events,
         )  # fmt: skip
         reach("usage.kept")
         zones = {tenant.id: tenant.zone for tenant in tenants.values()}
         tenant_of = {service.id: service.tenant_id for service in services.values()}
         meters = self._knowledge.meters
-        series = await write(db, self._knowledge, add_up(groups, services, zones, meters), tenant_of)
+        sums = add_up(groups, services, zones, meters, log=log_no)
+        series = await write(db, self._knowledge, sums, tenant_of)
         if late := _late(groups, tenants):
-            sums = add_late(add_up(late, services, zones, meters), zones, tenant_of)
-            await write_late(db, series, sums, now)
+            late_sums = add_late(add_up(late, services, zones, meters, log=log_no), zones, tenant_of)
+            await write_late(db, series, late_sums, now)
             metrics.LATE.inc(sum(map(len, late.values())))
 
 
-def _pack(groups: Groups, tenants: Mapping[str, Tenant]) -> Block:
-    """The raw events of all groups, by tenant."""
-    by_tenant: dict[int, list[bytes]] = {}
+def _by_tenant(groups: Groups, tenants: Mapping[str, Tenant]) -> dict[int, list[Arrival]]:
+    """The events of all groups, by the number of their tenant."""
+    by_tenant: dict[int, list[Arrival]] = {}
     for events, arrivals in groups.items():
-        by_tenant.setdefault(tenants[events.tenant_id].no, []).extend([arrival.raw for arrival in arrivals])
+        by_tenant.setdefault(tenants[events.tenant_id].no, []).extend(arrivals)
+    return by_tenant
+
+
+def _pack(groups: Groups, by_tenant: Mapping[int, Sequence[Arrival]]) -> Block:
+    """The raw events of all groups, by tenant."""
     first, last = min(events.quarter for events in groups), max(events.quarter for events in groups)
-    return pack(by_tenant, start_of(first), start_of(last) + QUARTER)
+    raws = {no: [arrival.raw for arrival in arrivals] for no, arrivals in by_tenant.items()}
+    return pack(raws, start_of(first), start_of(last) + QUARTER)
 
 
 def _late(groups: Groups, tenants: Mapping[str, Tenant]) -> Groups:

@@ -15,7 +15,7 @@ from services.billing.domain.usage import Likeness, Reading, Service
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import rows
+from services.chassis.store import Log, rows
 
 REMEMBERED_MAX = 200_000
 """Services, and series, remembered by a process; beyond, it begins anew. About 100 bytes each."""
@@ -46,6 +46,7 @@ class Knowledge:
         self._epoch: UUID | None = None
         self._services: dict[str, Service] = {}
         self._series: dict[SeriesKey, int] = {}
+        self._logs: dict[Log, int] = {}
 
     async def refresh(self, db: Connection) -> bool:
         """See whether the catalogue has moved on; false when all that was remembered had to be forgotten."""
@@ -54,6 +55,7 @@ class Knowledge:
         holds = self._epoch is not None and self._epoch == seen["epoch"]
         if not holds:
             self._series.clear()
+            self._logs.clear()
             self._changed, self._epoch = -1, seen["epoch"]
         if seen["changed"] > self._changed:
             meters = await load_meters(db)
@@ -110,6 +112,16 @@ class Knowledge:
             new = sorted(key for key in missing if key not in found)
             found |= await _made(db, tenants, new) if new else {}
         return found
+
+    async def log(self, db: Connection, log: Log) -> int:
+        """The number of a log: the later one was first seen, the higher. What this transaction makes is not remembered."""
+        if log in self._logs:
+            return self._logs[log]
+        found: int | None = await metering.log_no(db, part=log.part, log_id=log.log_id)
+        if found is not None:
+            self._logs[log] = found
+            return found
+        return int(await metering.make_log(db, part=log.part, log_id=log.log_id))
 
     async def _recall(self, db: Connection, keys: list[SeriesKey]) -> None:
         if len(self._series) > REMEMBERED_MAX:

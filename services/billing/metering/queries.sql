@@ -11,14 +11,23 @@ from unnest(:tenants::text[], :services::text[], :meters::text[], :versions::int
 on conflict (service_id, meter, version, group_hash) do update set meter = excluded.meter
 returning no, service_id, meter, version, dimensions;
 
--- name: add_block(arrived_on, part, first_at, last_at, tenants, ns, events)!
+-- name: add_block(arrived_on, part, first_at, last_at, tenants, ns, log_no, first_offset, offsets, events)!
 -- The raw events of a slice.
-insert into usage_block (arrived_on, part, first_at, last_at, tenants, ns, events, with_principal)
-values (:arrived_on, :part, :first_at, :last_at, :tenants, :ns, :events, true);
+insert into usage_block (arrived_on, part, first_at, last_at, tenants, ns, log_no, first_offset, offsets, events, with_principal)
+values (:arrived_on, :part, :first_at, :last_at, :tenants, :ns, :log_no, :first_offset, :offsets, :events, true);
+
+-- name: log_no(part, log_id)$
+-- The number of a log; null when nothing of it was counted yet.
+select no from usage_log where part = :part and log_id = :log_id;
+
+-- name: make_log(part, log_id)$
+-- Numbers a log; one that another transaction has just numbered keeps its number.
+insert into usage_log (part, log_id) values (:part, :log_id)
+on conflict (part, log_id) do update set part = excluded.part returning no;
 
 -- name: blocks(tenants, starts, ends)
 -- Blocks that may hold events of some tenants in `[starts, ends)`.
-select tenants, ns, events, with_principal from usage_block
+select tenants, ns, log_no, first_offset, offsets, events, with_principal from usage_block
 where last_at >= :starts and first_at < :ends and tenants && :tenants::int[];
 
 -- name: counted_beyond(instant)$

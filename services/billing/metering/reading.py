@@ -1,27 +1,29 @@
 """What meters say: quantities of a window, whole or by civil day or hour, and the events behind them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from schemas.catalogue import Aggregation, Meter
-from services.billing.domain.aggregation import Sample, time_weighted
+from schemas.catalogue import Aggregation
+from services.billing.domain.aggregation import Sample, average, level_time, rounded
 from services.billing.domain.buckets import add_up
-from services.billing.domain.meters import Meters, MeterVersion
+from services.billing.domain.meters import Meters, Stretch, aggregate_alike, carry_over
 from services.billing.domain.money import tidy
 from services.billing.domain.periods import civil_day, midnight
 from services.billing.metering.arrivals import Arrival, as_before, read
-from services.billing.metering.blocks import unpack
+from services.billing.metering.blocks import unpack, unpack_offsets
 from services.billing.metering.store import sql
 from services.chassis.database import Connection
 from services.chassis.store import rows
 
 HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,47 +46,37 @@ async def metered(db: Connection, service_id: str, key: str, meters: Meters, spa
 
 
 async def quantity(db: Connection, key: str, meters: Meters, series: Sequence[asyncpg.Record], span: Span) -> Decimal:
-    """The quantity of some series of one meter over a window.
+    """The quantity of some series of one meter over a window, each instant by the definition in force then.
 
-    Versions that aggregate alike are one meter. Where a version changed the aggregation, each part counts for its time.
+    Versions that follow one another and aggregate alike are one meter. Where a version changed the aggregation, each part
+    counts for its time. Averages are added exactly and rounded once, to the digits of the last definition in the window.
     """
-    found = []
-    for versions, part in _parts(meters.versions(key), span):
-        numbers = {version.version for version in versions}
-        own = [row for row in series if row["version"] in numbers]
-        if own:
-            found.append(await _aggregated(db, versions[0].meter, own, span, part))
-    return tidy(add_up(found))
+    counted: list[Decimal] = []
+    averaged, decimals = Fraction(0), 0
+    for stretch in meters.stretches(key, aggregate_alike):
+        part = stretch.within(span.start, span.end)
+        if part is None:
+            continue
+        if stretch.versions[0].meter.aggregation is Aggregation.TIME_WEIGHTED:
+            averaged += await _average(db, meters.stretches(key, carry_over), series, Span(*part))
+            decimals = meters.in_force(key, part[1] - MICROSECOND).meter.decimals
+        elif own := _of(series, stretch):
+            counted.append(await _counted(db, stretch.versions[0].meter.aggregation, own, span))
+    return tidy(add_up([*counted, rounded(averaged, decimals)]))
 
 
-def _parts(versions: Sequence[MeterVersion], span: Span) -> Iterable[tuple[list[MeterVersion], Span]]:
-    """Runs of versions with one aggregation, the latest first, each with its share of the window."""
-    runs: list[list[MeterVersion]] = []
-    for version in versions:
-        if runs and runs[-1][0].meter.aggregation is version.meter.aggregation:
-            runs[-1].append(version)
-        else:
-            runs.append([version])
-    end = span.end
-    for n, run in enumerate(runs):
-        start = span.start if n == len(runs) - 1 else max(span.start, min(version.valid_from for version in run))
-        if start < end:
-            yield run, Span(start, end)
-        end = min(end, start)
+def _of(series: Sequence[asyncpg.Record], stretch: Stretch) -> list[asyncpg.Record]:
+    """The series of a stretch's versions."""
+    numbers = {version.version for version in stretch.versions}
+    return [row for row in series if row["version"] in numbers]
 
 
-async def _aggregated(
-    db: Connection, meter: Meter, series: Sequence[asyncpg.Record], span: Span, part: Span
-) -> Decimal:
-    """Only levels are cut at the bounds of versions: buckets are of one version, which may begin within an hour."""
-    numbers = [row["no"] for row in series]
-    window = {"starts": span.start, "ends": span.end}
-    match meter.aggregation:
-        case Aggregation.UNIQUE_COUNT:
-            return Decimal(await sql.distinct_values(db, series=numbers, **window))
-        case Aggregation.TIME_WEIGHTED:
-            return await _averages(db, meter, series, part)
-    return _folded(meter.aggregation, await rows(sql.buckets(db, series=numbers, **window)))
+async def _counted(db: Connection, aggregation: Aggregation, series: Sequence[asyncpg.Record], span: Span) -> Decimal:
+    """Buckets are not cut at the bounds of versions: each is of one version, which may begin within an hour."""
+    window = {"series": [row["no"] for row in series], "starts": span.start, "ends": span.end}
+    if aggregation is Aggregation.UNIQUE_COUNT:
+        return Decimal(await sql.distinct_values(db, **window))
+    return _folded(aggregation, await rows(sql.buckets(db, **window)))
 
 
 def _folded(aggregation: Aggregation, buckets: Sequence[asyncpg.Record]) -> Decimal:
@@ -101,18 +93,29 @@ def _folded(aggregation: Aggregation, buckets: Sequence[asyncpg.Record]) -> Deci
     return Decimal(0) if newest is None else Decimal(newest["last"])
 
 
-async def _averages(db: Connection, meter: Meter, series: Sequence[asyncpg.Record], span: Span) -> Decimal:
-    """The average level over a window; levels of different groups add up."""
-    groups: dict[str, list[int]] = {}
-    for row in series:
-        groups.setdefault(str(sorted(row["dimensions"].items())), []).append(row["no"])
-    found = []
-    for numbers in groups.values():
-        before = await sql.level_before(db, series=numbers, instant=span.start) or Decimal(0)
-        levels = await rows(sql.levels(db, series=numbers, starts=span.start, ends=span.end))
-        samples = [Sample(row["at"], row["order"].hex(), row["level"]) for row in levels]
-        found.append(time_weighted(samples, before, span.start, span.end, meter.decimals))
-    return add_up(found)
+async def _average(db: Connection, eras: Sequence[Stretch], series: Sequence[asyncpg.Record], span: Span) -> Fraction:
+    """The average level over a window, exactly; levels of different groups add up.
+
+    A level ends with its era: with other dimensions, the groups are others.
+    """
+    area = Fraction(0)
+    for era in eras:
+        part = era.within(span.start, span.end)
+        if part is None:
+            continue
+        groups: dict[str, list[int]] = {}
+        for row in _of(series, era):
+            groups.setdefault(str(sorted(row["dimensions"].items())), []).append(row["no"])
+        for numbers in groups.values():
+            area += await _level_time(db, numbers, Span(*part))
+    return average(area, span.start, span.end)
+
+
+async def _level_time(db: Connection, series: Sequence[int], span: Span) -> Fraction:
+    before = await sql.level_before(db, series=series, instant=span.start) or Decimal(0)
+    levels = await rows(sql.levels(db, series=series, starts=span.start, ends=span.end))
+    samples = [Sample(row["at"], row["order"].hex(), row["level"]) for row in levels]
+    return level_time(samples, before, span.start, span.end)
 
 
 def cut(span: Span, by: str, zone: ZoneInfo) -> list[Span]:
@@ -126,24 +129,34 @@ def cut(span: Span, by: str, zone: ZoneInfo) -> list[Span]:
     return [days(first + timedelta(n), first + timedelta(n + 1), zone) for n in range((after - first).days)]
 
 
-async def events(db: Connection, spans: Mapping[int, Span]) -> AsyncIterator[list[Arrival]]:
-    """The raw events of tenants, by number, each in a window of its own: block by block, as they were counted."""
+async def events(db: Connection, spans: Mapping[int, Span]) -> AsyncIterator[tuple[list[Arrival], int | None]]:
+    """The raw events of tenants, by number, each in a window of its own: block by block, as they were counted.
+
+    With each block comes the number of the log it is of; None: that was not noted.
+    """
     starts, ends = min(span.start for span in spans.values()), max(span.end for span in spans.values())
     async with sql.blocks_cursor(db, tenants=list(spans), starts=starts, ends=ends) as blocks:
         async for block in blocks:
-            yield [
+            found = [
                 arrival
-                for tenant, raws in unpack(block["events"], block["tenants"], block["ns"], spans)
-                for arrival in map(_again if block["with_principal"] else _as_then, raws)
+                for tenant, raws, offsets in _kept(block, spans)
+                for arrival in map(read if block["with_principal"] else _as_then, raws, offsets)
                 if spans[tenant].start <= arrival.at < spans[tenant].end
             ]
+            yield found, block["log_no"]
             await asyncio.sleep(0)  # a block is some 40 ms of work: others have their turn
 
 
-def _again(raw: bytes) -> Arrival:
-    return read(raw, 0)
-
-
-def _as_then(raw: bytes) -> Arrival:
+def _as_then(raw: bytes, offset: int) -> Arrival:
     """An event that was counted before principals were part of keys."""
-    return as_before(read(raw, 0))
+    return as_before(read(raw, offset))
+
+
+def _kept(block: asyncpg.Record, wanted: Container[int]) -> Iterable[tuple[int, Sequence[bytes], Sequence[int]]]:
+    """Tenants of a block, their events, and where those stood in their log: 0 if that was not noted."""
+    tenants, ns = block["tenants"], block["ns"]
+    kept = unpack(block["events"], tenants, ns, wanted)
+    if block["offsets"] is None:
+        return ((tenant, raws, [0] * len(raws)) for tenant, raws in kept)
+    places = unpack_offsets(block["first_offset"], block["offsets"], tenants, ns, wanted)
+    return ((tenant, raws, offsets) for (tenant, raws), offsets in zip(kept, places, strict=True))

@@ -346,6 +346,11 @@ def october() -> list[Event[Any]]:
     return found
 
 
+def in_no_order(events: list[Event[Any]]) -> list[Event[Any]]:
+    """As they are sent."""
+    return random.Random(1).sample(events, len(events))
+
+
 @pytest.fixture(scope="module")
 async def autumn(superuser_url: str, bootstrap: str) -> AsyncIterator[Desk]:
     """The end of October; `october()` has been sent, in no order, some of it twice. Only to be looked at."""
@@ -355,13 +360,13 @@ async def autumn(superuser_url: str, bootstrap: str) -> AsyncIterator[Desk]:
         await desk.publish(catalogue(offer(*ALL)))
         await desk.publish(activated(ERP, "X", at=since), activated(MAIL, "X", item=1, at=since))
         events = october()
-        await desk.publish(*random.Random(1).sample(events, len(events)), *events[::5])
+        await desk.publish(*in_no_order(events), *events[::5])
         assert (await desk.account())[("counted", "")] == len(events)
         yield desk
 
 
 async def test_quantities_of_every_meter_are_what_its_events_come_to_by_month_by_day_and_by_hour(autumn: Desk) -> None:
-    arrivals = [read(event.encode(), 0) for event in october()]
+    arrivals = [read(event.encode(), n) for n, event in enumerate(in_no_order(october()))]
 
     async def asked(n: int, **params: Any) -> None:
         found = await autumn.get(f"/v1/tenants/{TENANT}/usage", **params)

@@ -3,9 +3,10 @@
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,8 +68,11 @@ def usage(at: datetime = NOON, event_id: str = "u-1", source: str = "/erp", tena
     return Event(event_id, source, payload.wire_type, tenant, at, payload, revision=3).encode()
 
 
+_OFFSETS = count(7)
+
+
 def arrival(at: datetime = NOON, event_id: str = "u-1", **data: Any) -> Arrival:
-    return read(usage(at, event_id, **data), 7)
+    return read(usage(at, event_id, **data), next(_OFFSETS))
 
 
 @st.composite
@@ -238,6 +242,10 @@ class Point:
     key: bytes
     text: str
 
+    @property
+    def offset(self) -> int:
+        return int.from_bytes(self.key[:7], "big")
+
 
 POINTS = st.lists(
     st.builds(
@@ -248,11 +256,23 @@ POINTS = st.lists(
 AGGREGATIONS = st.sampled_from(Aggregation)
 
 
-def filled(kind: Aggregation, portions: Iterable[Sequence[Point]]) -> Bucket:
+def filled(kind: Aggregation, portions: Iterable[Sequence[Point]], log: int | None = 1) -> Bucket:
     bucket = Bucket()
     for portion in portions:
-        bucket.add(kind, [point.text for point in portion], portion)
+        bucket.add(kind, [point.text for point in portion], portion, log)
     return bucket
+
+
+@given(POINTS.filter(lambda points: len({point.offset for point in points}) == len(points)))
+def test_of_events_of_one_instant_the_one_that_came_last_is_the_latest(points: list[Point]) -> None:
+    at_once = [replace(point, at=NOON) for point in points]
+    found = filled(Aggregation.LATEST, [at_once]).last
+    assert found
+    assert found[2] == Decimal(max(at_once, key=lambda point: point.offset).text)
+    earlier_build = filled(Aggregation.LATEST, [[replace(at_once[0], key=b"\xfe" * 16)]], None)
+    earlier_build.add(Aggregation.LATEST, ["7"], at_once[:1], 1)
+    assert earlier_build.last
+    assert earlier_build.last[2] == 7
 
 
 @given(AGGREGATIONS, POINTS, st.randoms(use_true_random=False))
@@ -289,7 +309,7 @@ class Sold:
         self.zones = {TENANT: ROME}
 
     def sums(self, arrivals: Sequence[Arrival]) -> adding.Sums:
-        return adding.add_up(Gathering(arrivals).groups, self.services, self.zones, self.meters)
+        return adding.add_up(Gathering(arrivals).groups, self.services, self.zones, self.meters, log=1)
 
 
 def folded(kind: Aggregation, buckets: Sequence[Bucket], start: datetime, end: datetime) -> Decimal:
