@@ -1,8 +1,10 @@
 """Mail to the operator, through SMTP."""
 
+import unicodedata
 from email.message import EmailMessage
+from email.utils import formatdate
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
@@ -13,9 +15,15 @@ class MailNotConfigured(RuntimeError):
     """No mail server or no operator's address is set: VICINO_SMTP_URL and VICINO_OPERATOR_EMAIL."""
 
 
-def _line(text: object) -> str:
-    """Text for a header: one line, whatever it holds."""
-    return " ".join(str(text).split())[:200]
+LINE_LENGTH_MAX = 500
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories that break or reorder a line: controls, formats such as bidi marks, separators."""
+
+
+def one_line(text: object) -> str:
+    """A value as it may stand in a mail: one line of what can be seen, whatever the value holds."""
+    seen = "".join(" " if unicodedata.category(sign) in UNSEEN else sign for sign in str(text))
+    return " ".join(seen.split())[:LINE_LENGTH_MAX]
 
 
 _WHY = {
@@ -33,17 +41,17 @@ def _why(data: dict[str, Any]) -> str:
 def _body(event: dict[str, Any]) -> str:
     data, tenant = event["data"], event["data"]["tenant"]
     who, person = data.get("contact") or {}, tenant.get("contact") or {}
-    return "\n".join([
-        _why(data),
-        "",
-        f"Tenant:     {tenant['name']} ({tenant['external_id']})",
-        f"Service:    {data['sku']} {data['service_id']}",
-        f"Trouble:    {data['summary']}",
-        f"Answer due: {data['acknowledge_by']}",
-        f"Reseller:   {data['reseller_id']}, technician {who.get('name', '-')} {who.get('phone', '-')}",
-        f"At the firm: {person.get('name', '-')} {person.get('phone', '-')}",
-        f"Alert:      {data['alert_id']}",
-    ])  # fmt: skip
+    values = {
+        "Tenant": f"{tenant['name']} ({tenant['external_id']})",
+        "Service": f"{data['sku']} {data['service_id']}",
+        "Trouble": data["summary"],
+        "Answer due": data["acknowledge_by"],
+        "Reseller": f"{data['reseller_id']}, technician {who.get('name', '-')} {who.get('phone', '-')}",
+        "At the firm": f"{person.get('name', '-')} {person.get('phone', '-')}",
+        "Alert": data["alert_id"],
+    }
+    lines = [f"{name + ':':<12}{one_line(value)}" for name, value in values.items()]
+    return "\n".join([one_line(_why(data)), "", *lines])
 
 
 class Mailer:
@@ -59,12 +67,20 @@ class Mailer:
         parts = urlsplit(self._url)
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, self._operator
-        mail["Subject"] = _line(
+        mail["Subject"] = one_line(
             f"[Vicino] alert escalated: {event['data']['tenant']['name']} - {event['data']['summary']}"
         )
+        mail["Date"] = formatdate(usegmt=True)
         mail["Message-ID"] = f"<{message_id}@vicino>"
         mail.set_content(_body(event))
+        is_tls = parts.scheme == "smtps"
+        # A password never travels in clear: with one, a server without TLS is refused.
+        start_tls = True if parts.username and not is_tls else False if is_tls else None
         await aiosmtplib.send(
-            mail, hostname=parts.hostname, port=parts.port, username=parts.username, password=parts.password,
-            use_tls=parts.scheme == "smtps", timeout=TIMEOUT_SECONDS,
+            mail, hostname=parts.hostname, port=parts.port, username=_unquoted(parts.username),
+            password=_unquoted(parts.password), use_tls=is_tls, start_tls=start_tls, timeout=TIMEOUT_SECONDS,
         )  # fmt: skip
+
+
+def _unquoted(part: str | None) -> str | None:
+    return None if part is None else unquote(part)

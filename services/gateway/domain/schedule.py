@@ -54,9 +54,9 @@ def _asked_wait(retry_after: str, now: datetime) -> float | None:
         return min(float(retry_after[:10]), RETRY_AFTER_MAX_SECONDS)
     try:
         asked = parsedate_to_datetime(retry_after)
-    except ValueError:
+        wait = (asked if asked.tzinfo else asked.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError):  # no date, or one that no calendar has
         return None
-    wait = (asked if asked.tzinfo else asked.replace(tzinfo=UTC)) - now
     return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_MAX_SECONDS)
 
 

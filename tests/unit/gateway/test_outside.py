@@ -179,3 +179,13 @@ def test_a_bucket_empties_and_fills_again() -> None:
     assert [limiter.wait_seconds("a", 0.0) for _ in range(3)] == [0.0, 0.0, 0.1]
     assert limiter.wait_seconds("b", 0.0) == 0.0
     assert limiter.wait_seconds("a", 0.2) == 0.0
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    ["Fri, 31 Dec 9999 23:59:59 -2400", "Mon, 01 Jan 0001 00:00:00 +2359", "-5", "1e9", "9" * 400, "soon", ""],
+)
+def test_a_retry_after_beyond_any_calendar_is_bounded_or_passed_over(retry_after: str) -> None:
+    verdict = judge(503, retry_after, datetime(2026, 11, 1, tzinfo=UTC))
+    assert verdict.outcome is Outcome.RETRY
+    assert verdict.wait_seconds is None or 0 <= verdict.wait_seconds <= 86400
