@@ -111,6 +111,10 @@ class Meters:
     def __contains__(self, key: str) -> bool:
         return key in self._by_key
 
+    def keys(self) -> list[str]:
+        """The keys of all meters."""
+        return list(self._by_key)
+
     def versions(self, key: str) -> list[MeterVersion]:
         """All versions of a meter, the latest first."""
         return self._by_key[key]

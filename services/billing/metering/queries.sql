@@ -114,6 +114,14 @@ select waits_for, count(*) as n, min(parked_at) as since from parked_usage group
 select no, service_id, meter, version, dimensions from series
 where tenant_id = :tenant_id and (:meter::text is null or meter = :meter) order by service_id, meter, version, no;
 
+-- name: count_groups(tenant_id, meter, names)$
+-- How many groups a tenant's series make, kept apart by some dimensions.
+select count(*) from (
+    select distinct service_id, meter, array(
+        select coalesce(dimensions ->> name, '') from unnest(:names::text[]) with ordinality as n (name, place) order by place)
+    from series where tenant_id = :tenant_id and (:meter::text is null or meter = :meter)
+) as groups;
+
 -- name: series_of_meter(service_id, meter)
 -- The series of a service's meter.
 select no, service_id, meter, version, dimensions from series where service_id = :service_id and meter = :meter order by version, no;
