@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import aiohttp
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
@@ -19,6 +21,7 @@ from aiokafka.producer.sender import Sender
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived
 from schemas.topics import SIGNALS
+from services.chassis import metrics
 from services.chassis.engine.records import on, routes
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
@@ -193,3 +196,56 @@ async def test_a_client_whose_own_task_dies_is_replaced(
     async with at_work(database, bootstrap, topic_prefix) as service:
         with dying_task(owner, method, _is(client_id)) as fault:
             await work_goes_on(service, fault)
+
+
+async def test_what_a_silent_fetcher_hides_is_measured_by_another_client_and_read_after_all(
+    database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fetcher neither ends nor fails: it never answers, so its own high-water mark stands still."""
+    monkeypatch.setattr("services.chassis.engine.consumer.STUCK_AFTER_SECONDS", 3.0)
+    monkeypatch.setattr("services.chassis.engine.consumer.WATCH_EVERY_SECONDS", 1.0)
+    async with at_work(database, bootstrap, topic_prefix) as service:
+        await service.publish(*(heartbeat(n) for n in range(20)))
+        await service.settled()
+        hanging, fetch = asyncio.Event(), Fetcher._proc_fetch_request
+
+        async def silent(self: Any, *args: Any) -> Any:
+            if not hanging.is_set() and self._client._client_id == CONSUMER:
+                await hanging.wait()
+            return await fetch(self, *args)
+
+        with patch.object(Fetcher, "_proc_fetch_request", silent):
+            await service.publish(*(heartbeat(n) for n in range(20, 60)))
+            consumer = service.process.consumers[0]
+
+            async def lag() -> int:
+                return consumer.lag()
+
+            async def replaced() -> bool:
+                return bool(metrics.CLIENTS_REPLACED.labels("consumer")._value.get() > before)
+
+            before = metrics.CLIENTS_REPLACED.labels("consumer")._value.get()
+            assert await service.eventually(lag, 15) > 0
+            assert await service.eventually(replaced, 30)
+            hanging.set()
+        await service.settled()
+        assert (await service.sql("select count(*) as n from effect"))[0]["n"] == 60
+
+
+async def test_readiness_asks_for_a_connection_that_nobody_holds_yet(
+    database: str, superuser_url: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with at_work(database, bootstrap, topic_prefix) as service, aiohttp.ClientSession() as http:
+        admin = await asyncpg.connect(superuser_url)
+        try:
+            await admin.execute("alter role vicino_monitoring connection limit 1")
+            async with http.get(f"{service.url}/readyz") as answer:
+                told = await answer.text()
+                assert answer.status == 503
+        finally:
+            await admin.execute("alter role vicino_monitoring connection limit -1")
+            await admin.close()
+        assert "new connection is unavailable" in told
+        assert "vicino_monitoring" not in told
+        async with http.get(f"{service.url}/readyz") as answer:
+            assert answer.status == 200, await answer.text()
