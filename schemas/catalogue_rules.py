@@ -3,11 +3,13 @@
 Readers do not: a catalogue that was published under earlier rules is read as it is, and the next one mends it.
 """
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
-from schemas.catalogue import Aggregation, Meter, Plan, Price, PriceModel, RecurringPrice, UsagePrice
+from schemas.catalogue import Aggregation, Meter, Plan, Price, PriceModel, ProvisioningStep, RecurringPrice, UsagePrice
 
 METERS_MAX = 1000
 PRICES_MAX = 200
@@ -31,6 +33,12 @@ CURRENCIES = frozenset(
     | {"ILS", "INR", "MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR"}
 )
 """ISO 4217, of those with cents: amounts are rounded to two decimals."""
+
+DRIVERS: dict[str, tuple[str, ...]] = {"postgres": (), "http": ("url",)}
+"""The drivers of back-ends there are, by name, and what a step of a plan must say for each."""
+
+PLACEHOLDER = re.compile(r"\$\{[A-Z_]+\}")
+"""An address that is to be filled in, as in the example catalogue: it can be published where no back-end is called."""
 
 Part = str | int
 
@@ -89,6 +97,8 @@ def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[Fault]:
         yield Fault(("setup",), f"from 0 to {PRICE_MAX}")
     if plan.heartbeat_seconds is not None and plan.heartbeat_seconds > HEARTBEAT_SECONDS_MAX:
         yield Fault(("heartbeat_seconds",), f"at most {HEARTBEAT_SECONDS_MAX}")
+    for n, step in enumerate(plan.provisioning):
+        yield from (fault.within("provisioning", n) for fault in _of_step(step))
     yield from _names(plan)
     for n, recurring in enumerate(plan.recurring):
         found = (*_of_price(recurring), *_of_recurring(recurring))
@@ -96,6 +106,29 @@ def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[Fault]:
     sold = frozenset(price.meter for price in plan.recurring)
     for n, usage in enumerate(plan.usage):
         yield from (fault.within("usage", n) for fault in (*_of_price(usage), *_of_usage(usage, declared, sold)))
+
+
+def _of_step(step: ProvisioningStep) -> Iterator[Fault]:
+    if step.driver not in DRIVERS:
+        yield Fault(("driver",), f"no such driver: there are {', '.join(sorted(DRIVERS))}")
+        return
+    for name in DRIVERS[step.driver]:
+        if not getattr(step, name):
+            yield Fault((name,), f"the driver {step.driver} needs it")
+    if "url" in DRIVERS[step.driver] and step.url and not (PLACEHOLDER.fullmatch(step.url) or _is_address(step.url)):
+        yield Fault(("url",), "must be an http or https address with a host, without user, query or fragment")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and url.isascii() and url.isprintable()
+        and " " not in url and not (parts.username or parts.password or parts.query or parts.fragment)
+    )  # fmt: skip
 
 
 def _names(plan: Plan) -> Iterator[Fault]:

@@ -16,10 +16,12 @@ from services.onboarding.jobs import (
     TenantAssignedBy,
     assign,
     assign_reseller,
+    lane_of_tenant,
     plan_order,
 )
 from services.onboarding.store import sql, to_json
 from services.onboarding.usecases.end_order import refuse_order
+from services.onboarding.usecases.replace_held import replace_held
 
 
 async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
@@ -34,6 +36,7 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
         await refuse_order(await sql.lock_order(unit.db, id=order_id), unit)
         return
     if order.tenant is not None and not await _register(event.subject, order.tenant, event.principal, unit):
+        await replace_held(event, order_id, unit)
         await _hold_unplaced(event, order_id, unit)
         return
     tenant = tenant or await sql.lock_tenant(unit.db, id=event.subject)
@@ -47,6 +50,7 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
             subject=event.subject,
         )  # fmt: skip
         return
+    await replace_held(event, order_id, unit)
     await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit, judged_for=tenant["reseller_id"])
     unit.publish(
         OrderAcknowledged(order_id=order_id, reference=order.reference, effective_at=order.effective_at or unit.now),
@@ -55,7 +59,7 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
     if tenant["reseller_id"] is None:
         unit.enqueue(assign_reseller, AssignReseller(tenant_id=event.subject), key=event.subject)
     else:
-        unit.enqueue(plan_order, PlanOrder(order_id=order_id))
+        unit.enqueue(plan_order, PlanOrder(order_id=order_id), lane=lane_of_tenant(event.subject))
 
 
 async def _new_order_id(event: Event[OrderPlaced], unit: Unit) -> str | None:

@@ -75,6 +75,16 @@ class Missing(RuntimeError):
     """What a step made is not there: it was made elsewhere, or somebody took it away. A person must look."""
 
 
+def lane_of_tenant(tenant_id: str) -> str:
+    """Orders of one tenant are planned one after the other, in the order accepted."""
+    return f"tenant:{tenant_id}"
+
+
+def _lane_of_service(service_id: str) -> str:
+    """Changes of one service are made one after the other: each begins where the one before ended."""
+    return f"service:{service_id}"
+
+
 class TenantAssignedBy(StrEnum):
     """Who chose the reseller."""
 
@@ -144,7 +154,7 @@ async def assign(tenant: asyncpg.Record, reseller_id: str, by: TenantAssignedBy,
     for order in await store.open_orders(unit.db, tenant["id"]):
         if Sender(order["principal"]).may_go_on(reseller_id, tenant["registered_by"]):
             await sql.judge_order(unit.db, id=order["id"], reseller_id=reseller_id)
-            unit.enqueue(plan_order, PlanOrder(order_id=order["id"]))
+            unit.enqueue(plan_order, PlanOrder(order_id=order["id"]), lane=lane_of_tenant(tenant["id"]))
         else:
             await refuse_order(order, unit)
     metrics.ASSIGNMENTS.labels(by).inc()
@@ -216,12 +226,16 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
     plan = Plan.model_validate(service["plan"])
     quantities(plan, ordered, from_json(service["quantities"]))
     change = ChangeService(order_id=order["id"], n=item["n"], service_id=item["service_id"])
-    _call(change_service, change, order["reseller_id"], unit, *plan.provisioning)
+    lane = _lane_of_service(item["service_id"])
+    _call(change_service, change, order["reseller_id"], unit, *plan.provisioning, lane=lane)
 
 
-def _call(kind: JobKind[ArgsT], args: ArgsT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep) -> None:
+def _call(
+    kind: JobKind[ArgsT], args: ArgsT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep,
+    lane: str | None = None,
+) -> None:  # fmt: skip
     """Ask for a job that calls the back-ends of `steps`, whose places are shared fairly over resellers."""
-    unit.enqueue(kind, args, limit=limit_of(*steps), party=reseller_id or "")
+    unit.enqueue(kind, args, lane=lane, limit=limit_of(*steps), party=reseller_id or "")
 
 
 def _instance(service: asyncpg.Record, now: dict[str, Decimal] | None = None) -> Instance:

@@ -142,3 +142,21 @@ update service_instance set quantities = :quantities where id = :id;
 -- name: active_services(order_id)
 -- The service instances that an order made.
 select id from service_instance where order_id = :order_id and state = 'active' order by id;
+
+-- name: held_orders(tenant_id)
+-- A firm's orders that wait for a person, the oldest first.
+select id, tenant_id, reference, principal from service_order
+where tenant_id = :tenant_id and state = 'held' order by accepted_at, id for update;
+
+-- name: is_served_or_waits(tenant_id)$
+-- Whether a tenant has a service that is there or being made, or an order that may still bring one.
+select exists (select from service_instance where tenant_id = :tenant_id and state in ('provisioning', 'active', 'undoing'))
+    or exists (select from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'held', 'in_progress'));
+
+-- name: leave_reseller(id)!
+-- A tenant that came to nothing has no reseller any more.
+update tenant set reseller_id = null, state = 'onboarding' where id = :id;
+
+-- name: give_back_capacity(id)!
+-- One place at a reseller is free again.
+update reseller set assigned = assigned - 1 where id = :id;

@@ -71,3 +71,8 @@ async def add_order(
         db, id=order_id, tenant_id=tenant_id, reference=reference, state=state, effective_at=effective_at,
         accepted_at=accepted_at, revision=revision, principal=principal, judged_for=judged_for,
     )  # fmt: skip
+
+
+async def held_orders(db: Connection, tenant_id: str) -> list[asyncpg.Record]:
+    """A firm's orders that wait for a person."""
+    return await rows(sql.held_orders(db, tenant_id=tenant_id))

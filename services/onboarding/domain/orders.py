@@ -1,11 +1,13 @@
 """What an order asks for, checked against the catalogue, and what state it is in."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from schemas.catalogue import Plan
+from schemas.orders import ItemAction
 from schemas.tenants import OrderState
 
 BASE = "base"
@@ -73,3 +75,18 @@ def settled(items: Iterable[ItemState]) -> OrderState | None:
     if ItemState.FAILED not in states:
         return OrderState.COMPLETED
     return OrderState.PARTIAL if ItemState.DONE in states else OrderState.FAILED
+
+
+Asked = tuple[str, str | None, str | None, tuple[tuple[str, Decimal], ...]]
+
+
+def asked(action: str, sku: str | None, service_id: str | None, ordered: Mapping[str, Decimal]) -> Asked:
+    """What one item asks for, whatever order it is in: an added service has no id yet, and one base anyway."""
+    adds = action == ItemAction.ADD
+    said = {meter: n for meter, n in ordered.items() if not adds or (n != 0 and (meter, n) != (BASE, Decimal(1)))}
+    return action, sku, None if adds else service_id, tuple(sorted(said.items()))
+
+
+def same_items(one: Iterable[Asked], other: Iterable[Asked]) -> bool:
+    """Whether two orders ask for the same, in whatever sequence."""
+    return Counter(one) == Counter(other)

@@ -38,6 +38,17 @@ async def settle(order_id: str, n: int, state: ItemState, fault: str | None, uni
         )
         return
     await _say_what_failed(order, outcome, items, unit)
+    if outcome is OrderState.FAILED:
+        await give_place_back(order["tenant_id"], unit)
+
+
+async def give_place_back(tenant_id: str, unit: Unit) -> None:
+    """Free the place of a tenant that came to nothing; its next order is assigned as a first one is."""
+    tenant = await sql.lock_tenant(unit.db, id=tenant_id)
+    if tenant is None or tenant["reseller_id"] is None or await sql.is_served_or_waits(unit.db, tenant_id=tenant_id):
+        return
+    await sql.leave_reseller(unit.db, id=tenant_id)
+    await sql.give_back_capacity(unit.db, id=tenant["reseller_id"])
 
 
 async def _say_what_failed(order: asyncpg.Record, outcome: OrderState, items: list[asyncpg.Record], unit: Unit) -> None:

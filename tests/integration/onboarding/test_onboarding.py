@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -18,9 +20,11 @@ from schemas.tenants import (
     AssignmentNeeded,
     OrderCompleted,
     OrderFailed,
+    OrderHeld,
     OrderPartiallyCompleted,
     ProvisioningFailed,
     ServiceActivated,
+    ServiceChanged,
     TenantActivated,
     TenantAssigned,
 )
@@ -217,3 +221,88 @@ async def test_an_order_of_which_one_item_fails_is_partial_and_its_tenant_active
     assert tenant.data.services == (active.data.service_id,)
     assert await desk.service.published(OrderFailed) == []
     assert [row["state"] for row in await desk.service.sql("select state from service_order")] == ["partial"]
+
+
+async def places_taken(desk: Desk) -> tuple[int, int]:
+    """Places counted at resellers, and tenants that are placed."""
+    (row,) = await desk.service.sql(
+        "select (select sum(assigned) from reseller)::int as taken,"
+        " (select count(*) from tenant where reseller_id is not null)::int as placed"
+    )
+    return row["taken"], row["placed"]
+
+
+async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_again(desk: Desk) -> None:
+    await desk.know({**NEAR, "capacity": 1})
+    for n, sku in enumerate(("NO-SUCH-SKU", "MAIL-STD")):
+        placed = order(f"F{n}", 0, sku)
+        desk.backend.refused_tenants.add(placed.subject)
+        await desk.service.publish(placed)
+        if sku == "NO-SUCH-SKU":
+            await desk.service.settled()
+
+    async def ended() -> bool:
+        desk.clock.advance(timedelta(minutes=10))
+        await asyncio.sleep(0.05)
+        states = await desk.service.sql("select state from service_order where state in ('failed', 'held')")
+        return len(states) == 2
+
+    await desk.service.eventually(ended)
+    await desk.service.settled()
+    assert await places_taken(desk) == (0, 0)
+    again = order("F1", 0, "ERP-CLOUD")
+    await desk.service.publish(event(again.subject, again.data, "again", 2))
+    await desk.service.settled()
+    assert len(await desk.service.published(TenantActivated)) == 1
+    assert await places_taken(desk) == (1, 1)
+
+
+async def test_an_order_held_for_its_town_and_ordered_again_makes_one_service(desk: Desk) -> None:
+    await desk.know(NEAR)
+    good = order("F1", 0, "ERP-CLOUD")
+    assert good.data.tenant is not None
+    address = good.data.tenant.address.model_copy(update={"comune": "Nowhere-in-Italy"})
+    bad = good.data.model_copy(update={"tenant": good.data.tenant.model_copy(update={"address": address})})
+    for n, data in enumerate((bad, bad, good.data)):
+        await desk.service.publish(event(good.subject, data, f"try-{n}", 2))
+        await desk.service.settled()
+    held = await desk.service.published(OrderHeld)
+    ended = await desk.service.published(OrderFailed)
+    assert [fact.data.order_id for fact in ended] == [fact.data.order_id for fact in held]
+    assert {fact.data.reason for fact in ended} == {"superseded"}
+    assert len(await desk.service.published(ServiceActivated)) == 1
+    assert len(await desk.service.published(OrderCompleted)) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_accepted(desk: Desk, seed: int) -> None:
+    await desk.know(NEAR)
+    placed = order("F1", 0, "MAIL-STD")
+    await desk.service.publish(placed)
+    await desk.service.settled()
+    (active,) = await desk.service.published(ServiceActivated)
+    chance, service_id = Random(seed), active.data.service_id
+    meters = [meter for meter in active.data.quantities if meter != "base"]
+    expected, model = [], dict(active.data.quantities)
+    changes = []
+    for n in range(12):
+        model = model | {chance.choice(meters): Decimal(chance.randrange(100))}
+        expected.append(model)
+        item = {"action": "change", "service_id": service_id, "quantities": {m: str(q) for m, q in model.items()}}
+        changed = {m for m in meters if n == 0 or model[m] != expected[n - 1][m]} or {meters[0]}
+        item["quantities"] = {m: str(model[m]) for m in changed}
+        data = OrderPlaced.model_validate({"reference": f"C{n}", "items": [item]})
+        changes.append(event(placed.subject, data, f"change-{n}", 2))
+    await desk.service.publish(*changes)
+
+    async def all_made() -> bool:
+        flip = desk.backend.refused_tenants.discard if chance.random() < 0.8 else desk.backend.refused_tenants.add
+        flip(placed.subject)
+        desk.clock.advance(timedelta(seconds=chance.randrange(20)))
+        await asyncio.sleep(0.02)
+        return len(await desk.service.sql("select 1 from service_order where state = 'completed'")) == 13
+
+    await desk.service.eventually(all_made)
+    await desk.service.settled()
+    assert [fact.data.quantities for fact in await desk.service.published(ServiceChanged)] == expected
+    assert {m: Decimal(q) for m, q in desk.backend.services[service_id]["quantities"].items()} == model

@@ -9,7 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.catalogue import CataloguePublished, Meter, Plan, Price, RecurringPrice, Tier, UsagePrice
+from schemas.catalogue_rules import DRIVERS
 from services.gateway.specs import CatalogueSpec
+from services.onboarding.adapters.http import HttpDriver
+from services.onboarding.app import drivers_there_are
 from tests.support.catalogue import CATALOGUE
 
 Spoil = Callable[[dict[str, Any]], None]
@@ -201,3 +204,33 @@ def test_every_field_has_a_bad_input(model: Any, prefix: str) -> None:
     tried = {part for _, pointer in BAD.values() for part in pointer.split("/")}
     spoken = {"tiers", "price", "package_size"}  # told at their price: they depend on one another
     assert set(model.model_fields) - tried - spoken == set(), prefix
+
+
+STEPS: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown driver": ({"driver": "ftp"}, "driver"),
+    "a driver in capitals": ({"driver": "HTTP", "url": "http://a.example"}, "driver"),
+    "no address": ({"driver": "http"}, "url"),
+    "null for an address": ({"driver": "http", "url": None}, "url"),
+    "an empty address": ({"driver": "http", "url": ""}, "url"),
+    "a blank address": ({"driver": "http", "url": " "}, "url"),
+    "another protocol": ({"driver": "http", "url": "ftp://a.example"}, "url"),
+    "no host": ({"driver": "http", "url": "http:///x"}, "url"),
+    "no protocol": ({"driver": "http", "url": "a.example"}, "url"),
+    "a port out of range": ({"driver": "http", "url": "http://a.example:70000"}, "url"),
+    "a password": ({"driver": "http", "url": "http://u:p@a.example"}, "url"),
+    "a query": ({"driver": "http", "url": "http://a.example?x=1"}, "url"),
+    "a line break": ({"driver": "http", "url": "http://a.example/\nx"}, "url"),
+}
+
+
+@pytest.mark.parametrize(("step", "field"), STEPS.values(), ids=STEPS.keys())
+def test_a_step_without_what_its_driver_needs_is_refused_with_its_place(step: dict[str, Any], field: str) -> None:
+    spec = catalogue()
+    spec["plans"][0]["provisioning"] = [{"driver": "postgres"}, step]
+    with pytest.raises(ValidationError) as caught:
+        CatalogueSpec.model_validate(spec)
+    assert [fault["loc"] for fault in caught.value.errors()] == [("plans", 0, "provisioning", 1, field)]
+
+
+def test_every_driver_that_a_catalogue_may_name_is_there_and_no_other() -> None:
+    assert drivers_there_are(HttpDriver()).keys() == DRIVERS.keys()

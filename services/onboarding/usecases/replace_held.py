@@ -1,0 +1,42 @@
+"""Replace an order that waits for a person by the same order sent again, so that the two make one service, not two."""
+
+import asyncpg
+
+from schemas.envelope import Event
+from schemas.orders import OrderPlaced
+from schemas.tenants import OrderFailed, OrderState
+from services.chassis.unit import Unit
+from services.onboarding import metrics, store
+from services.onboarding.domain.authority import Sender
+from services.onboarding.domain.orders import Asked, ItemState, asked, same_items
+from services.onboarding.store import from_json, sql
+
+SUPERSEDED = "superseded"
+
+
+async def replace_held(event: Event[OrderPlaced], order_id: str, unit: Unit) -> None:
+    """End the firm's held orders that ask for what this one asks for, and tell their sender which order stands now."""
+    wanted = [asked(item.action, item.sku, item.service_id, item.quantities) for item in event.data.items]
+    for held in await store.held_orders(unit.db, event.subject):
+        mine = held["principal"] is None or Sender(event.principal).speaks_for(held["principal"])
+        if mine and same_items(wanted, await _asked_by(held["id"], unit)):
+            await _supersede(held, order_id, unit)
+
+
+async def _asked_by(order_id: str, unit: Unit) -> list[Asked]:
+    items = await store.items(unit.db, order_id)
+    return [asked(item["action"], item["sku"], item["service_id"], from_json(item["quantities"])) for item in items]
+
+
+async def _supersede(held: asyncpg.Record, order_id: str, unit: Unit) -> None:
+    for item in await store.items(unit.db, held["id"]):
+        await sql.settle_item(unit.db, order_id=held["id"], n=item["n"], state=ItemState.FAILED, fault=SUPERSEDED)
+    await sql.set_order_state(unit.db, id=held["id"], state=OrderState.FAILED)
+    metrics.ORDERS.labels(OrderState.FAILED).inc()
+    unit.publish(
+        OrderFailed(
+            order_id=held["id"], reference=held["reference"], reason=SUPERSEDED, sender=held["principal"],
+            explanation=f"it waited for a person and was ordered again: order {order_id} stands in its place",
+        ),
+        subject=held["tenant_id"],
+    )  # fmt: skip
