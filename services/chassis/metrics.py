@@ -12,6 +12,12 @@ SLICE_RETRIES = Counter("vicino_engine_slice_retries_total", "Slices tried again
 HALVED = Counter(
     "vicino_engine_slices_halved_total", "Slices, or parts of them, that failed for what is in them", ["topic"]
 )
+TOLD_AGAIN = Counter(
+    "vicino_engine_facts_told_again_total", "Facts of our own that came again with other content, and changed nothing",
+    ["topic"],
+)  # fmt: skip
+PARKED = Counter("vicino_engine_parked_records_total", "Records that wait for what they build on", ["topic", "reason"])
+PARKED_OLDEST = Gauge("vicino_engine_parked_oldest_seconds", "For how long the oldest record waits; 0 when none does")
 GAPS = Counter("vicino_engine_gap_records_total", "Offsets never seen here", ["topic", "reason"])
 HALTED = Gauge(
     "vicino_engine_halted_partitions", "Partitions stopped: their log is shorter than what we did, or cannot be read"

@@ -268,3 +268,33 @@ order by created_at limit :limit;
 update job set state = 'waiting', attempt = 0, last_error = null, first_tried_at = null, failing_since = null
 where state = 'failed' and id = any(:ids::uuid[])
 returning id;
+
+-- name: park(topic, part, log_id, position, written_ms, subject, reason, key, raw, headers, limit)$
+-- Keeps a record that waits, unless as many of its subject wait already; returns its id.
+insert into parked (topic, part, log_id, "offset", written_ms, subject, reason, key, raw, headers)
+select :topic, :part, :log_id, :position, :written_ms, :subject, :reason, :key, :raw, :headers::text::jsonb
+where (select count(*) from parked where topic = :topic and subject = :subject) < :limit
+returning id;
+
+-- name: lock_parked(topic, subjects)
+-- What waits of some subjects of a topic, in the order in which it came.
+select id, topic, part, log_id, "offset" as position, written_ms, subject, reason, key, raw, headers, parked_at,
+    extract(epoch from clock_timestamp() - parked_at)::float8 as waited_seconds
+from parked where topic = :topic and subject = any(:subjects::text[]) order by id for update;
+
+-- name: due_parked(limit)
+-- Subjects of which something is due to be tried again, the one that waits longest first.
+select topic, subject from parked where next_try_at <= clock_timestamp()
+group by topic, subject order by min(id) limit :limit;
+
+-- name: wait_on(id, seconds)!
+-- Tries a record again after some seconds.
+update parked set next_try_at = clock_timestamp() + make_interval(secs => :seconds) where id = :id;
+
+-- name: unpark(id)!
+-- Lets go of a record that waited.
+delete from parked where id = :id;
+
+-- name: oldest_parked()$
+-- For how many seconds the oldest record has waited; 0 when none does.
+select coalesce(extract(epoch from clock_timestamp() - min(parked_at)), 0)::float8 from parked;

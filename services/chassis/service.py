@@ -30,6 +30,7 @@ from services.chassis.engine.consumer import Consumer
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Partition, by_record, by_slice
 from services.chassis.engine.records import Routes
+from services.chassis.engine.returning import Returning
 from services.chassis.engine.slices import SliceRoute
 from services.chassis.health import AsgiApp
 from services.chassis.jobs import JobHandler, Lane, Worker
@@ -186,6 +187,9 @@ class Process:
         self._checks += [client.problems for client in (producer, runtime.producer)]
         self._checks += [consumer.problems for consumer in self.consumers]
         tasks = [wakeups.run(), relay.run(), worker.run(), _keep_house(runtime)]
+        if service.routes:
+            wait = service.settings.parked_seconds_max
+            tasks.append(Returning(runtime.pool, service.name, runtime.clock, service.routes, wait).run())
         tasks += [consumer.attend() for consumer in self.consumers]
         tasks += [client.attend() for client in (producer, runtime.producer)]
         tasks += [work(runtime) for work in service.background]  # type: ignore[misc]
@@ -202,7 +206,8 @@ class Process:
         if service.routes:
             topics = tuple({payload.topic: None for payload in service.routes})
             take = by_record(service.routes)
-            partition = Partition(runtime.pool, service.name, runtime.clock, take)
+            wait = service.settings.parked_seconds_max
+            partition = Partition(runtime.pool, service.name, runtime.clock, take, wait)
             reading = _reading(service, service.name, topics, service.settings.slice_records_max)
             found.append(Consumer(reading, self._broker, logbook, partition))
         if service.slices:

@@ -77,6 +77,8 @@ class ServiceSettings(BaseSettings):
     log_level: str = "INFO"
     pool_size_max: int = 12
     session_timeout_ms: int = 10_000
+    parked_seconds_max: float = 6 * 3600
+    """How long a record waits for what it builds on, before it becomes a reject."""
     slice_records_max: int = 1_000
     """Records of one fetch for record handlers; keeps a slice well under a second."""
     volume_slice_records_max: int = 8_000

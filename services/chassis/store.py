@@ -13,7 +13,8 @@ import msgspec
 from services.chassis.database import Connection, load_queries
 from services.chassis.rows import Cancelled, Fact, JobRow, bounded
 
-_sql = load_queries(Path(__file__).parent / "queries.sql")
+QUERIES = Path(__file__).parent / "queries.sql"
+_sql = load_queries(QUERIES)
 
 LEASING_TIMEOUT = "5s"
 """How long a copy that is paused in the middle of leasing holds up the others."""

@@ -147,7 +147,7 @@ class Unit:
         Raises `FactTooLarge` rather than write what Kafka would refuse.
         """
         event = Event(
-            id=str(self._next_id()),
+            id=str(self._next_id(payload.wire_type)),
             source=f"/vicino/{self._service}",
             type=payload.wire_type,
             subject=subject,
@@ -183,9 +183,10 @@ class Unit:
         """Take a keyed job away, if it is there."""
         self._parcel.jobs.append(Cancelled(kind.name, key))
 
-    def _next_id(self) -> UUID:
+    def _next_id(self, of: str = "job") -> UUID:
+        """The same whenever the same cause brings about the same; two types of fact never share one."""
         self._count += 1
-        return uuid5(_FACT, f"{self._service}|{self._cause.seed}|{self._count}")
+        return uuid5(_FACT, f"{self._service}|{self._cause.seed}|{of}|{self._count}")
 
     async def flush(self) -> None:
         """Write what leaves. Called once, just before the commit."""

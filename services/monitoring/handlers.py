@@ -7,6 +7,7 @@ from schemas.envelope import Event, Payload
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven, Severity
 from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
 from services.chassis.engine.records import on, routes
+from services.chassis.parking import Missing
 from services.chassis.unit import Rejected, Unit
 from services.monitoring import metrics
 from services.monitoring.alerting import Trouble, move, open_alert
@@ -15,6 +16,7 @@ from services.monitoring.jobs import LateBeat, Report, is_anothers, late_beat, r
 from services.monitoring.store import sql
 
 OPERATOR = "operator"
+ALERT_UNKNOWN = "alert_unknown", "no such alert of this tenant"
 NOT_YOURS = "not_yours", "the tenant is another reseller's"
 
 
@@ -70,8 +72,10 @@ async def resolution_given(event: Event[ResolutionGiven], unit: Unit) -> None:
 async def _answer(event: Event[Payload], alert_id: str, step: Move, by: str, unit: Unit) -> None:
     """Only the tenant's reseller, or the operator, may answer; an answer that changes nothing is no error."""
     alert = await sql.lock_alert(unit.db, id=alert_id)
-    if alert is None or alert["tenant_id"] != event.subject:
-        raise Rejected("alert_unknown", "no such alert of this tenant")
+    if alert is None:
+        raise Missing(*ALERT_UNKNOWN)
+    if alert["tenant_id"] != event.subject:
+        raise Rejected(*ALERT_UNKNOWN)
     responsible = await sql.responsible(unit.db, tenant_id=event.subject)
     if event.principal not in (responsible["reseller_id"] if responsible else None, OPERATOR):
         raise Rejected(*NOT_YOURS)
@@ -87,7 +91,14 @@ async def _check_speaker(event: Event[Payload], unit: Unit) -> None:
 async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> None:
     """When the recipient had an alert."""
     if event.data.alert_id is not None:
+        await _must_know(event.data.alert_id, unit)
         await sql.note_notified(unit.db, id=event.data.alert_id, at=event.data.delivered_at)
+
+
+async def _must_know(alert_id: str, unit: Unit) -> None:
+    """An alert that was told of is opened again after a restore, by a job. Raises `Missing` until then."""
+    if await sql.is_known_alert(unit.db, id=alert_id) is None:
+        raise Missing(*ALERT_UNKNOWN)
 
 
 async def delivery_failed(event: Event[DeliveryFailed], unit: Unit) -> None:
@@ -95,6 +106,7 @@ async def delivery_failed(event: Event[DeliveryFailed], unit: Unit) -> None:
     data = event.data
     if data.alert_id is None:
         return
+    await _must_know(data.alert_id, unit)
     if data.about in (AlertOpened.wire_type, AlertRaised.wire_type) and data.recipient != OPERATOR:
         await move(data.alert_id, Move.ESCALATE, "delivery", unit, EscalationReason.DELIVERY_FAILED)
     elif data.about in (AlertEscalated.wire_type, AlertRaised.wire_type):

@@ -6,6 +6,7 @@ from schemas.envelope import Event
 from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, TenantDetails
 from schemas.tenants import OrderAcknowledged, OrderFailed, OrderHeld, OrderState, TenantRegistered
 from services.chassis.engine.records import ID_REUSE, on, routes
+from services.chassis.parking import Missing
 from services.chassis.store import rows
 from services.chassis.unit import Rejected, Unit
 from services.onboarding import places, store
@@ -146,11 +147,11 @@ async def assignment_decided(event: Event[AssignmentDecided], unit: Unit) -> Non
     """An operator places a tenant that the policy could not."""
     tenant = await sql.lock_tenant(unit.db, id=event.subject)
     if tenant is None:
-        raise Rejected("tenant_unknown", "no such tenant")
+        raise Missing("tenant_unknown", "no such tenant")
     if tenant["reseller_id"] is not None:
         raise Rejected("already_assigned", "this tenant has a reseller")
     if await sql.force_capacity(unit.db, id=event.data.reseller_id) is None:
-        raise Rejected("reseller_unknown", "no such reseller")
+        raise Missing("reseller_unknown", "no such reseller")
     await assign(tenant, event.data.reseller_id, TenantAssignedBy.OPERATOR, unit)
 
 

@@ -33,6 +33,7 @@ CALLS_AT_ONCE = 32
 """Of one kind, to all back-ends; each back-end has a limit of its own."""
 
 CATALOGUE_WAIT_SECONDS = 0.2
+SERVICE_WAIT_SECONDS = 0.5
 
 
 class AssignReseller(Args):
@@ -221,6 +222,8 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
         )
         return
     service = await sql.service(unit.db, id=item["service_id"])
+    if await sql.is_being_made(unit.db, id=item["service_id"], tenant_id=order["tenant_id"], order_id=order["id"]):
+        raise RetryLater(SERVICE_WAIT_SECONDS, "the service is still being made, by an earlier order")
     if service is None or service["tenant_id"] != order["tenant_id"] or service["state"] != "active":
         raise OrderFault("service_unknown", "no such active service instance of this tenant")
     plan = Plan.model_validate(service["plan"])

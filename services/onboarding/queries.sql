@@ -160,3 +160,10 @@ update tenant set reseller_id = null, state = 'onboarding' where id = :id;
 -- name: give_back_capacity(id)!
 -- One place at a reseller is free again.
 update reseller set assigned = assigned - 1 where id = :id;
+
+-- name: is_being_made(id, tenant_id, order_id)$
+-- Whether another order of the tenant is to make this service and has neither done so nor failed: a change waits for it.
+select true from order_item join service_order on service_order.id = order_item.order_id
+where order_item.service_id = :id and order_item.action = 'add' and order_item.state = 'pending'
+  and service_order.tenant_id = :tenant_id and service_order.id <> :order_id
+  and service_order.state in ('acknowledged', 'held', 'in_progress');

@@ -68,7 +68,10 @@ class _Part:
 class Partition:
     """What is done with slices, whichever partition they come from."""
 
-    def __init__(self, pool: Pool, service: str, clock: Clock, take: Take) -> None:
+    def __init__(
+        self, pool: Pool, service: str, clock: Clock, take: Take, wait_seconds_max: float = 0
+    ) -> None:  # fmt: skip
+        self._wait_seconds_max = wait_seconds_max
         self._pool, self._service, self._clock, self._take = pool, service, clock, take
 
     async def start(self, log: Log, begin: int, end: int) -> int:
@@ -169,7 +172,7 @@ class Partition:
         if verdict is not Verdict.TAKE:
             raise Rewound(wanted)
         await self._note_holes(db, part)
-        unit = SliceUnit(db, self._service, self._clock.now(), piece)
+        unit = SliceUnit(db, self._service, self._clock.now(), piece, self._wait_seconds_max)
         await act(piece, unit)
         reach("engine.handled")
         await unit.flush()

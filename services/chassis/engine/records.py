@@ -6,12 +6,15 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
 from schemas.identity import event_name
-from services.chassis import store
+from services.chassis import metrics, parking, store
 from services.chassis.database import is_infrastructure, told
 from services.chassis.engine.batches import Record
 from services.chassis.engine.slices import Slice, SliceUnit
+from services.chassis.parking import Missing
 from services.chassis.unit import Cause, Parcel, Rejected, Unit
 
 Handler = Callable[[Event[Any], Unit], Awaitable[None]]
@@ -93,6 +96,12 @@ async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful:
     reading = read(piece, table)
     for record, fault in reading.malformed:
         unit.reject(record, fault.reason, fault.detail)
+    if unit.wait_seconds_max:
+        subjects = {arrival.event.subject for arrival in reading.arrivals}
+        for row in await parking.waiting(unit.db, piece.topic.name, subjects) if subjects else []:
+            # A record of another log of the topic is refused as what it is, not as one of this slice.
+            if parking.log_of(row) == piece.log:
+                await take_waiting(row, unit, table)
     fresh = await _fresh(reading.arrivals, unit)
     if not careful:
         await _plain(fresh, unit, table)
@@ -115,9 +124,22 @@ async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
     for arrival in arrivals:
         if arrival.key in new and first[arrival.key] is arrival:
             fresh.append(arrival)
-        elif seen.get(arrival.key, first[arrival.key].content_hash) != arrival.content_hash:
+        elif seen.get(arrival.key, first[arrival.key].content_hash) == arrival.content_hash:
+            continue
+        elif is_our_own(arrival.event):
+            metrics.TOLD_AGAIN.labels(arrival.event.data.topic.name).inc()
+        else:
             unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
     return fresh
+
+
+def is_our_own(event: Event[Payload]) -> bool:
+    """Whether a fact was said by the service that writes its topic, not let in by a door.
+
+    The id of such a fact is made from its cause and its type. The same id is the same fact told again, as after a restore
+    of the writer's database, though the instants in it may be others. What was told first holds.
+    """
+    return event.principal is None and event.source in {f"/vicino/{name}" for name in event.data.topic.writers}
 
 
 async def _not_before(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
@@ -163,8 +185,45 @@ async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
     except Exception as error:
         if is_infrastructure(error):
             raise
+        if await _waits(arrival, unit, error):
+            return
         await store.forget_events(unit.db, [arrival.key])
         unit.reject(arrival.record, *reason_of(error), arrival.event.subject)
+
+
+async def _waits(arrival: Arrival, unit: SliceUnit, error: Exception) -> bool:
+    """Whether a record waits for what it builds on; its id stays in the inbox meanwhile."""
+    if not isinstance(error, Missing) or not unit.wait_seconds_max:
+        return False
+    if not await parking.park(unit.db, unit.log, arrival.record, arrival.event.subject, error.reason):
+        return False
+    metrics.PARKED.labels(unit.log.topic, error.reason).inc()
+    return True
+
+
+async def take_waiting(row: asyncpg.Record, unit: SliceUnit, table: Routes) -> None:
+    """Try again a record that waits: it acts, waits on, or is refused when its time is over."""
+    record = parking.record_of(row)
+    try:
+        arrival = _arrival(record, peek(record.value or b""))
+    except Malformed as fault:  # another build could read it
+        unit.reject(record, fault.reason, fault.detail, row["subject"])
+        await parking.let_go(unit.db, row)
+        return
+    parcel = Parcel()
+    try:
+        async with unit.db.transaction():
+            await table[type(arrival.event.data)](arrival.event, _unit_of(arrival, unit, parcel))
+            await parcel.write(unit.db, unit.now)
+    except Exception as error:
+        if is_infrastructure(error):
+            raise
+        if isinstance(error, Missing) and row["waited_seconds"] < unit.wait_seconds_max:
+            await parking.wait_on(unit.db, row)
+            return
+        await store.forget_events(unit.db, [arrival.key])
+        unit.reject(record, *reason_of(error), arrival.event.subject)
+    await parking.let_go(unit.db, row)
 
 
 def reason_of(error: Exception) -> tuple[str, str]:

@@ -31,13 +31,22 @@ class Slice:
 class SliceUnit(Unit):
     """The unit of work of a whole slice."""
 
-    def __init__(self, db: Connection, service: str, now: datetime, piece: Slice) -> None:
+    def __init__(
+        self, db: Connection, service: str, now: datetime, piece: Slice, wait_seconds_max: float = 0
+    ) -> None:  # fmt: skip
         seed = f"{piece.log.log_id}|{piece.log.part}|{piece.records[0].offset}"
         self.parcel = Parcel()
         super().__init__(db, service, now, Cause(seed), self.parcel)
         self.service = service
         self.rejected: list[store.Reject] = []
+        self.wait_seconds_max = wait_seconds_max
+        """How long a record may wait for what it builds on."""
         self._piece = piece
+
+    @property
+    def log(self) -> store.Log:
+        """Where the slice was read."""
+        return self._piece.log
 
     def reject(self, record: Record, reason: str, detail: str, tenant_id: str | None = None) -> None:
         """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""

@@ -306,3 +306,30 @@ async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_
     await desk.service.settled()
     assert [fact.data.quantities for fact in await desk.service.published(ServiceChanged)] == expected
     assert {m: Decimal(q) for m, q in desk.backend.services[service_id]["quantities"].items()} == model
+
+
+async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_one_fails_at_once(desk: Desk) -> None:
+    await desk.know(NEAR)
+    placed = order("F1", 0, "MAIL-STD")
+    service_id = identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
+
+    def change(of: str) -> Event[Any]:
+        items = [{"action": "change", "service_id": of, "quantities": {"mailbox": "3"}}]
+        return event(placed.subject, OrderPlaced.model_validate({"reference": of[:8], "items": items}), f"change-{of}")
+
+    wrong = str(uuid4())
+    await desk.service.publish(placed, change(service_id), change(wrong))
+
+    async def ended() -> bool:
+        desk.clock.advance(timedelta(seconds=1))
+        await asyncio.sleep(0.05)
+        open_orders = "select 1 from service_order where state not in ('completed', 'failed')"
+        return len(await desk.service.sql("select 1 from service_order")) == 3 and not await desk.service.sql(
+            open_orders
+        )
+
+    await desk.service.eventually(ended)
+    await desk.service.settled()
+    (failed,) = await desk.service.published(OrderFailed)
+    assert failed.data.reference == wrong[:8]
+    assert len(await desk.service.published(ServiceChanged)) == 1
