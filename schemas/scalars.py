@@ -25,8 +25,8 @@ QUANTITY_PATTERN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 
 NON_NEGATIVE_PATTERN = r"^[0-9]{1,26}(\.[0-9]{1,12})?$"
 AMOUNT_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,8})?$"
-INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
-"""RFC 3339 with a zone; at most microseconds, which is what PostgreSQL keeps."""
+INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,50})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+"""RFC 3339 with a zone; what is finer than a microsecond is cut off, for PostgreSQL keeps no more."""
 
 TEXT_LENGTH_MAX = 2000
 

@@ -18,7 +18,7 @@ PROBLEM = "application/problem+json"
 
 
 class Problem(Exception):
-    """An error answer. `errors` lists every fault, with its place."""
+    """An error answer. `errors` lists faults with their places, `total` says how many there are."""
 
     def __init__(
         self,
@@ -27,10 +27,11 @@ class Problem(Exception):
         detail: str,
         errors: list[dict[str, Any]] | None = None,
         headers: dict[str, str] | None = None,
+        total: int | None = None,
     ) -> None:
         super().__init__(title)
         self.status, self.title, self.detail = status, title, detail
-        self.errors, self.headers = errors or [], headers or {}
+        self.errors, self.headers, self.total = errors or [], headers or {}, total
 
     def response(self) -> JSONResponse:
         """As it is sent."""
@@ -39,6 +40,8 @@ class Problem(Exception):
         }  # fmt: skip
         if self.errors:
             body["errors"] = self.errors
+        if self.total is not None:
+            body["total"] = self.total
         return JSONResponse(body, self.status, headers=self.headers, media_type=PROBLEM)
 
 

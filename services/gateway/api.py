@@ -19,14 +19,15 @@ from services.chassis.web import Problem, address_of, application, bearer, check
 from services.gateway import contract, metrics
 from services.gateway.away import answer_when_away
 from services.gateway.domain.admission import Kind, Principal
-from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parse
-from services.gateway.domain.faults import Fault, Reason, Refused, status_of
+from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
+from services.gateway.domain.faults import Fault, Reason, Refused
 from services.gateway.domain.keys import same
 from services.gateway.domain.schedule import DeliveryState
 from services.gateway.intake import Intake
 from services.gateway.jobs import OPERATOR
 from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
+from services.gateway.pace import in_turns
 from services.gateway.registry import Registry
 from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec
 from services.gateway.store import sql
@@ -53,7 +54,10 @@ def refusal(refused: Refused) -> Problem:
         {"index": fault.index, "pointer": fault.pointer, "reason": fault.reason, "detail": fault.detail}
         for fault in refused.faults
     ]
-    return problem(status_of(refused.faults), "nothing was accepted; every fault is listed", errors=errors)
+    told = (
+        "every fault is" if refused.total == len(errors) else f"the first {len(errors)} of {refused.total} faults are"
+    )
+    return problem(refused.status, f"nothing was accepted; {told} listed", errors=errors, total=refused.total)
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -120,7 +124,7 @@ class Doors:
             incoming: list[Incoming] = []
             try:
                 body = await _body(request, body_limit(request.headers.get("content-type", "")))
-                incoming = parse(request.headers.items(), body)
+                incoming = await in_turns(parsing(request.headers.items(), body))
                 answers = await self.intake.take(principal, incoming)
             except Refused as refused:
                 await self.intake.refuse(principal, refused, incoming)

@@ -82,6 +82,7 @@ SCHEMAS = {
         "required": ["type", "title", "status", "detail"],
         "properties": {
             "type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT,
+            "total": {"type": "integer", "description": "how many faults there are; at most 100 are listed"},
             "errors": {
                 "type": "array",
                 "items": {

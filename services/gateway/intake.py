@@ -5,6 +5,7 @@ in between, the sender gets no answer and sends again, with the same id: the ord
 and the answer is the same, whatever has changed meanwhile. Onboarding's inbox lets it act once.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -14,12 +15,14 @@ from services.chassis.service import Runtime
 from services.chassis.web import Problem
 from services.gateway import metrics, store
 from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read, too_far
+from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
-from services.gateway.domain.faults import Fault, Reason, Refused
+from services.gateway.domain.faults import Fault, Faults, Reason, Refused
 from services.gateway.domain.placing import key_of
 from services.gateway.inflight import InFlight, Turns
 from services.gateway.instants import Instants
 from services.gateway.knowledge import Knowledge
+from services.gateway.pace import Pace
 from services.gateway.people import People
 from services.gateway.sealed import tenant_contact
 from services.gateway.store import Accepted, Answer, sql
@@ -36,20 +39,20 @@ class Intake:
         instants: Instants,
     ) -> None:  # fmt: skip
         self._runtime, self._knowledge, self._people, self._very_large = runtime, knowledge, people, very_large
-        self._in_flight, self._instants, self._turns = in_flight, instants, Turns()
+        self._in_flight, self._instants, self._turns, self._budget = in_flight, instants, Turns(), Budget()
 
     async def take(self, principal: Principal, events: Sequence[Incoming]) -> list[Answer]:
         """Let events in, all or none; returns an answer for each.
 
         Raises `Refused` with every fault, and whatever the database or Kafka raises while it is away.
         """
-        typed, faults = self._read(events)
+        typed, faults = await self._read(events)
         names = [(principal.id, *item.name) for item in typed if isinstance(item.data, OrderPlaced)]
         async with self._turns.of(names, SEND_TIMEOUT_SECONDS):
             return await self._take(principal, events, typed, faults)
 
     async def _take(
-        self, principal: Principal, events: Sequence[Incoming], typed: Sequence[Typed], faults: list[Fault]
+        self, principal: Principal, events: Sequence[Incoming], typed: Sequence[Typed], faults: Faults
     ) -> list[Answer]:
         before = await self._orders_before(principal, typed, faults)
         fresh = [item for item in typed if item.incoming.index not in before]
@@ -63,18 +66,20 @@ class Intake:
         answers |= {item.index: _answer(item) for item in admitted if item.index not in answers}
         return [answers[event.index] for event in events]
 
-    def _read(self, events: Sequence[Incoming]) -> tuple[list[Typed], list[Fault]]:
+    async def _read(self, events: Sequence[Incoming]) -> tuple[list[Typed], Faults]:
         typed: list[Typed] = []
-        faults: list[Fault] = []
+        faults = Faults()
+        pace = Pace()
         for incoming in events:
+            await pace.breathe()
             found = read(incoming)
             if isinstance(found, Typed):
                 typed.append(found)
             else:
-                faults += found
+                faults.add(found)
         return typed, faults
 
-    def _check_times(self, fresh: Sequence[Typed], faults: list[Fault]) -> None:
+    def _check_times(self, fresh: Sequence[Typed], faults: Faults) -> None:
         """Check times by the clock. Raises `Problem` 503 for what was fine before the clock stepped back."""
         now, highest = self._instants.fair(self._runtime.clock)
         for item in fresh:
@@ -82,11 +87,9 @@ class Intake:
             if found and highest > now and not too_far(item, highest):
                 headers = {"Retry-After": str(CLOCK_RETRY_SECONDS)}
                 raise Problem(503, "Service Unavailable", "the clock of this door stepped back", headers=headers)
-            faults += found
+            faults.add(found)
 
-    async def _orders_before(
-        self, principal: Principal, typed: Sequence[Typed], faults: list[Fault]
-    ) -> dict[int, Accepted]:
+    async def _orders_before(self, principal: Principal, typed: Sequence[Typed], faults: Faults) -> dict[int, Accepted]:
         """Orders that this sender had let in before, whoever serves the tenant by now, and whatever time it is."""
         orders = [item for item in typed if isinstance(item.data, OrderPlaced)]
         if not orders:
@@ -100,19 +103,27 @@ class Intake:
             if before.content_hash == content_of(item):
                 found[item.incoming.index] = before
             else:
-                faults.append(_id_reuse(item.incoming.index))
+                faults.add([_id_reuse(item.incoming.index)])
         return found
 
-    async def _admit(self, principal: Principal, typed: Sequence[Typed], faults: list[Fault]) -> list[Admitted]:
+    async def _admit(self, principal: Principal, typed: Sequence[Typed], faults: Faults) -> list[Admitted]:
         """Check what the events claim; before anything is refused, against the database itself. Raises `Refused`."""
+        pace = Pace()
         for anew in (False, True):
-            known = await self._knowledge.of(typed, anew=anew)
-            found = [fault for item in typed for fault in claims(item, principal, known)]
+            known, found = await self._knowledge.of(typed, anew=anew), Faults()
+            for item in typed:
+                found.add(claims(item, principal, known))
+                await pace.breathe()
             if not found:
                 break
-        if found or faults:
-            raise Refused(sorted(faults + found, key=lambda fault: fault.index))
-        return [admit(item, principal, known.revision) for item in typed]
+        faults.take(found)
+        if faults:
+            raise Refused(faults)
+        admitted = []
+        for item in typed:
+            admitted.append(admit(item, principal, known.revision))
+            await pace.breathe()
+        return admitted
 
     async def _write_orders(self, principal: Principal, orders: Sequence[Admitted]) -> dict[int, Accepted]:
         """Write orders before they are sent; returns those that came before, by a request at the same time."""
@@ -162,10 +173,13 @@ class Intake:
 
     async def refuse(self, principal: Principal, refused: Refused, events: Sequence[Incoming]) -> None:
         """Keep what was refused, so that the operator can see it."""
-        for fault in refused.faults:
-            metrics.REFUSED.labels(fault.reason).inc()
+        for reason, n in refused.found.counts.items():
+            metrics.REFUSED.labels(reason).inc(n)
+        room = self._budget.take(principal.id, len(refused.faults), time.monotonic())
+        metrics.REFUSALS_NOT_KEPT.inc(refused.total - room)
         async with self._runtime.pool.acquire() as db, db.transaction():
-            await store.add_refusals(db, self._runtime.clock.now(), principal.id, refused.faults, events)
+            await store.add_refusals(db, self._runtime.clock.now(), principal.id, refused.faults[:room], events)
+            await store.count_refusals(db, refused.found.counts)
 
 
 def _id_reuse(index: int) -> Fault:

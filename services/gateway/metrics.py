@@ -8,6 +8,7 @@ from services.gateway.domain.schedule import Outcome
 
 ACCEPTED = Counter("vicino_gateway_events_accepted_total", "Events let in", ["type"])
 REFUSED = Counter("vicino_gateway_faults_total", "Faults for which events were refused", ["reason"])
+REFUSALS_NOT_KEPT = Counter("vicino_gateway_refusals_not_kept_total", "Faults that were counted, and no row kept of")
 UNAVAILABLE = Counter("vicino_gateway_unavailable_total", "Requests answered 503")
 ORDER_IN_FLIGHT_SECONDS = Gauge(
     "vicino_gateway_order_in_flight_seconds", "For how long the oldest order is written and not known to be sent"

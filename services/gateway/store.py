@@ -1,7 +1,6 @@
 """The gateway's statements (`queries.sql`), typed where their rows become something."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from services.chassis.database import Connection, load_queries
 from services.chassis.store import rows
 from services.gateway.domain.admission import Service, Tenant
 from services.gateway.domain.cloudevents import Incoming
-from services.gateway.domain.faults import Fault
+from services.gateway.domain.faults import Fault, Reason
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -84,7 +83,7 @@ def _in_order(answer: Answer) -> Answer:
 async def add_refusals(
     db: Connection, at: datetime, principal: str, faults: Sequence[Fault], events: Sequence[Incoming]
 ) -> None:
-    """Keep what was refused, with the id the sender gave, where it could be read; count it for ever."""
+    """Keep what was refused, with the id the sender gave, where it could be read."""
     named = {event.index: event.attributes for event in events}
     await sql.add_refusals(
         db, at=at, principal=principal, sources=[named.get(fault.index, {}).get("source") for fault in faults],
@@ -92,6 +91,9 @@ async def add_refusals(
         pointers=[fault.pointer for fault in faults], reasons=[fault.reason for fault in faults],
         details=[fault.detail for fault in faults],
     )  # fmt: skip
-    # Sorted, so that two requests at once take the rows in the same order.
-    totals = sorted(Counter(fault.reason.value for fault in faults).items())
+
+
+async def count_refusals(db: Connection, counts: Mapping[Reason, int]) -> None:
+    """Count faults for ever; sorted, so that two requests at once take the rows in the same order."""
+    totals = sorted((reason.value, n) for reason, n in counts.items())
     await sql.count_refusals(db, reasons=[reason for reason, _ in totals], numbers=[n for _, n in totals])

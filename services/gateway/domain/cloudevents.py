@@ -6,22 +6,33 @@ others end at the door. An attribute that is `null` is absent.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 
 from schemas.scalars import holds_forbidden_text
-from services.gateway.domain.faults import Fault, Reason, Refused, pointer
+from services.gateway.domain.faults import Fault, Faults, Reason, Refused, pointer
 
 STRUCTURED, BATCHED, BINARY = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
 BODY_BYTES_MAX = 1024 * 1024
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 BATCH_EVENTS_MAX = 1000
 EVENT_BYTES_MAX = 256 * 1024
+SPACED_BYTES_MAX = 2 * EVENT_BYTES_MAX
+"""Data as they were sent, with blanks and escapes."""
+
+ATTRIBUTES_BYTES_MAX = 128 * 1024
+ATTRIBUTES_MAX = 64
+VALUES_MAX = 10_000
+"""Names and values in the data of one event."""
+
+COMMAS_MAX = 300_000
+"""In a batch: an upper bound of what is in it that is found without reading it."""
+
 DEPTH_MAX = 32
 ATTRIBUTE_LENGTH_MAX = 255
 REQUIRED = ("specversion", "id", "source", "type", "time")
@@ -29,6 +40,7 @@ OPTIONAL = ("subject", "datacontenttype", "dataschema", "correlationid", "tracep
 RESERVED = ("principal", "revision", "causationid")
 """Attributes that only the gateway sets."""
 
+T = TypeVar("T")
 _NAME = re.compile(r"[a-z0-9]{1,20}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -53,8 +65,32 @@ def body_limit(content_type: str) -> int:
     return BATCH_BYTES_MAX if media_type(content_type) == BATCHED else BODY_BYTES_MAX
 
 
+class _Outline(msgspec.Struct, gc=False):
+    """An event whose parts are still unread: how large they are is known before any of it is."""
+
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data_base64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_outline = msgspec.json.Decoder(_Outline).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_skimmed = msgspec.json.Decoder(msgspec.Raw).decode
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 def parse(headers: Iterable[tuple[str, str]], body: bytes) -> list[Incoming]:
-    """Read a request; header names are in lower case. Raises `Refused`."""
+    """Read a request at one go; header names are in lower case. Raises `Refused`."""
+    work = parsing(headers, body)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: list[Incoming] = end.value
+            return found
+
+
+def parsing(headers: Iterable[tuple[str, str]], body: bytes) -> Generator[None, None, list[Incoming]]:
+    """Read a request, resting after each event; header names are in lower case. Raises `Refused`."""
     pairs = list(headers)
     named = dict(pairs)
     if sum(name == "content-type" for name, _ in pairs) > 1:
@@ -63,10 +99,10 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> list[Incoming]:
     _check_encoding(content_type, named.get("content-encoding", "identity"))
     kind = media_type(content_type)
     if kind == STRUCTURED:
-        return [_structured(0, _json(body))]
+        return [_structured(0, body)]
     if kind == BATCHED:
-        return _batch(_json(body))
-    if kind == BINARY and "ce-specversion" in named:
+        return (yield from _batch(body))
+    if kind in (BINARY, "") and "ce-specversion" in named:  # the specification's default is JSON
         return [_binary(pairs, body)]
     wanted = f"{STRUCTURED}, {BATCHED}, or {BINARY} with ce- headers"
     raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, f"the content type must be {wanted}")])
@@ -80,49 +116,87 @@ def _check_encoding(content_type: str, encoding: str) -> None:
         raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, "a body is plain UTF-8, not compressed")])
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes | msgspec.Raw, decode: Callable[[bytes | msgspec.Raw], T] = msgspec.json.decode) -> T:
     try:
-        return msgspec.json.decode(body)
+        return decode(body)
     except RecursionError:
         raise Refused([Fault(0, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if isinstance(error, msgspec.ValidationError) and decode is not msgspec.json.decode:
+            raise  # it is JSON, of another shape than was asked for
         raise Refused([Fault(0, "", Reason.NOT_JSON, "the body is not JSON in UTF-8")]) from None
 
 
-def _batch(value: Any) -> list[Incoming]:
-    if not isinstance(value, list) or not value:
+def _batch(body: bytes) -> Generator[None, None, list[Incoming]]:
+    if body.count(b",") > COMMAS_MAX:
+        raise Refused([Fault(0, "", Reason.TOO_LARGE, f"a batch has at most {COMMAS_MAX} commas")])
+    try:
+        items = _json(body, _items)
+    except msgspec.ValidationError:
+        _json(body, _skimmed)  # perhaps it is no JSON at all
+        items = []
+    if not items:
         raise Refused([Fault(0, "", Reason.BAD_ENVELOPE, "a batch is a JSON array of at least one event")])
-    if len(value) > BATCH_EVENTS_MAX:
+    if len(items) > BATCH_EVENTS_MAX:
         raise Refused([Fault(0, "", Reason.TOO_MANY, f"a batch has at most {BATCH_EVENTS_MAX} events")])
-    events, faults = [], []
-    for index, item in enumerate(value):
+    events: list[Incoming] = []
+    faults = Faults()
+    for index, item in enumerate(items):
         try:
             events.append(_structured(index, item))
         except Refused as refused:
-            faults += refused.faults
+            if Reason.NOT_JSON in refused.found.counts:
+                raise
+            faults.take(refused.found)
+        yield
     if faults:
         raise Refused(faults)
     return events
 
 
-def _structured(index: int, value: Any) -> Incoming:
-    if not isinstance(value, dict):
-        raise Refused([Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")])
-    _check_tree(index, value)
-    attributes = {name: item for name, item in value.items() if name not in ("data", "data_base64")}
-    if "data_base64" in value or "data" not in value:
+def _structured(index: int, raw: bytes | msgspec.Raw) -> Incoming:
+    """An event that was sent as JSON. Its size is looked at first: nothing is read that is too large."""
+    size = len(bytes(raw))
+    try:
+        outline = _json(raw, _outline)
+    except msgspec.ValidationError:
+        _json(raw, _skimmed)  # perhaps it is no JSON at all
+        raise Refused([Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")]) from None
+    data = outline.data if isinstance(outline.data, msgspec.Raw) else None
+    data_size = 0 if data is None else len(bytes(data))
+    if data_size > SPACED_BYTES_MAX:
+        raise Refused([Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")])
+    if size - data_size > ATTRIBUTES_BYTES_MAX:
+        fault = Fault(index, "", Reason.TOO_LARGE, f"attributes may have {ATTRIBUTES_BYTES_MAX} bytes in all")
+        raise Refused([fault])
+    parts = {name: part for name, part in _json(raw, _parts).items() if name not in ("data", "data_base64")}
+    _check_number(index, parts)
+    attributes: dict[str, Any] = {name: _json(part) for name, part in parts.items()}
+    if data is None or outline.data_base64 is not msgspec.UNSET:
+        _check_tree(index, attributes)
         raise Refused([Fault(index, "/data", Reason.BAD_ENVELOPE, "data must be there, as JSON")])
-    return _checked(index, attributes, value["data"])
+    found: Any = _json(data)
+    _check_tree(index, {**attributes, "data": found})
+    return _checked(index, attributes, found)
+
+
+def _check_number(index: int, attributes: Sized) -> None:
+    if len(attributes) > ATTRIBUTES_MAX:
+        fault = Fault(index, "", Reason.BAD_ENVELOPE, f"an event has at most {ATTRIBUTES_MAX} attributes")
+        raise Refused([fault])
 
 
 def _binary(headers: Iterable[tuple[str, str]], body: bytes) -> Incoming:
     pairs = [(name[3:], value) for name, value in headers if name.startswith("ce-")]
+    _check_number(0, pairs)
     attributes = {name: _header_text(name, value) for name, value in pairs}
     if len(attributes) < len(pairs) or {"data", "datacontenttype"} & attributes.keys():
         raise Refused(
             [Fault(0, "", Reason.BAD_ENVELOPE, "each attribute has one header; data and their type have their own")]
         )
-    data = _json(body)
+    if len(body) > SPACED_BYTES_MAX:
+        raise Refused([Fault(0, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")])
+    data: Any = _json(body)
     _check_tree(0, {**attributes, "data": data})
     return _checked(0, attributes, data)
 
@@ -180,9 +254,12 @@ def _attribute_fault(name: str, value: Any) -> tuple[Reason, str]:
 
 def _check_tree(index: int, value: Any) -> None:
     """Refuse what is nested too deep, and text that may not be stored. Iterative: the input decides how deep it is."""
-    waiting = [(value, 1)]
+    waiting, seen = [(value, 1)], 0
     while waiting:
         item, depth = waiting.pop()
+        seen += 1
+        if seen + len(waiting) > VALUES_MAX:
+            raise Refused([Fault(index, "/data", Reason.TOO_LARGE, f"an event may hold {VALUES_MAX} values")])
         if depth > DEPTH_MAX:
             raise Refused([Fault(index, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")])
         if isinstance(item, str) and holds_forbidden_text(item):

@@ -1,7 +1,8 @@
 """Why an event is refused: stable codes, one sentence each, and the HTTP status they lead to."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ MIXED_STATUS = 422
 """The status of a refusal whose faults lead to different ones."""
 
 POINTER_PART_LENGTH_MAX = 60
+FAULTS_MAX = 100
+"""How many faults of a request are listed, and kept."""
 
 
 class Reason(StrEnum):
@@ -89,15 +92,47 @@ def _escaped(part: str) -> str:
     return part[:POINTER_PART_LENGTH_MAX].replace("~", "~0").replace("/", "~1")
 
 
-def status_of(faults: Sequence[Fault]) -> int:
-    """The status of a refusal: that of its faults when they agree."""
-    found = {MEANINGS[fault.reason].status for fault in faults}
-    return found.pop() if len(found) == 1 else MIXED_STATUS
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with a request: the first faults, and how many there are of each reason. An answer stays small."""
+
+    first: list[Fault] = field(default_factory=list)
+    counts: Counter[Reason] = field(default_factory=Counter)
+
+    def add(self, found: Iterable[Fault]) -> None:
+        """Count faults, and keep those that there is room for."""
+        for fault in found:
+            self.counts[fault.reason] += 1
+            if len(self.first) < FAULTS_MAX:
+                self.first.append(fault)
+
+    def take(self, other: "Faults") -> None:
+        """Count what was found elsewhere."""
+        self.counts.update(other.counts)
+        self.first = [*self.first, *other.first][:FAULTS_MAX]
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
 
 
 class Refused(Exception):
-    """A request is refused whole, with every fault that was found."""
+    """A request is refused whole: with its first faults, in the order of its events, and the number of all."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(", ".join(fault.reason for fault in faults))
-        self.faults = list(faults)
+    def __init__(self, faults: Sequence[Fault] | Faults) -> None:
+        if not isinstance(faults, Faults):
+            found, faults = faults, Faults()
+            faults.add(found)
+        super().__init__(", ".join(sorted(faults.counts)))
+        self.faults = sorted(faults.first, key=lambda fault: fault.index)
+        self.found = faults
+
+    @property
+    def total(self) -> int:
+        """How many faults there are."""
+        return self.found.counts.total()
+
+    @property
+    def status(self) -> int:
+        """The status of the answer: that of all faults when they agree."""
+        statuses = {MEANINGS[reason].status for reason in self.found.counts}
+        return statuses.pop() if len(statuses) == 1 else MIXED_STATUS

@@ -12,7 +12,7 @@ from services.gateway import contract
 from services.gateway.domain.admission import OUTSIDE, Known, Principal, Typed, claims, read
 from services.gateway.domain.admission import Kind as PrincipalKind
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED, parse
-from services.gateway.domain.faults import MEANINGS, Fault, Reason, Refused, pointer, status_of
+from services.gateway.domain.faults import MEANINGS, Fault, Reason, Refused, pointer
 from tests.support.catalogue import PLANS
 
 NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
@@ -55,7 +55,7 @@ def assert_sane(faults: list[Fault]) -> None:
         assert fault.pointer == "" or fault.pointer.startswith("/")
         assert fault.detail
     if faults:
-        assert 400 <= status_of(faults) < 500
+        assert 400 <= Refused(faults).status < 500
 
 
 @given(kind=KINDS, body=st.binary(max_size=400))
@@ -117,7 +117,7 @@ def test_every_reason_has_a_status_and_a_sentence() -> None:
 
 def test_faults_of_several_kinds_make_a_422() -> None:
     faults = [Fault(0, "", Reason.WRONG_TENANT, "x"), Fault(1, "", Reason.BAD_DATA, "x")]
-    assert (status_of(faults[:1]), status_of(faults)) == (403, 422)
+    assert (Refused(faults[:1]).status, Refused(faults).status) == (403, 422)
 
 
 @given(st.text())
