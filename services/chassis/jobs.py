@@ -267,7 +267,7 @@ class Worker:
         if isinstance(error, NotYet):
             await self._settle(store.postpone_job, row, job.now + timedelta(seconds=error.seconds))
             return "postponed"
-        why = told(error)
+        why = _why(error)
         log.warning("job failed", kind=job.kind.name, attempt=job.attempt, error=why)
         if job.finished:
             return "done"
@@ -284,7 +284,7 @@ class Worker:
         """End a job whose attempts are used up; one that cannot even end is kept."""
         try:
             async with job.finish() as unit:
-                await end(job.args, unit, told(error))
+                await end(job.args, unit, _why(error))
         except LeaseLost:
             return "lease_lost"
         except Exception as fault:
@@ -321,3 +321,8 @@ class Worker:
         """Why jobs are not run; empty when they are."""
         silent = time.monotonic() - self._alive
         return [f"jobs: no look at the table for {silent:.0f} s"] if silent > 30 else []
+
+
+def _why(error: Exception) -> str:
+    """An error as it is told: what a job says of itself goes out in its own words."""
+    return storable(str(error)) if isinstance(error, GiveUp | RetryLater) else told(error)

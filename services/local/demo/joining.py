@@ -88,6 +88,12 @@ async def act_onboard(stage: Stage) -> None:
 
     await stage.until("each new tenant's reseller is told by a signed webhook", all_told)
 
+    async def all_made() -> bool:
+        """A tenant is active with its first service; its order ends with the last one."""
+        return Counter(order["state"] for order in await stage.read("orders"))["completed"] == 10
+
+    await stage.until("every order of an active tenant is completed", all_made)
+
 
 async def act_credentials(stage: Stage) -> None:
     """Every service instance has a database and a login that work, and see nothing else."""
