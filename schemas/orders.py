@@ -77,6 +77,21 @@ class OrderPlaced(Payload, type="vicino.order.placed.v1", topic=ORDERS):
     items: tuple[OrderItem, ...] = Field(min_length=1, max_length=50)
 
 
+class Review(StrEnum):
+    """What a person decided about an order that waited for one."""
+
+    RELEASE = "release"
+    REFUSE = "refuse"
+
+
+class OrderReviewed(Payload, type="vicino.order.reviewed.v1", topic=ORDERS):
+    """An operator lets an order go on that waited for a person, or ends it; `reason` is told to its sender."""
+
+    order_id: Uuid
+    review: Review
+    reason: Text = ""
+
+
 class AssignmentDecided(Payload, type="vicino.assignment.decided.v1", topic=ORDERS):
     """An operator chose the reseller of a tenant that no rule could place."""
 

@@ -54,7 +54,7 @@ async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     await sql.tenant_active(unit.db, id=event.subject)
 
 
-_RANKS = {"acknowledged": 1, "held": 2, "completed": 3, "partial": 3, "failed": 3}
+_RANKS = {"acknowledged": 2, "held": 2, "completed": 3, "partial": 3, "failed": 3}
 
 
 async def _order(event: Event[Any], unit: Unit, state: str, **more: Any) -> None:

@@ -29,7 +29,7 @@ from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
 from services.gateway.pace import in_turns
 from services.gateway.registry import Registry
-from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec
+from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
 from services.gateway.store import sql
 
 BODY_TIMEOUT_SECONDS = 20.0
@@ -196,6 +196,11 @@ def _registry_doors(app: FastAPI, registry: Registry) -> None:
     async def decide(tenant_id: Uuid, decision: Decision) -> dict[str, str]:
         """Choose the reseller of a tenant that waits for a person."""
         return {"event_id": await registry.decide(tenant_id, decision)}
+
+    @app.put("/operator/v1/tenants/{tenant_id}/orders/{order_id}/review", status_code=202)
+    async def review(tenant_id: Uuid, order_id: Uuid, spec: ReviewSpec) -> dict[str, str]:
+        """Let an order go on that waits for a person, or end it."""
+        return {"event_id": await registry.review(tenant_id, order_id, spec)}
 
     @app.delete("/operator/v1/tenants/{tenant_id}/contact", status_code=204)
     async def erase_contact(tenant_id: Uuid) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import Channel
-from schemas.orders import AssignmentDecided
+from schemas.orders import AssignmentDecided, OrderReviewed
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
@@ -20,7 +20,7 @@ from services.gateway.domain.keys import LIVE_KEYS_MAX, new_key, new_webhook_sec
 from services.gateway.jobs import OPERATOR, ask_for_delivery
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
-from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec
+from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
 from services.gateway.store import sql
 
 CATALOGUE_SUBJECT = "catalogue"
@@ -120,6 +120,14 @@ class Registry:
             if tenant is None or reseller is None:
                 raise Problem(404, "Not Found", "no such tenant or reseller")
             return unit.publish(AssignmentDecided(**decision.model_dump()), subject=tenant_id).id
+
+    async def review(self, tenant_id: str, order_id: str, spec: ReviewSpec) -> str:
+        """Let an order of a tenant go on, or end it; returns the event's id.
+
+        A firm whose town is not known is no tenant yet and has orders nevertheless: the tenant is not looked up.
+        """
+        async with self._runtime.unit(f"review|{uuid4()}") as unit:
+            return unit.publish(OrderReviewed(order_id=order_id, **spec.model_dump()), subject=tenant_id).id
 
     async def erase_contact(self, tenant_id: str) -> None:
         """Forget the person at a tenant. Raises `Problem` 404."""

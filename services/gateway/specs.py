@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.catalogue import Meter, Place, Plan, ResellerTier
 from schemas.catalogue_rules import Fault, faults
+from schemas.orders import Review
 from schemas.scalars import Currency, Instant, Key, ShortText, Text
 
 PLANS_MAX = 500
@@ -79,6 +80,13 @@ class BackendSpec(_Spec):
 
     name: ShortText
     skus: tuple[Key, ...] = Field(min_length=1)
+
+
+class ReviewSpec(_Spec):
+    """What becomes of an order that waits for a person."""
+
+    review: Review
+    reason: Text = ""
 
 
 class Decision(_Spec):

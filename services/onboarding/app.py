@@ -3,13 +3,14 @@
 from functools import partial
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from services.chassis.service import Service, run
 from services.chassis.settings import ServiceSettings
 from services.onboarding.adapters import Driver, Drivers
 from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.adapters.postgres import PostgresDriver
+from services.onboarding.domain.quotas import Quota
 from services.onboarding.handlers import ROUTES
 from services.onboarding.jobs import jobs
 from services.onboarding.rotation import remember_logins
@@ -22,6 +23,16 @@ class OnboardingSettings(ServiceSettings):
 
     provisioning_url: SecretStr
     """DSN of the server for tenants' databases: a role with CREATEDB and CREATEROLE."""
+    quota_firms_per_day: int = Field(default=100, ge=0)
+    """New firms that one reseller may bring in within 24 hours; what goes beyond waits for the operator."""
+    quota_services_per_day: int = Field(default=500, ge=0)
+    """Services that one reseller may order within 24 hours; an order that goes beyond waits for the operator."""
+    quota_services_in_progress: int = Field(default=300, ge=0)
+    """Services of one reseller that may be in the making at one time."""
+
+    def quota(self) -> Quota:
+        """What one reseller may begin by itself."""
+        return Quota(self.quota_firms_per_day, self.quota_services_per_day, self.quota_services_in_progress)
 
 
 def drivers_there_are(postgres: Driver) -> dict[str, Driver]:
@@ -34,7 +45,9 @@ def build(settings: OnboardingSettings) -> Service:
     postgres = PostgresDriver(settings.provisioning_url.get_secret_value(), settings.keys())
     drivers = Drivers(drivers_there_are(postgres))
     remember = partial(remember_logins, driver=postgres)
-    return Service("onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers), background=(remember,))
+    return Service(
+        "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()), background=(remember,)
+    )
 
 
 def main() -> None:

@@ -3,13 +3,13 @@
 from schemas import identity
 from schemas.catalogue import CataloguePublished, ResellerProfile, ResellerRegistered
 from schemas.envelope import Event
-from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, TenantDetails
+from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, OrderReviewed, TenantDetails
 from schemas.tenants import OrderAcknowledged, OrderFailed, OrderHeld, OrderState, TenantRegistered
 from services.chassis.engine.records import ID_REUSE, on, routes
 from services.chassis.parking import Missing
 from services.chassis.store import rows
 from services.chassis.unit import Rejected, Unit
-from services.onboarding import places, store
+from services.onboarding import metrics, places, store
 from services.onboarding.domain.authority import Sender
 from services.onboarding.jobs import (
     AssignReseller,
@@ -23,6 +23,7 @@ from services.onboarding.jobs import (
 from services.onboarding.store import sql, to_json
 from services.onboarding.usecases.end_order import refuse_order
 from services.onboarding.usecases.replace_held import replace_held
+from services.onboarding.usecases.review_order import review_order
 
 
 async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
@@ -106,6 +107,7 @@ async def _hold_unplaced(event: Event[OrderPlaced], order_id: str, unit: Unit) -
         ),
         subject=event.subject,
     )  # fmt: skip
+    metrics.ORDERS_HELD.labels("place_unknown").inc()
 
 
 def _which_town(order: OrderPlaced) -> str:
@@ -152,7 +154,14 @@ async def assignment_decided(event: Event[AssignmentDecided], unit: Unit) -> Non
         raise Rejected("already_assigned", "this tenant has a reseller")
     if await sql.force_capacity(unit.db, id=event.data.reseller_id) is None:
         raise Missing("reseller_unknown", "no such reseller")
+    await sql.release_orders(unit.db, tenant_id=event.subject)
     await assign(tenant, event.data.reseller_id, TenantAssignedBy.OPERATOR, unit)
+
+
+async def order_reviewed(event: Event[OrderReviewed], unit: Unit) -> None:
+    """An operator lets an order go on that waits for a person, or ends it."""
+    if await review_order(event, unit):
+        unit.enqueue(plan_order, PlanOrder(order_id=event.data.order_id), lane=lane_of_tenant(event.subject))
 
 
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
@@ -177,6 +186,7 @@ async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> N
 ROUTES = routes(
     on(OrderPlaced, order_placed),
     on(AssignmentDecided, assignment_decided),
+    on(OrderReviewed, order_reviewed),
     on(CataloguePublished, catalogue_published),
     on(ResellerRegistered, reseller_registered),
 )

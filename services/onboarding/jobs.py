@@ -10,7 +10,6 @@ from schemas.catalogue import Place, Plan, ProvisioningStep
 from schemas.orders import ItemAction
 from schemas.tenants import (
     AssignmentNeeded,
-    OrderHeld,
     OrderState,
     ProvisioningFailed,
     ServiceActivated,
@@ -25,8 +24,10 @@ from services.onboarding.adapters import Drivers, Instance, limit_of
 from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
 from services.onboarding.domain.authority import Sender
 from services.onboarding.domain.orders import ItemState, OrderFault, quantities
+from services.onboarding.domain.quotas import QUOTA_EXCEEDED, Quota
 from services.onboarding.store import from_json, sql, to_json
 from services.onboarding.usecases.end_order import activate_tenant, refuse_order, settle
+from services.onboarding.usecases.hold_over_quota import firm_fault, hold, hold_over_quota
 
 PROVISION_ATTEMPTS = 5
 CALLS_AT_ONCE = 32
@@ -113,7 +114,7 @@ undo_step = JobKind(
 # -- assignment --------------------------------------------------------------------------------------------------------
 
 
-async def run_assign_reseller(job: Job[AssignReseller]) -> None:
+async def run_assign_reseller(job: Job[AssignReseller], quota: Quota) -> None:
     """Place a tenant with the nearest fitting reseller that still has room, or ask a person."""
     async with job.finish() as unit:
         tenant = await sql.lock_tenant(unit.db, id=job.args.tenant_id)
@@ -122,11 +123,16 @@ async def run_assign_reseller(job: Job[AssignReseller]) -> None:
         orders = await store.open_orders(unit.db, tenant["id"])
         if await sql.known_revision(unit.db) < max((order["revision"] for order in orders), default=0):
             raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
+        if fault := await firm_fault(tenant, quota, unit):
+            await _ask_a_person(tenant, orders, QUOTA_EXCEEDED, fault, unit)
+            return
         for candidate in fitting(rank(await _need(tenant, unit), await store.resellers(unit.db))):
             if await store.take_capacity(unit.db, candidate.reseller.reseller_id):
                 await assign(tenant, candidate.reseller.reseller_id, TenantAssignedBy.POLICY, unit)
                 return
-        await _ask_a_person(tenant, orders, unit)
+        await _ask_a_person(
+            tenant, orders, "assignment.manual_required", "no reseller fits: an operator must choose one", unit
+        )
 
 
 async def _need(tenant: asyncpg.Record, unit: Unit) -> Need:
@@ -161,29 +167,24 @@ async def assign(tenant: asyncpg.Record, reseller_id: str, by: TenantAssignedBy,
     metrics.ASSIGNMENTS.labels(by).inc()
 
 
-async def _ask_a_person(tenant: asyncpg.Record, orders: list[asyncpg.Record], unit: Unit) -> None:
+async def _ask_a_person(
+    tenant: asyncpg.Record, orders: list[asyncpg.Record], reason: str, explanation: str, unit: Unit
+) -> None:
     ranking = rank(await _need(tenant, unit), await store.resellers(unit.db))
     await sql.set_tenant_state(unit.db, id=tenant["id"], state="waiting")
     for order in orders:
-        await sql.set_order_state(unit.db, id=order["id"], state=OrderState.HELD)
         unit.publish(
             AssignmentNeeded(order_id=order["id"], nearest=tuple(candidate.shown() for candidate in nearest(ranking))),
             subject=tenant["id"],
         )
-        unit.publish(
-            OrderHeld(
-                order_id=order["id"], reference=order["reference"], reason="assignment.manual_required",
-                explanation="no reseller fits: an operator must choose one",
-            ),
-            subject=tenant["id"],
-        )  # fmt: skip
+        await hold(order, reason, explanation, unit)
     metrics.ASSIGNMENTS.labels("nobody").inc()
 
 
 # -- provisioning ------------------------------------------------------------------------------------------------------
 
 
-async def run_plan_order(job: Job[PlanOrder]) -> None:
+async def run_plan_order(job: Job[PlanOrder], quota: Quota) -> None:
     """Turn each item into a service instance to be made, or into a change; an item that cannot be done fails alone."""
     async with job.finish() as unit:
         tenant = await sql.lock_tenant(unit.db, id=await sql.tenant_of_order(unit.db, id=job.args.order_id))
@@ -194,6 +195,8 @@ async def run_plan_order(job: Job[PlanOrder]) -> None:
             return
         if await sql.known_revision(unit.db) < order["revision"]:
             raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
+        if await hold_over_quota(order, quota, unit):
+            return
         await sql.set_order_state(unit.db, id=order["id"], state=OrderState.IN_PROGRESS)
         plans = await store.plans(unit.db)
         for item in await store.items(unit.db, order["id"]):
@@ -212,6 +215,7 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
         await sql.add_service(
             unit.db, id=item["service_id"], tenant_id=order["tenant_id"], order_id=order["id"], sku=plan.sku,
             quantities=to_json(quantities(plan, ordered)), plan=plan.model_dump(mode="json"),
+            ordered_by=order["principal"], begun_at=unit.now,
         )  # fmt: skip
         _call(
             provision_step,
@@ -349,11 +353,11 @@ async def change_gave_up(args: ChangeService, unit: Unit, why: str) -> None:
     await settle(args.order_id, args.n, ItemState.FAILED, f"change_failed: {why}", unit)
 
 
-def jobs(drivers: Drivers) -> tuple[JobHandler, ...]:
+def jobs(drivers: Drivers, quota: Quota) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
-        handle(assign_reseller, run_assign_reseller),
-        handle(plan_order, run_plan_order),
+        handle(assign_reseller, partial(run_assign_reseller, quota=quota)),
+        handle(plan_order, partial(run_plan_order, quota=quota)),
         handle(provision_step, partial(run_provision_step, drivers=drivers), exhausted=provisioning_gave_up),
         handle(undo_step, partial(run_undo_step, drivers=drivers)),
         handle(change_service, partial(run_change_service, drivers=drivers), exhausted=change_gave_up),

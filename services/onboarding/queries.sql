@@ -84,9 +84,31 @@ values (:order_id, :n, :action, :sku, :service_id, :quantities);
 
 -- name: lock_order(id)^
 -- An order, held for this transaction: who finishes its last item decides what it has come to.
-select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for,
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_order where id = :id for update;
+
+-- name: release_order(id)!
+-- A person let an order go on.
+update service_order set state = 'acknowledged', released = true where id = :id;
+
+-- name: release_orders(tenant_id)!
+-- A person placed the tenant: its orders were looked at.
+update service_order set released = true where tenant_id = :tenant_id and state in ('acknowledged', 'held');
+
+-- name: lock_sender(sender)$
+-- What one sender has begun is counted by one transaction at a time.
+select pg_advisory_xact_lock(hashtextextended('sender ' || :sender, 0));
+
+-- name: count_new_firms(sender, since)$
+-- New firms of a sender that were placed with a reseller since then.
+select count(*) from tenant where registered_by = :sender and registered_at > :since and reseller_id is not null;
+
+-- name: count_services(sender, since)^
+-- Services that a sender began since then, and those of any age that are being made or undone now.
+select count(*) filter (where begun_at > :since) as begun,
+    count(*) filter (where state in ('provisioning', 'undoing')) as in_progress
+from service_instance where ordered_by = :sender;
 
 -- name: set_order_state(id, state)!
 -- Where an order stands.
@@ -110,10 +132,10 @@ where tenant_id = :tenant_id and sku is not null and order_item.state <> 'failed
 -- An item is done, or has failed.
 update order_item set state = :state, fault = :fault where order_id = :order_id and n = :n;
 
--- name: add_service(id, tenant_id, order_id, sku, quantities, plan)!
+-- name: add_service(id, tenant_id, order_id, sku, quantities, plan, ordered_by, begun_at)!
 -- A service instance to be made, with the plan as it was sold.
-insert into service_instance (id, tenant_id, order_id, sku, quantities, plan, state)
-values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, 'provisioning');
+insert into service_instance (id, tenant_id, order_id, sku, quantities, plan, state, ordered_by, begun_at)
+values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, 'provisioning', :ordered_by, :begun_at);
 
 -- name: lock_service(id)^
 -- A service instance, held for this transaction.

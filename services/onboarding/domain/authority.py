@@ -21,6 +21,10 @@ class Sender:
         """Whether an order goes on that waited for its tenant's reseller: whoever brought the firm in keeps its orders."""
         return self.speaks_for(reseller_id) or self.principal == registered_by
 
+    def has_quota(self) -> bool:
+        """Whether what this sender begins in a day is counted: everybody's but the operator's."""
+        return self.principal not in (None, OPERATOR)
+
     def speaks_for(self, reseller_id: str | None) -> bool:
         """Whether this is the tenant's reseller, or somebody who may speak for every tenant."""
         return self.principal in (None, OPERATOR, reseller_id)

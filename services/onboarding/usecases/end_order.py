@@ -78,15 +78,18 @@ def _outcome(item: asyncpg.Record) -> ItemOutcome:
 
 async def refuse_order(order: asyncpg.Record, unit: Unit) -> None:
     """End an order of a tenant that is another reseller's, and tell its sender."""
+    await end_unbegun(order, NOT_YOURS, NOT_YOURS_EXPLANATION, unit)
+
+
+async def end_unbegun(order: asyncpg.Record, reason: str, explanation: str, unit: Unit) -> None:
+    """End an order of which nothing was begun, and tell its sender why."""
     for item in await store.items(unit.db, order["id"]):
-        await sql.settle_item(
-            unit.db, order_id=order["id"], n=item["n"], state=ItemState.FAILED, fault=NOT_YOURS
-        )  # nothing was begun
+        await sql.settle_item(unit.db, order_id=order["id"], n=item["n"], state=ItemState.FAILED, fault=reason)
     await sql.set_order_state(unit.db, id=order["id"], state=OrderState.FAILED)
     metrics.ORDERS.labels(OrderState.FAILED).inc()
     unit.publish(
         OrderFailed(
-            order_id=order["id"], reference=order["reference"], reason=NOT_YOURS, explanation=NOT_YOURS_EXPLANATION,
+            order_id=order["id"], reference=order["reference"], reason=reason, explanation=explanation,
             sender=order["principal"],
         ),
         subject=order["tenant_id"],

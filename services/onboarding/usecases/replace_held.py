@@ -4,12 +4,12 @@ import asyncpg
 
 from schemas.envelope import Event
 from schemas.orders import OrderPlaced
-from schemas.tenants import OrderFailed, OrderState
 from services.chassis.unit import Unit
-from services.onboarding import metrics, store
+from services.onboarding import store
 from services.onboarding.domain.authority import Sender
-from services.onboarding.domain.orders import Asked, ItemState, asked, same_items
-from services.onboarding.store import from_json, sql
+from services.onboarding.domain.orders import Asked, asked, same_items
+from services.onboarding.store import from_json
+from services.onboarding.usecases.end_order import end_unbegun
 
 SUPERSEDED = "superseded"
 
@@ -29,14 +29,5 @@ async def _asked_by(order_id: str, unit: Unit) -> list[Asked]:
 
 
 async def _supersede(held: asyncpg.Record, order_id: str, unit: Unit) -> None:
-    for item in await store.items(unit.db, held["id"]):
-        await sql.settle_item(unit.db, order_id=held["id"], n=item["n"], state=ItemState.FAILED, fault=SUPERSEDED)
-    await sql.set_order_state(unit.db, id=held["id"], state=OrderState.FAILED)
-    metrics.ORDERS.labels(OrderState.FAILED).inc()
-    unit.publish(
-        OrderFailed(
-            order_id=held["id"], reference=held["reference"], reason=SUPERSEDED, sender=held["principal"],
-            explanation=f"it waited for a person and was ordered again: order {order_id} stands in its place",
-        ),
-        subject=held["tenant_id"],
-    )  # fmt: skip
+    explanation = f"it waited for a person and was ordered again: order {order_id} stands in its place"
+    await end_unbegun(held, SUPERSEDED, explanation, unit)

@@ -3,11 +3,12 @@
 import asyncio
 import copy
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
-from schemas.orders import AssignmentDecided
+from schemas.orders import AssignmentDecided, OrderReviewed, Review
 from services.gateway import housekeeping
 from services.gateway.app import GatewaySettings
 from tests.integration.gateway.world import CONTACT, World, open_world, order, reseller, tenant_of
@@ -67,6 +68,20 @@ async def test_an_operators_decision_is_said_about_the_tenant(served: World) -> 
         (answer.body["event_id"], tenant_of("A"), "VAR-A")
     ]
     assert (await served.call("PUT", path, {"reseller_id": "VAR-NONE"})).status == 404
+
+
+async def test_an_operators_review_is_said_about_the_order_and_a_resellers_is_not_taken(served: World) -> None:
+    order_id = str(uuid4())
+    path = f"/operator/v1/tenants/{tenant_of('A')}/orders/{order_id}/review"
+    spec = {"review": "refuse", "reason": "nobody knows this firm"}
+    assert (await served.call("PUT", path, spec, key=served.keys["VAR-A"])).status == 403
+    assert (await served.call("PUT", path, {"review": "perhaps"})).status == 422
+    answer = await served.call("PUT", path, spec)
+    assert answer.status == 202
+    await served.gateway.settled()
+    (said,) = await served.gateway.published(OrderReviewed)
+    assert (said.id, said.subject, said.data.order_id) == (answer.body["event_id"], tenant_of("A"), order_id)
+    assert (said.data.review, said.data.reason) == (Review.REFUSE, "nobody knows this firm")
 
 
 async def test_a_person_at_a_tenant_can_be_forgotten(served: World) -> None:
