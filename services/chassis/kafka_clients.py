@@ -44,7 +44,7 @@ def _closing(write: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def dead_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> list[str]:
-    """The background tasks of a started client that have ended, with why; empty while all of them work."""
+    """The background tasks of a client that have ended, with why; empty while all work, and before they have begun."""
     return [f"{name}: {why}" for name, task in _tasks(client) if (why := _ending(name in LIFELONG, task))]
 
 
@@ -55,7 +55,7 @@ def _tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> Iterator[tuple[str, "
         return
     coordinator = client._coordinator
     yield "metadata", client._client._sync_task
-    yield "fetch", client._fetcher._fetch_task
+    yield "fetch", getattr(client._fetcher, "_fetch_task", None)  # a client that is being started has no fetcher yet
     for name in ("coordination", "heartbeat", "commit_refresh", "reset_committed"):
         yield name, getattr(coordinator, f"_{name}_task", None)
 
