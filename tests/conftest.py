@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.topics import BY_NAME
+from services.chassis.admin import remove_topics
 from tests.support.databases import fresh_database
 from tests.support.servers import Addresses, started
 
@@ -63,5 +65,9 @@ async def database(superuser_url: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def topic_prefix() -> str:
-    return f"t{uuid4().hex[:8]}."
+async def topic_prefix(bootstrap: str) -> AsyncIterator[str]:
+    """Before the names of a test's topics. They are removed after it: the broker of a whole run would else hold ten
+    thousand partitions by the end, and spend its time on collecting garbage."""
+    prefix = f"t{uuid4().hex[:8]}."
+    yield prefix
+    await remove_topics(bootstrap, BY_NAME.values(), prefix=prefix)
