@@ -11,7 +11,7 @@ from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.api import build_api
 from services.billing.handlers import ROUTES
-from services.billing.jobs import Desk, jobs
+from services.billing.jobs import jobs
 from services.billing.metering.intake import Intake
 from services.billing.metering.store import sql
 from services.chassis.backoff import Backoff
@@ -60,7 +60,7 @@ def build(settings: BillingSettings) -> Service:
         MIGRATIONS,
         routes=ROUTES,
         slices=(on_slice(USAGE, intake.take_slice),),
-        jobs=jobs(Desk(intake, settings.invoice_grace_hours, settings.usage_raw_days)),
+        jobs=jobs(intake, settings.invoice_grace_hours, settings.usage_raw_days),
         api=build_api,
         background=(lambda runtime: _look_after(runtime, intake),),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.billing import api
+from services.billing.usecases import query_usage
 from tests.integration.billing.desk import ERP, TENANT, Desk, activated, catalogue, open_desk
 from tests.integration.billing.test_metering import call, meter, offer
 
@@ -46,7 +46,7 @@ async def test_bounds_are_told_and_nothing_is_worked_out_before(
 
 async def _groups_are_counted_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"from": "2026-11-01", "to": "2026-11-11", "by": "day", "meter": "calls"}
-    monkeypatch.setattr(api, "VALUES_MAX", 39)
+    monkeypatch.setattr(query_usage, "VALUES_MAX", 39)
     assert len(await desk.get(f"/v1/tenants/{TENANT}/usage", **asked)) == 10
     status, problem = await desk.get(f"/v1/tenants/{TENANT}/usage", **asked, group_by="region")
     assert (status, "39" in problem["detail"]) == (422, True)

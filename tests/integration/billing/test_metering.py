@@ -18,12 +18,13 @@ from prometheus_client import REGISTRY
 from schemas.catalogue import Meter
 from schemas.envelope import Event
 from schemas.scalars import plain
-from services.billing import app, jobs
+from services.billing import app
 from services.billing.domain.periods import midnight
 from services.billing.metering.arrivals import read
 from services.billing.metering.checks import RawGone
 from services.billing.metering.keys import as_bigint
 from services.billing.metering.tools import rebuilt
+from services.billing.usecases import check_meters
 from services.chassis.rejects import replay
 from tests.integration.billing.desk import ERP, MAIL, START, TENANT, Desk, activated, catalogue, open_desk, used
 from tests.support.catalogue import ROME
@@ -660,7 +661,7 @@ async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
 async def test_a_check_goes_on_where_it_stopped_and_finds_what_differs_among_many_tenants(
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "TENANTS_AT_ONCE", 2)
+    monkeypatch.setattr(check_meters, "TENANTS_AT_ONCE", 2)
     async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as desk:
         await desk.publish(catalogue(offer(CALLS)))
         tenants = [str(UUID(int=n)) for n in range(1, 6)]

@@ -1,11 +1,11 @@
-"""An invoice run: what a tenant owes at a boundary, in one transaction that holds the tenant alone.
+"""Issue an invoice: what a tenant owes at a boundary, in one transaction that holds the tenant alone.
 
 The first boundary is the day of activation (fees in advance and set-up), then the first day of each civil month. A run
 is finalised some hours later (grace), so that late usage and late facts of the boundary's eve are in it; the document
 carries the boundary's date.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
@@ -34,12 +34,7 @@ def invoice_id(tenant_id: str, boundary: date) -> str:
     return str(uuid5(NAMESPACE_OID, f"vicino|invoice|{tenant_id}|{boundary}"))
 
 
-def due_at(boundary: date, zone: ZoneInfo, grace_hours: int) -> datetime:
-    """When a run is finalised."""
-    return midnight(boundary, zone) + timedelta(hours=grace_hours)
-
-
-async def run_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
+async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
     """Make and issue the invoice of a tenant and boundary, if it was not made before. No charges: no document."""
     tenant = await sql.lock_tenant(unit.db, id=tenant_id)
     zone = ZoneInfo(tenant["zone"])
@@ -53,17 +48,17 @@ async def run_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
     for service_id, charge in charges:
         await store.add_charge(unit.db, opened, tenant_id, service_id, charge)
     if charges:
-        await _issue(tenant, opened, boundary, charges, unit)
+        await _publish(tenant, opened, boundary, charges, unit)
 
 
-async def _issue(
+async def _publish(
     tenant: asyncpg.Record, opened: str, boundary: date, charges: list[tuple[str, Charge]], unit: Unit
 ) -> None:
-    rows_of_document = lines(charges, boundary)
+    document_lines = lines(charges, boundary)
     n = await sql.next_number(unit.db, series=SERIES, year=boundary.year)
     issued = InvoiceIssued(
         invoice_id=opened, number=number(boundary.year, n), date=boundary, due=due_date(boundary), currency=tenant["currency"],
-        reseller_id=tenant["reseller_id"] or "none", lines=rows_of_document, totals=totals(rows_of_document),
+        reseller_id=tenant["reseller_id"] or "none", lines=document_lines, totals=totals(document_lines),
     )  # fmt: skip
     await sql.issue_invoice(unit.db, id=opened, number=issued.number, document=issued.model_dump(mode="json"))
     unit.publish(issued, subject=tenant["id"])

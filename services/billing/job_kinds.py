@@ -1,0 +1,47 @@
+"""The kinds of jobs: their arguments, and how often and how long each is tried. Use cases enqueue them, `jobs.py` runs them."""
+
+from datetime import date, datetime
+
+from services.chassis.backoff import Backoff
+from services.chassis.jobs import JobKind
+from services.chassis.unit import Args
+
+
+class CountService(Args):
+    """Begin to count a service."""
+
+    service_id: str
+    tenant_id: str
+    sku: str
+    item: int
+    effective_at: datetime
+
+
+class CountWaiting(Args):
+    """Count what waited for the catalogue."""
+
+
+class InvoiceRun(Args):
+    """Invoice a tenant at a boundary."""
+
+    tenant_id: str
+    boundary: date
+
+
+class CheckMeters(Args):
+    """Compare buckets with their raw events, some tenants at a time; after the last tenant, drop old days."""
+
+    day: date | None = None
+    """The day that the check began; None: it has not begun."""
+    beyond: str = ""
+    """The last tenant that was compared."""
+    buckets: int = 0
+    differences: int = 0
+
+
+count_service = JobKind("count_service", CountService, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+count_waiting = JobKind("count_waiting", CountWaiting, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+invoice_run = JobKind("invoice_run", InvoiceRun, attempts=None, backoff=Backoff(5, max_seconds=600))
+check_meters = JobKind(
+    "check_meters", CheckMeters, attempts=None, backoff=Backoff(60, max_seconds=3600), lease_seconds=1800, concurrency=1
+)

@@ -1,0 +1,45 @@
+"""Start a service: its quantities from a day on, its plan frozen as it was sold, its first invoice planned."""
+
+from zoneinfo import ZoneInfo
+
+from schemas.tenants import ServiceActivated
+from services.billing.domain.periods import civil_day
+from services.billing.job_kinds import CountService, count_service
+from services.billing.metering.intake import Intake
+from services.billing.store import sql
+from services.billing.usecases.change_service import change_service
+from services.billing.usecases.plan_invoice import plan_invoice
+from services.chassis.unit import Unit
+
+
+class PlanMissing(LookupError):
+    """The catalogue is not here yet."""
+
+
+async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> None:
+    """Save a new service's quantities, and begin to count it as soon as its plan is known."""
+    await sql.ensure_tenant(unit.db, id=tenant_id)
+    await change_service(data, unit)
+    args = CountService(
+        service_id=data.service_id, tenant_id=tenant_id, sku=data.sku, item=data.item, effective_at=data.effective_at
+    )
+    unit.enqueue(count_service, args, key=data.service_id)
+
+
+async def begin_counting(args: CountService, intake: Intake, grace_hours: int, unit: Unit) -> None:
+    """Freeze the plan as sold, count what was parked, and plan the first invoice of a new tenant.
+
+    Raises `PlanMissing` while no catalogue has the plan.
+    """
+    plan = await sql.plan(unit.db, sku=args.sku)
+    if plan is None:
+        raise PlanMissing("the catalogue is not here yet")
+    tenant = await sql.lock_tenant(unit.db, id=args.tenant_id)
+    await sql.add_service(
+        unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
+        activated_at=args.effective_at, plan=plan["plan"],
+    )  # fmt: skip
+    await intake.count_parked(unit.db, args.service_id, unit.now)
+    if await sql.is_first_service(unit.db, tenant_id=args.tenant_id):
+        zone = ZoneInfo(tenant["zone"])
+        plan_invoice(args.tenant_id, civil_day(args.effective_at, zone), zone, grace_hours, unit)
