@@ -7,15 +7,14 @@ from uuid import UUID
 
 import asyncpg
 import typer
-from rich.console import Console
 
 from services.chassis.database import open_pool
 from services.chassis.sealing import KeyRing, SealBroken
 from services.chassis.settings import SettingsWrong, key_ring, master_key
+from services.cli.shared import console
 from services.local.play import cannot_go_on, play
 
 keys_app = typer.Typer(no_args_is_help=True, help="The master key: replace it while everything runs.")
-console = Console()
 
 KeyOption = Annotated[
     str, typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; better not typed.")

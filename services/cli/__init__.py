@@ -1,0 +1,31 @@
+"""`vicino`: one command for everything an operator does. Each group of commands has a file."""
+
+import typer
+
+from services.cli.jobs import jobs_app
+from services.cli.keys import credentials, keys_app
+from services.cli.local import demo, dsn, up
+from services.cli.meters import meters_app
+from services.cli.rejects import rejects_app
+from services.cli.run import migrate, prepare, serve, show_version
+from services.cli.topics import topics_app
+
+app = typer.Typer(
+    name="vicino", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Vicino: onboards small firms, meters and bills their services, and brings trouble to their local reseller.",
+)  # fmt: skip
+for command in (up, demo, dsn, serve, migrate, prepare):
+    app.command()(command)
+app.command("version")(show_version)
+app.command()(credentials)
+app.add_typer(topics_app, name="topics")
+app.add_typer(rejects_app, name="rejects")
+app.add_typer(meters_app, name="meters")
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(keys_app, name="keys")
+
+
+def main() -> int:
+    """The entry point."""
+    app()
+    return 0

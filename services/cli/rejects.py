@@ -1,0 +1,40 @@
+"""`vicino rejects`: records that a service could not act on."""
+
+from typing import Annotated
+
+import typer
+
+from services.cli.shared import PostgresOption, ServiceArgument, console, known_service, show_table
+from services.local.play import play
+
+rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could not act on: look, repair, send again.")
+
+
+@rejects_app.command("list")
+def rejects_list(
+    name: ServiceArgument,
+    postgres_url: PostgresOption,
+    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, newest first.")] = 50,
+) -> None:
+    """What a service could not act on: where it came from, and why."""
+    from services.chassis.rejects import listed
+
+    columns = ("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
+    show_table(columns, play(listed(postgres_url, known_service(name), reason, limit)))
+
+
+@rejects_app.command("replay")
+def rejects_replay(
+    name: ServiceArgument,
+    postgres_url: PostgresOption,
+    reason: Annotated[str | None, typer.Option(help="All of this reason.")] = None,
+    reject_id: Annotated[list[int] | None, typer.Option("--id", help="This one; may be repeated.")] = None,
+) -> None:
+    """Send rejects again, through the outbox, to the topic they came from."""
+    from services.chassis.rejects import replay
+
+    if reason is None and not reject_id:
+        raise typer.BadParameter("say which: --reason or --id")
+    n = play(replay(postgres_url, known_service(name), reject_id or [], reason))
+    console.print(f"{n} records will be sent again.")

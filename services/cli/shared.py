@@ -1,0 +1,43 @@
+"""What the commands share: options, the console, tables."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from services.local.roles import SERVICES
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
+ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
+PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
+console = Console()
+
+
+TABLE_WIDTH = 160
+"""Of what is listed: a narrower terminal breaks its lines, and cuts none."""
+
+
+def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """A table that is cut nowhere: an id that is shown is copied into the next command."""
+    table = Table(*(Column(name, overflow="fold") for name in columns))
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    Console(width=max(console.width, TABLE_WIDTH)).print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+    return "" if value is None else escape(str(value))
+
+
+def known_service(name: str) -> str:
+    """The name, if a service has it."""
+    if name not in SERVICES:
+        raise typer.BadParameter(f"no service is called {name}: one of {', '.join(SERVICES)}")
+    return name
