@@ -9,7 +9,10 @@ from collections import defaultdict
 
 import pytest
 
-DEBIAN = {"chromium": "chromium", "chromedriver": "chromium-driver", "promtool": "prometheus"}
+DEBIAN = {
+    "chromium": "chromium", "chromedriver": "chromium-driver", "promtool": "prometheus",
+    "node": "nodejs", "npm": "npm", "go": "golang-go",
+}  # fmt: skip
 """Programs that tests need and Python's registries do not have, with the Debian package of each."""
 
 ROOT, ORDINARY = "needs root: ", "needs an ordinary user: "
