@@ -67,18 +67,31 @@ def plain(number: Decimal) -> str:
     return format(number, "f")
 
 
+_SECONDS = slice(17, 19)
+
+
 def read_instant(value: Any) -> datetime:
-    """An aware instant in UTC, from RFC 3339 text with a zone. Raises `ValueError`."""
+    """An aware instant in UTC, from RFC 3339 text with a zone, cut to microseconds. Raises `ValueError`.
+
+    A leap second is the last microsecond of its day: it must not move into the next day, month or year.
+    """
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("time must carry a zone")
         return value.astimezone(UTC)
     if not isinstance(value, str) or not re.fullmatch(INSTANT_PATTERN, value, re.ASCII):
         raise ValueError("must be an RFC 3339 time with a zone")
+    is_leap = value[_SECONDS] == "60"
+    text = f"{value[:17]}59{value[19:]}" if is_leap else value
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except OverflowError:
         raise ValueError("time is out of range") from None
+    if not is_leap:
+        return instant
+    if (instant.hour, instant.minute) != (23, 59):
+        raise ValueError("a leap second is at 23:59:60 UTC")
+    return instant.replace(microsecond=999_999)
 
 
 def rfc3339(instant: datetime) -> str:

@@ -64,3 +64,18 @@ def test_every_instant_survives_the_way_there_and_back(us: int, zone: ZoneInfo) 
     read = INSTANT.validate_json(f'"{rfc3339(instant)}"')
     assert read == instant.astimezone(UTC)
     assert read.utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2016-12-31T23:59:60Z", "1990-12-31T15:59:60-08:00", "2016-12-31T23:59:60.25Z", "2017-01-01T05:29:60.9+05:30"],
+)
+def test_a_leap_second_stays_in_its_day(text: str) -> None:
+    read = INSTANT.validate_json(f'"{text}"')
+    assert (read.month, read.day, read.hour, read.minute, read.second) == (12, 31, 23, 59, 59)
+
+
+@pytest.mark.parametrize("text", ["2016-12-31T23:58:60Z", "2016-12-31T23:59:60+01:00", "2016-12-31T23:59:61Z"])
+def test_a_sixtieth_second_elsewhere_is_no_leap_second(text: str) -> None:
+    with pytest.raises(ValidationError):
+        INSTANT.validate_json(f'"{text}"')
