@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from urllib.parse import urlsplit
 
 PORTS = (443, 8443)
+DEFAULT_PORTS = {"https": 443, "http": 80}
 _CLOSED: tuple[IPv4Network | IPv6Network, ...] = (
     IPv6Network("64:ff9b::/96"),
     IPv6Network("64:ff9b:1::/48"),
@@ -30,6 +31,11 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 """A host name in ASCII (Punycode for others), or an IP address: nothing that two parsers could read differently."""
 
 
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+"""A host name: labels of 1 to 63 characters (RFC 1035), with the underscore that some have all the same."""
+
+
 class AddressRefused(ValueError):
     """A webhook address is refused."""
 
@@ -47,13 +53,15 @@ def check_url(url: str, allow_private: bool) -> tuple[str, int]:
     """Host and port of a webhook address. Raises `AddressRefused`; names are resolved and checked when it is used."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = parts.hostname, parts.port if parts.port is not None else DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
         raise AddressRefused("a webhook address is an https URL") from None
     if parts.scheme not in ("https", "http") or not host or not _HOST.fullmatch(host) or not url.isprintable():
         raise AddressRefused("a webhook address is an https URL")
     if "@" in parts.netloc or parts.fragment or "\\" in url or " " in url:
         raise AddressRefused("a webhook address has no user, password, fragment, blank or backslash")
+    if not 0 < port < 65_536 or not (_is_literal(host) or _NAME.fullmatch(host.rstrip("."))):
+        raise AddressRefused("a webhook address is an https URL")
     if not allow_private:
         _check_public(parts.scheme, host, port)
     return host, port

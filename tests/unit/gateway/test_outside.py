@@ -43,7 +43,8 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
         "https://hooks.example /", "https://hooks.example:99999/", "https://[::1", "https://ho\u2025ks.example/", "",
         "https://hooks.example@10.0.0.1/", "https://hooks.example/\r\nx: y",
         "https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/", "https://127.1/", "https://localhost/",
-        "https://kafka:8443/", "https://a.localhost/", "https://db.internal/", "https://localhost./", "https://a..b/",
+        "https://kafka:8443/", "https://var.example:0/", "https://-var.example/", "https://var-.example/",
+        f"https://{'a' * 64}.example/", "https://a.localhost/", "https://db.internal/", "https://localhost./", "https://a..b/",
     ],
 )  # fmt: skip
 def test_where_no_webhook_may_go_is_refused_when_it_is_registered(url: str) -> None:
