@@ -3,7 +3,7 @@
 A payload class names its wire type and its topic once, where it is defined; publishing needs nothing else.
 Extensions: `correlationid` (the story), `causationid` (the parent event), `traceparent`, `principal` (who spoke at
 the door), `revision` (the catalogue revision the door had seen when it let the event in), `orderid` (the id the door
-answered to the sender of an order).
+answered to the sender of an order), `sealed` (what the event said of persons, in base64: `persons.py`).
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ PAYLOADS: dict[str, type[Payload]] = {}
 """Every known event type. Filled by the payload modules; import `schemas.events` to be sure that all are loaded."""
 
 Data = TypeVar("Data", bound=Payload, covariant=True)
+PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Event(Generic[Data]):
     principal: str | None = None
     revision: int | None = None
     order_id: str | None = None
+    sealed: str | None = None
 
     def encode(self) -> bytes:
         """This event as structured JSON, the same bytes for the same event."""
@@ -89,6 +91,7 @@ class Wire(msgspec.Struct):
     principal: str | None = None
     revision: int | None = None
     orderid: str | None = None
+    sealed: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Wire)
@@ -148,7 +151,7 @@ def typed(wire: Wire) -> Event[Payload]:
     return Event(
         wire.id, wire.source, wire.type, wire.subject, time, data,
         wire.correlationid, wire.causationid, wire.traceparent, wire.principal, wire.revision,
-        wire.orderid,
+        wire.orderid, wire.sealed,
     )  # fmt: skip
 
 
@@ -174,6 +177,7 @@ def encode(event: Event[Any], data: bytes) -> bytes:
         "principal": event.principal,
         "revision": event.revision,
         "orderid": event.order_id,
+        "sealed": event.sealed,
     }
     present = {name: value for name, value in wire.items() if value is not None}
     return _encoder.encode({**present, "data": msgspec.Raw(data)})

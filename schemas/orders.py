@@ -1,10 +1,12 @@
-"""Orders: what a tenant asks for. The one place where a person's data may travel, because the order is about them."""
+"""Orders: what a tenant asks for."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from schemas.envelope import Payload
+from schemas.persons import Personal
 from schemas.scalars import Instant, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
 from schemas.topics import ORDERS
 
@@ -46,11 +48,11 @@ class Address(Value):
 
 
 class Contact(Value):
-    """The person to call. Stays in the order and in the gateway's table; no later event repeats it."""
+    """The person to call. On topics it holds stand-ins; what the order said is in the envelope's `sealed`."""
 
-    name: ShortText
-    phone: str = Field(pattern=r"^\+?[0-9 ]{5,25}$")
-    email: str = Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$", max_length=320)
+    name: Annotated[ShortText, Personal("sealed")]
+    phone: Annotated[str, Personal("00000")] = Field(pattern=r"^\+?[0-9 ]{5,25}$")
+    email: Annotated[str, Personal("sealed@invalid")] = Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$", max_length=320)
 
 
 class TenantDetails(Value):
@@ -96,4 +98,4 @@ class AssignmentDecided(Payload, type="vicino.assignment.decided.v1", topic=ORDE
     """An operator chose the reseller of a tenant that no rule could place."""
 
     reseller_id: Key
-    reason: Text = ""
+    reason: Annotated[Text, Personal("")] = ""

@@ -30,6 +30,8 @@ ENVELOPE = {
         "traceparent": {"type": "string"},
         "principal": {"type": "string", "description": "who spoke at the door"},
         "revision": {"type": "integer", "description": "the catalogue revision the door had seen"},
+        "orderid": {"type": "string", "description": "the id that the door answered to the sender of an order"},
+        "sealed": {"type": "string", "description": "what the event said of persons, which only the gateway can open"},
     },
 }
 

@@ -1,8 +1,10 @@
 """Signals: signs of life, reported trouble, and what a reseller answers to an alert."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from schemas.envelope import Payload
+from schemas.persons import Personal
 from schemas.scalars import ShortText, Text, Uuid
 from schemas.topics import SIGNALS
 
@@ -28,19 +30,20 @@ class IncidentReported(Payload, type="vicino.incident.reported.v1", topic=SIGNAL
     service_id: Uuid
     severity: Severity
     summary: Text
+    """What is wrong, for everybody who is told of it: it names no person."""
 
 
 class AcknowledgementGiven(Payload, type="vicino.acknowledgement.given.v1", topic=SIGNALS):
     """The reseller says: seen, we are on it."""
 
     alert_id: Uuid
-    by: ShortText
-    """A role or desk, not a person's name."""
+    by: Annotated[ShortText, Personal(None)]
+    """Who, in the sender's words. On topics: the sender's id."""
 
 
 class ResolutionGiven(Payload, type="vicino.resolution.given.v1", topic=SIGNALS):
     """The reseller says: solved."""
 
     alert_id: Uuid
-    by: ShortText
-    note: Text = ""
+    by: Annotated[ShortText, Personal(None)]
+    note: Annotated[Text, Personal("")] = ""

@@ -4,6 +4,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS = Counter("vicino_engine_records_total", "Records taken, by what became of them", ["topic", "outcome"])
 REJECTS = Counter("vicino_engine_rejects_total", "Records kept as rejects", ["topic", "reason"])
+REFUSED_OVERDUE = Gauge(
+    "vicino_refused_overdue_seconds", "For how long the oldest kept should be gone by now; 0 when none should", ["what"]
+)
 SLICE_SECONDS = Histogram(
     "vicino_engine_slice_seconds", "Time of one slice's transaction", ["topic"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15),

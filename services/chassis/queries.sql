@@ -87,6 +87,19 @@ update reject set replayed_at = now() where id = any(:ids::bigint[]);
 -- How many rejects there are, by reason.
 select reason, count(*) as n from reject group by reason order by reason;
 
+-- name: prune_rejects(days, limit)$
+-- Drops rejects that are too old, a lot at a time, past those that another copy is dropping; returns how many.
+with old as (
+    select id from reject where first_seen < now() - make_interval(days => :days) limit :limit for update skip locked
+), gone as (
+    delete from reject using old where reject.id = old.id returning 1
+)
+select count(*) from gone;
+
+-- name: oldest_reject()$
+-- For how many seconds the oldest reject has been kept; 0 without one.
+select coalesce(extract(epoch from now() - min(first_seen)), 0)::float8 from reject;
+
 -- name: add_facts(ids, topics, subjects, types, keys, payloads, headers)!
 -- Facts into the outbox, in the order of the arrays.
 insert into outbox (id, aggregatetype, aggregateid, type, key, payload, headers)

@@ -1,4 +1,4 @@
-"""What operators do with what was set aside: look at rejects and failed jobs, and send them again."""
+"""What was set aside: operators look at rejects and failed jobs, and send them again; rejects go when their time is over."""
 
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -8,9 +8,27 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from services.chassis import store
+from services.chassis import metrics, store
 from services.chassis.database import Connection, connect
 from services.chassis.rows import Fact, FactTooLarge
+
+PRUNED_AT_ONCE = 10_000
+DAY_SECONDS = 86_400
+
+
+async def prune(db: Connection, days: int) -> int:
+    """Drop rejects that are older than so many days, sent again or not; returns how many."""
+    gone, at_once = 0, PRUNED_AT_ONCE
+    while at_once == PRUNED_AT_ONCE:
+        at_once = await store.prune_rejects(db, days, PRUNED_AT_ONCE)
+        gone += at_once
+    return gone
+
+
+async def measure(db: Connection, days: int) -> None:
+    """Measure for how long the oldest reject should be gone."""
+    overdue = await store.oldest_reject_seconds(db) - days * DAY_SECONDS
+    metrics.REFUSED_OVERDUE.labels("rejects").set(max(0.0, overdue))
 
 
 class CannotReplay(RuntimeError):

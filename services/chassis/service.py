@@ -20,7 +20,7 @@ from faststream.kafka import KafkaBroker
 
 import schemas.events  # noqa: F401 - loads every payload into the registry that events are read with
 from schemas.topics import Topic
-from services.chassis import health, logs, metrics, store
+from services.chassis import health, logs, metrics, rejects, store
 from services.chassis.clock import Clock, clock_from
 from services.chassis.connection import Connection as HttpConnection
 from services.chassis.connection import HttpConfig
@@ -246,7 +246,7 @@ def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_ma
 
 
 async def _keep_house(runtime: Runtime) -> None:
-    """Measure what waits, and drop ids beyond the inbox's window."""
+    """Measure what waits and what is kept; drop rejects, and ids beyond the inbox's window, when their time is over."""
     pruned = 0.0
     while True:
         await asyncio.sleep(MEASURE_EVERY_SECONDS)
@@ -262,8 +262,10 @@ async def _keep_house(runtime: Runtime) -> None:
                     metrics.JOBS_FAILING.labels(row["kind"]).set(row["failing_seconds"])
                     for state in ("due", "later", "failed"):
                         metrics.JOBS_WAITING.labels(row["kind"], state).set(row[state])
+                await rejects.measure(db, runtime.settings.refused_days)
                 if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
                     await prune(db)
+                    await rejects.prune(db, runtime.settings.refused_days)
                     pruned = time.monotonic()
         except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
             log.warning("cannot measure", error=repr(error))

@@ -4,7 +4,7 @@ import binascii
 from base64 import b64decode
 from pathlib import Path
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.sealing import KeyRing
@@ -79,6 +79,8 @@ class ServiceSettings(BaseSettings):
     session_timeout_ms: int = 10_000
     parked_seconds_max: float = 6 * 3600
     """How long a record waits for what it builds on, before it becomes a reject."""
+    refused_days: int = Field(default=35, ge=1, le=400)
+    """How long what was refused is kept: rejects, and refusals at the door. As long as usage may come late."""
     slice_records_max: int = 1_000
     """Records of one fetch for record handlers; keeps a slice well under a second."""
     volume_slice_records_max: int = 8_000

@@ -116,6 +116,16 @@ async def keep_rejects(db: Connection, rejects: Sequence[Reject]) -> None:
     )  # fmt: skip
 
 
+async def prune_rejects(db: Connection, days: int, limit: int) -> int:
+    """Drop at most `limit` rejects that are older than that; returns how many."""
+    return int(await _sql.prune_rejects(db, days=days, limit=limit))
+
+
+async def oldest_reject_seconds(db: Connection) -> float:
+    """For how long the oldest reject has been kept."""
+    return float(await _sql.oldest_reject(db))
+
+
 async def add_facts(db: Connection, facts: Sequence[Fact]) -> None:
     """Put facts into the outbox and wake the relay at commit."""
     await _sql.add_facts(

@@ -4,7 +4,7 @@ A handler changes rows through `db`, says facts through `publish`, asks for outs
 Nothing leaves before the transaction commits, and everything does when it has.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,7 @@ PayloadT = TypeVar("PayloadT", bound=Payload)
 class Args(BaseModel):
     """Arguments of a job, kept as JSON."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Kind(Protocol):
@@ -141,9 +141,13 @@ class Unit:
         self._parcel = parcel or Parcel()
         self._count = 0
 
-    def publish(self, payload: PayloadT, *, subject: str, time: datetime | None = None) -> Event[PayloadT]:
+    def publish(
+        self, payload: PayloadT, *, subject: str, time: datetime | None = None,
+        sealing: Callable[[Event[PayloadT]], Event[PayloadT]] | None = None,
+    ) -> Event[PayloadT]:  # fmt: skip
         """Say a fact. It leaves when the transaction commits, in the order of the calls for one subject.
 
+        `sealing` is given the event, and gives it back as it may travel.
         Raises `FactTooLarge` rather than write what Kafka would refuse.
         """
         event = Event(
@@ -156,6 +160,7 @@ class Unit:
             correlation_id=self._cause.correlation_id,
             causation_id=self._cause.causation_id,
         )
+        event = event if sealing is None else sealing(event)
         fact = Fact(UUID(event.id), payload.topic.name, subject, event.type, None, event.encode())
         self._parcel.facts.append(fact)
         return event

@@ -50,7 +50,7 @@ def build(settings: GatewaySettings) -> Service:
     very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
-    in_flight, instants = InFlight(settings.key()), Instants()
+    in_flight, instants = InFlight(settings.keys()), Instants()
     limiter = Limiter(settings.requests_per_second, settings.requests_burst)
 
     def api(runtime: Runtime) -> AsgiApp:

@@ -3,10 +3,13 @@
 import asyncio
 from datetime import timedelta
 
-from services.chassis.database import is_infrastructure
+from services.chassis import metrics
+from services.chassis.database import Connection, is_infrastructure
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
+from services.gateway.people import People
 from services.gateway.store import sql
+from services.gateway.tenant_keys import adopt
 
 EVERY_SECONDS = 600.0
 REFUSALS_KEPT = 100_000
@@ -33,6 +36,18 @@ async def keep_house(runtime: Runtime) -> None:
 async def tidy(runtime: Runtime) -> None:
     """Drop what is beyond its time."""
     async with runtime.pool.acquire() as db:
-        await sql.prune_refusals(db, kept=REFUSALS_KEPT)
+        await _tidy_refusals(db, runtime)
+        await adopt(db, People(runtime.settings.keys()))
         await sql.prune_orders(db, days=ORDER_ANSWER_DAYS)
         await sql.prune_notifications(db, before=runtime.clock.now() - DELIVERY_LOG)
+
+
+async def _tidy_refusals(db: Connection, runtime: Runtime) -> None:
+    """Drop refusals beyond their number and age; say so if one is left that should be gone."""
+    before = runtime.clock.now() - timedelta(days=runtime.settings.refused_days)
+    try:
+        await sql.prune_refusals(db, kept=REFUSALS_KEPT, before=before)
+    finally:
+        oldest = await sql.oldest_refusal(db)
+        overdue = (before - oldest).total_seconds() if oldest is not None else 0.0
+        metrics.REFUSED_OVERDUE.labels("refusals").set(max(0.0, overdue))

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from schemas.topics import ORDERS
 from services.chassis.database import is_infrastructure
 from services.chassis.logs import logger
-from services.chassis.sealing import Sealer
+from services.chassis.sealing import KeyRing, Sealer
 from services.chassis.service import Runtime
 from services.chassis.store import rows
 from services.gateway import metrics, store
@@ -57,20 +57,17 @@ class Turns:
 
 
 class InFlight:
-    """Keeps an order's message while it is in flight. Sealed, because an order names a person."""
+    """Sends orders again that are in flight. Earlier builds sealed their messages, which named persons in clear."""
 
-    def __init__(self, master_key: bytes) -> None:
-        self._sealer = Sealer(master_key, "orders in flight")
-
-    def seal(self, message: bytes) -> bytes:
-        """A message as it is kept."""
-        return self._sealer.seal(message)
+    def __init__(self, keys: KeyRing | bytes) -> None:
+        self._sealer = Sealer(keys, "orders in flight")
 
     def message(self, order: Accepted) -> Message | None:
         """What is to be sent again of an order: the same bytes; None when Kafka has it."""
         if order.message is None or order.key is None:
             return None
-        return ORDERS.name, order.key, self._sealer.open(order.message), ()
+        is_plain = order.message.startswith(b"{")
+        return ORDERS.name, order.key, order.message if is_plain else self._sealer.open(order.message), ()
 
     async def keep_sending(self, runtime: Runtime) -> None:
         """Send again what nobody is at work on, until the service stops."""

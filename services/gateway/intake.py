@@ -8,12 +8,14 @@ and the answer is the same, whatever has changed meanwhile. Onboarding's inbox l
 import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from schemas.orders import OrderPlaced
+from schemas.persons import apart
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
-from services.gateway import metrics, store
+from services.gateway import metrics, store, tenant_keys
 from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read, too_far
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
@@ -23,12 +25,14 @@ from services.gateway.inflight import InFlight, Turns
 from services.gateway.instants import Instants
 from services.gateway.knowledge import Knowledge
 from services.gateway.pace import Pace
-from services.gateway.people import People
+from services.gateway.people import People, Persons
 from services.gateway.sealed import tenant_contact
 from services.gateway.store import Accepted, Answer, sql
 
 SEND_TIMEOUT_SECONDS = 10.0
 CLOCK_RETRY_SECONDS = 60
+CONTACT = "/tenant/contact/"
+"""Where an order says whom to call."""
 
 
 class Intake:
@@ -57,8 +61,8 @@ class Intake:
         before = await self._orders_before(principal, typed, faults)
         fresh = [item for item in typed if item.incoming.index not in before]
         self._check_times(fresh, faults)
-        admitted = await self._admit(principal, fresh, faults)
-        before |= await self._write_orders(principal, [item for item in admitted if item.order_id])
+        admitted, met = await self._write(principal, await self._admit(principal, fresh, faults))
+        before |= met
         await self._send(principal, [item for item in admitted if item.index not in before], before)
         for item in admitted:
             metrics.ACCEPTED.labels(item.event.type).inc()
@@ -96,11 +100,13 @@ class Intake:
             return {}
         async with self._runtime.pool.acquire() as db:
             known = await store.accepted_orders(db, principal.id, [item.name for item in orders])
+            subjects = [item.subject for item in orders] if known else []
+            persons = await tenant_keys.known(db, self._people, subjects) if subjects else {}
         found = {}
         for item in orders:
             if (before := known.get(item.name)) is None:
                 continue
-            if before.content_hash == content_of(item):
+            if content_of(item).is_what_was(before.content_hash, persons.get(item.subject)):
                 found[item.incoming.index] = before
             else:
                 faults.add([_id_reuse(item.incoming.index)])
@@ -125,34 +131,51 @@ class Intake:
             await pace.breathe()
         return admitted
 
-    async def _write_orders(self, principal: Principal, orders: Sequence[Admitted]) -> dict[int, Accepted]:
-        """Write orders before they are sent; returns those that came before, by a request at the same time."""
-        found: dict[int, Accepted] = {}
-        if not orders:
-            return found
-        async with self._runtime.pool.acquire() as db, db.transaction():
-            # In one order everywhere, so that two batches with the same orders cannot lock each other out.
-            for item in sorted(orders, key=lambda order: (order.event.source, order.event.id)):
-                if (before := await self._accept(db, principal, item)) is not None:
-                    found[item.index] = before
-        return found
+    async def _write(
+        self, principal: Principal, admitted: Sequence[Admitted]
+    ) -> tuple[list[Admitted], dict[int, Accepted]]:
+        """Seal what names persons, and write orders, before anything is sent.
 
-    async def _accept(self, db: Connection, principal: Principal, item: Admitted) -> Accepted | None:
-        """Write an order and its person; returns what is there if it came before. Raises `Refused` (`id_reuse`)."""
-        event = item.event
+        Returns the events as they travel, and those orders that came before, by a request at the same time.
+        """
+        found: dict[int, Accepted] = {}
+        naming = {item.event.subject for item in admitted if apart(item.event.data, "")[1]}
+        if not naming and not any(item.order_id for item in admitted):
+            return list(admitted), found
+        async with self._runtime.pool.acquire() as db, db.transaction():
+            keys = await tenant_keys.held(db, self._people, naming)
+            sealed = [self._sealed(item, keys) for item in admitted]
+            # In one order everywhere, so that two batches with the same orders cannot lock each other out.
+            orders = [item for item in sealed if item.order_id]
+            for item in sorted(orders, key=lambda order: (order.event.source, order.event.id)):
+                if (before := await self._accept(db, principal, item, keys)) is not None:
+                    found[item.index] = before
+            for item in sorted(orders, key=lambda order: order.event.subject):
+                if item.index not in found:
+                    await _keep_contact(db, item, keys)
+        return sealed, found
+
+    @staticmethod
+    def _sealed(item: Admitted, keys: Mapping[str, Persons]) -> Admitted:
+        persons = keys.get(item.event.subject)
+        return item if persons is None else replace(item, event=persons.seal_event(item.event))
+
+    async def _accept(
+        self, db: Connection, principal: Principal, item: Admitted, keys: Mapping[str, Persons]
+    ) -> Accepted | None:
+        """Write an order; returns what is there if it came before. Raises `Refused` (`id_reuse`)."""
+        event, content, persons = item.event, item.content, keys.get(item.event.subject)
+        assert content is not None, "an order has a content"
         new = await sql.accept_order(
-            db, principal=principal.id, source=event.source, id=event.id, content_hash=item.content,
-            answer=_answer(item), key=key_of(event, self._very_large), message=self._in_flight.seal(event.encode()),
+            db, principal=principal.id, source=event.source, id=event.id, content_hash=content.kept(persons),
+            answer=_answer(item), key=key_of(event, self._very_large), message=event.encode(),
         )  # fmt: skip
         if new is None:
             known = await store.accepted_orders(db, principal.id, [(event.source, event.id)])
             before = known[event.source, event.id]
-            if before.content_hash != item.content:
+            if not content.is_what_was(before.content_hash, persons):
                 raise Refused([_id_reuse(item.index)])
             return before
-        if isinstance(event.data, OrderPlaced) and event.data.tenant is not None:
-            person = self._people.seal(event.data.tenant.contact.model_dump(), tenant_contact(event.subject))
-            await sql.keep_contact(db, id=event.subject, contact=person)
         return None
 
     async def _send(self, principal: Principal, fresh: Sequence[Admitted], before: Mapping[int, Accepted]) -> None:
@@ -180,6 +203,16 @@ class Intake:
         async with self._runtime.pool.acquire() as db, db.transaction():
             await store.add_refusals(db, self._runtime.clock.now(), principal.id, refused.faults[:room], events)
             await store.count_refusals(db, refused.found.counts)
+
+
+async def _keep_contact(db: Connection, order: Admitted, keys: Mapping[str, Persons]) -> None:
+    """Keep the person to call at a tenant, unless one is known already."""
+    said = order.content.said if order.content else {}
+    person = {name.removeprefix(CONTACT): text for name, text in said.items() if name.startswith(CONTACT)}
+    if person:
+        tenant = order.event.subject
+        contact = keys[tenant].seal(person, tenant_contact(tenant))
+        await sql.keep_contact(db, id=tenant, contact=contact)
 
 
 def _id_reuse(index: int) -> Fault:

@@ -39,6 +39,7 @@ from services.gateway.domain.schedule import (
 )
 from services.gateway.people import People
 from services.gateway.store import sql
+from services.gateway.tenant_keys import contact_of
 
 OPERATOR = "operator"
 TENANT_WAIT_SECONDS = 0.5
@@ -100,7 +101,7 @@ async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[
         raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
     data["tenant"] = {"tenant_id": tenant["id"], "external_id": tenant["external_id"], "name": tenant["name"]}
     if row["alert_id"] is not None:
-        data["tenant"]["contact"] = people.open(tenant["contact"], sealed.tenant_contact(tenant["id"]))
+        data["tenant"]["contact"] = await contact_of(db, people, tenant)
         reseller = await sql.reseller(db, id=data["reseller_id"])
         data["contact"] = (
             people.open(reseller["contact"], sealed.reseller_contact(reseller["id"])) if reseller else None

@@ -13,6 +13,7 @@ UNAVAILABLE = Counter("vicino_gateway_unavailable_total", "Requests answered 503
 ORDER_IN_FLIGHT_SECONDS = Gauge(
     "vicino_gateway_order_in_flight_seconds", "For how long the oldest order is written and not known to be sent"
 )
+ERASED = Counter("vicino_gateway_erasures_total", "Tenants whose persons were erased")
 CLOCK_BEHIND = Gauge("vicino_gateway_clock_behind_seconds", "How far this clock is behind the highest instant seen")
 REQUEST_SECONDS = Histogram("vicino_gateway_request_seconds", "Time of a request at POST /v1/events")
 DELIVERIES = Counter("vicino_gateway_deliveries_total", "Attempts to tell someone", ["channel", "outcome"])

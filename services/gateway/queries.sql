@@ -91,6 +91,46 @@ update api_key set revoked_at = now() where key_id = :key_id and revoked_at is n
 insert into tenant (id, external_id, name) values (:id, :external_id, :name)
 on conflict (id) do update set external_id = excluded.external_id, name = excluded.name;
 
+-- name: hold_tenant_keys(ids)
+-- The keys of those tenants that have one, held until the transaction ends: they cannot be erased meanwhile.
+select tenant_id, sealed_key from tenant_key where tenant_id = any(:ids::text[]) order by tenant_id for share;
+
+-- name: tenant_keys(ids)
+-- The keys of those tenants that have one.
+select tenant_id, sealed_key from tenant_key where tenant_id = any(:ids::text[]);
+
+-- name: add_tenant_keys(ids, key_ids, sealed_keys)!
+-- New keys, in the order of the arrays; where another was quicker, its key stands.
+insert into tenant_key (tenant_id, key_id, sealed_key)
+select * from unnest(:ids::text[], :key_ids::bytea[], :sealed_keys::bytea[])
+on conflict do nothing;
+
+-- name: forget_tenant_key(tenant_id)!
+-- Throws a tenant's key away: nothing that was sealed under it can be read any more.
+delete from tenant_key where tenant_id = :tenant_id;
+
+-- name: tenants_with_key()
+-- Tenants that have a key.
+select tenant_id from tenant_key order by tenant_id;
+
+-- name: lock_tenant_key(tenant_id)$
+-- A tenant's key as it is kept, held for this transaction.
+select sealed_key from tenant_key where tenant_id = :tenant_id for update;
+
+-- name: put_tenant_key(tenant_id, sealed_key)!
+-- The same key, sealed under another master key.
+update tenant_key set sealed_key = :sealed_key where tenant_id = :tenant_id;
+
+-- name: tenant_key_id(tenant_id)$
+-- How sealed bytes name a tenant's key.
+select key_id from tenant_key where tenant_id = :tenant_id;
+
+-- name: contacts_of_before(limit)
+-- Tenants whose contact an earlier build sealed under the master key.
+select tenant.id from tenant left join tenant_key on tenant_key.tenant_id = tenant.id
+where contact is not null and substring(contact from 4 for 6) is distinct from key_id
+order by tenant.id limit :limit;
+
 -- name: keep_contact(id, contact)!
 -- The person to call at a tenant, sealed.
 insert into tenant (id, contact) values (:id, :contact)
@@ -175,9 +215,15 @@ where (:reason::text is null or reason = :reason) order by n desc limit :limit;
 -- Faults by reason, ever.
 select reason, n from refusal_total order by reason;
 
--- name: prune_refusals(kept)$
--- Drops all but the newest refusals; returns how many.
-with gone as (delete from refusal where n <= (select max(n) from refusal) - :kept returning 1) select count(*) from gone;
+-- name: prune_refusals(kept, before)$
+-- Drops all but the newest refusals, and those of before an instant; returns how many.
+with gone as (
+    delete from refusal where n <= (select max(n) from refusal) - :kept or at < :before returning 1
+) select count(*) from gone;
+
+-- name: oldest_refusal()$
+-- When the oldest refusal was made that is kept.
+select min(at) from refusal;
 
 -- name: prune_orders(days)$
 -- Drops answers to orders that are too old to come again; returns how many.

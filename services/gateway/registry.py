@@ -10,9 +10,10 @@ from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import Channel
 from schemas.orders import AssignmentDecided, OrderReviewed
 from services.chassis.database import Connection
+from services.chassis.logs import logger
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
-from services.gateway import sealed
+from services.gateway import metrics, sealed, tenant_keys
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
@@ -24,6 +25,8 @@ from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, Reselle
 from services.gateway.store import sql
 
 CATALOGUE_SUBJECT = "catalogue"
+
+log = logger(__name__)
 
 
 class Registry:
@@ -119,7 +122,9 @@ class Registry:
             reseller = await sql.reseller(unit.db, id=decision.reseller_id)
             if tenant is None or reseller is None:
                 raise Problem(404, "Not Found", "no such tenant or reseller")
-            return unit.publish(AssignmentDecided(**decision.model_dump()), subject=tenant_id).id
+            keys = await tenant_keys.held(unit.db, self._people, [tenant_id] if decision.reason else [])
+            sealing = keys[tenant_id].seal_event if keys else None
+            return unit.publish(AssignmentDecided(**decision.model_dump()), subject=tenant_id, sealing=sealing).id
 
     async def review(self, tenant_id: str, order_id: str, spec: ReviewSpec) -> str:
         """Let an order of a tenant go on, or end it; returns the event's id.
@@ -130,10 +135,12 @@ class Registry:
             return unit.publish(OrderReviewed(order_id=order_id, **spec.model_dump()), subject=tenant_id).id
 
     async def erase_contact(self, tenant_id: str) -> None:
-        """Forget the person at a tenant. Raises `Problem` 404."""
-        async with self._runtime.pool.acquire() as db:
-            if await sql.erase_contact(db, id=tenant_id) is None:
+        """Forget the person at a tenant, in every copy there is. Raises `Problem` 404."""
+        async with self._runtime.pool.acquire() as db, db.transaction():
+            if not await tenant_keys.erase(db, tenant_id):
                 raise Problem(404, "Not Found", "no such tenant")
+        metrics.ERASED.inc()
+        log.info("the persons at a tenant were erased", tenant_id=tenant_id)
 
     async def redeliver(self, notification_id: str) -> None:
         """Send a notification again, with all its attempts. Raises `Problem` 404."""

@@ -15,6 +15,11 @@ def tenant_contact(tenant_id: str) -> str:
     return f"tenant.contact/{tenant_id}"
 
 
+def tenant_key(tenant_id: str) -> str:
+    """The key under which persons at a tenant are sealed."""
+    return f"tenant_key.sealed_key/{tenant_id}"
+
+
 def reseller_contact(reseller_id: str) -> str:
     """A reseller's technician."""
     return f"reseller.contact/{reseller_id}"
@@ -39,6 +44,7 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
     Raises `SealBroken` for a row that no key opens.
     """
     persons, secrets, done = Sealer(keys, people.PURPOSE), Sealer(keys, webhook.PURPOSE), Rotated()
+    tenants = Sealer(keys, people.KEYS_PURPOSE)
 
     def again(sealer: Sealer, sealed: bytes | None, row: str) -> bytes | None:
         if sealed is None:
@@ -49,9 +55,17 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
         done.sealed_again += 1
         return sealer.again(sealed, row)
 
+    for one in await rows(sql.tenants_with_key(db)):
+        async with db.transaction():
+            kept = await sql.lock_tenant_key(db, tenant_id=one["tenant_id"])
+            sealed_key = again(tenants, kept, tenant_key(one["tenant_id"]))
+            await sql.put_tenant_key(db, tenant_id=one["tenant_id"], sealed_key=sealed_key)
     for one in await rows(sql.tenants_with_contact(db)):
         async with db.transaction():
             tenant = await sql.lock_sealed_tenant(db, id=one["id"])
+            own = await sql.tenant_key_id(db, tenant_id=one["id"])
+            if tenant["contact"] is None or people.key_named(tenant["contact"]) == own:
+                continue  # erased, or sealed under the tenant's own key, which was just sealed again
             contact = again(persons, tenant["contact"], tenant_contact(one["id"]))
             await sql.put_sealed_tenant(db, id=one["id"], contact=contact)
     for one in await rows(sql.reseller_ids(db)):

@@ -11,6 +11,7 @@ from services.chassis.store import rows
 from services.gateway.domain.admission import Service, Tenant
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Reason
+from services.gateway.domain.keeping import kept_name, kept_pointer
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -83,13 +84,14 @@ def _in_order(answer: Answer) -> Answer:
 async def add_refusals(
     db: Connection, at: datetime, principal: str, faults: Sequence[Fault], events: Sequence[Incoming]
 ) -> None:
-    """Keep what was refused, with the id the sender gave, where it could be read."""
+    """Keep what was refused, with the id the sender gave, where it could be read and looks like one."""
     named = {event.index: event.attributes for event in events}
     await sql.add_refusals(
-        db, at=at, principal=principal, sources=[named.get(fault.index, {}).get("source") for fault in faults],
-        ids=[named.get(fault.index, {}).get("id") for fault in faults], indexes=[fault.index for fault in faults],
-        pointers=[fault.pointer for fault in faults], reasons=[fault.reason for fault in faults],
-        details=[fault.detail for fault in faults],
+        db, at=at, principal=principal,
+        sources=[kept_name(named.get(fault.index, {}).get("source")) for fault in faults],
+        ids=[kept_name(named.get(fault.index, {}).get("id")) for fault in faults],
+        indexes=[fault.index for fault in faults], pointers=[kept_pointer(fault.pointer) for fault in faults],
+        reasons=[fault.reason for fault in faults], details=[fault.detail for fault in faults],
     )  # fmt: skip
 
 

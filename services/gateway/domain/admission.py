@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any
 
-import msgspec
 from pydantic import ValidationError
 from stdnum.exceptions import ValidationError as BadNumber
 from stdnum.it import iva
@@ -21,6 +19,7 @@ from schemas.scalars import read_instant
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
 from schemas.usage import UsageRecorded
 from services.gateway.domain.cloudevents import Incoming
+from services.gateway.domain.content import Content
 from services.gateway.domain.faults import Fault, Reason, pointer
 
 DATA_FAULTS_MAX = 20
@@ -106,8 +105,8 @@ class Admitted:
     index: int
     event: Event[Payload]
     order_id: str | None = None
-    content: bytes = b""
-    """What an order says, digested; empty for what is no order."""
+    content: Content | None = None
+    """What an order says; None for what is no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +306,6 @@ def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:
     return Admitted(index, replace(event, order_id=order_id), order_id, content_of(typed))
 
 
-def content_of(order: Typed) -> bytes:
-    """What makes two orders of one id the same: tenant and data. The time and how it was written do not count."""
-    content = msgspec.json.encode([order.subject, order.data.model_dump(mode="json")], order="sorted")
-    return blake2b(content, digest_size=16).digest()
+def content_of(order: Typed) -> Content:
+    """What an order says."""
+    return Content.of(order.subject, order.data)
