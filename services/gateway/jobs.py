@@ -27,7 +27,7 @@ from services.chassis.jobs import (
 from services.chassis.rows import Limit
 from services.chassis.unit import Args, Unit
 from services.gateway import metrics, sealed
-from services.gateway.adapters.mail import Mailer
+from services.gateway.adapters.mail import Mailer, mail_fault
 from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.schedule import (
     ATTEMPTS,
@@ -160,11 +160,12 @@ async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
         event = await _compose(db, row, messengers.people)
     try:
         await messengers.mailer.send(row["id"], event)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a mail server does is an attempt that failed
         metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.RETRY).inc()
+        answer = mail_fault(error)
         async with job.read() as db:
-            await sql.note_attempt(db, id=row["id"], answer=type(error).__name__)
-        raise
+            await sql.note_attempt(db, id=row["id"], answer=answer)
+        raise RetryLater(job.kind.backoff.seconds(job.attempt), answer) from None
     metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.DELIVERED).inc()
     await _delivered(job, "sent")
 

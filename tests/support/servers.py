@@ -25,6 +25,8 @@ class Addresses:
 
     superuser_url: str
     bootstrap: str
+    home: str
+    """The folder that holds everything they keep."""
 
 
 @contextmanager
@@ -45,7 +47,9 @@ async def serve(home: Path) -> None:
     (home / "logs").mkdir()
     postgres = await Postgres.start(home / "postgres", log=home / "logs/postgres.log")
     kafka = await Kafka.start(home / "kafka")
-    print(msgspec.json.encode(asdict(Addresses(postgres.superuser_url, kafka.bootstrap))).decode(), flush=True)
+    print(
+        msgspec.json.encode(asdict(Addresses(postgres.superuser_url, kafka.bootstrap, str(home)))).decode(), flush=True
+    )
     await asyncio.to_thread(sys.stdin.read)
     await asyncio.gather(kafka.stop(), postgres.stop())
 

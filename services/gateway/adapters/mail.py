@@ -82,5 +82,13 @@ class Mailer:
         )  # fmt: skip
 
 
+def mail_fault(error: Exception) -> str:
+    """Why a mail was not sent, without what the server said: it may repeat the mail, and the mail names persons."""
+    if isinstance(error, MailNotConfigured):
+        return str(error)
+    code = getattr(error, "code", None)
+    return f"{type(error).__name__} {code}" if isinstance(code, int) else type(error).__name__
+
+
 def _unquoted(part: str | None) -> str | None:
     return None if part is None else unquote(part)

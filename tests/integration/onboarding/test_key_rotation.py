@@ -12,6 +12,7 @@ from services.chassis.migrate import migrate
 from services.chassis.sealing import KeyRing, Sealer, key_id
 from services.gateway import sealed
 from services.gateway.app import MIGRATIONS
+from services.gateway.people import People
 from services.local.roles import PROVISIONER, ensure_provisioner, ensure_service, role_of
 from services.onboarding.adapters import Instance
 from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX
@@ -202,10 +203,20 @@ async def test_a_rotation_seals_every_sealed_column_again_and_goes_on_where_it_w
         "update tenant set contact = $1 where id = 't1'",
         Sealer(ring, "people").seal(b"Bo", sealed.tenant_contact("t1")),
     )
+    # What a tenant's own key has sealed stays as it is; the key is sealed again.
+    key_id_, kept = People(A).new_key(sealed.tenant_key("own"))
+    await gateway.execute(
+        "insert into tenant_key (tenant_id, key_id, sealed_key) values ('own', $1, $2)", key_id_, kept
+    )
+    own = People(A).persons(kept, sealed.tenant_key("own")).seal({"name": "Cy"}, sealed.tenant_contact("own"))
+    await gateway.execute("insert into tenant (id, contact) values ('own', $1)", own)
     first, second = await sealed.rotate(gateway, ring), await sealed.rotate(gateway, ring)
-    assert (first.sealed_again, first.were_current) == (3 * 3 + 2, 1)
-    assert (second.sealed_again, second.were_current) == (0, 3 * 4)
-    for row in await gateway.fetch("select id, contact from tenant where contact is not null"):
+    assert (first.sealed_again, first.were_current) == (3 * 3 + 2 + 1, 1)
+    assert (second.sealed_again, second.were_current) == (0, 3 * 4 + 1)
+    assert await gateway.fetchval("select contact from tenant where id = 'own'") == own
+    persons = People(B).persons(await gateway.fetchval("select sealed_key from tenant_key"), sealed.tenant_key("own"))
+    assert persons.open(own, sealed.tenant_contact("own")) == {"name": "Cy"}
+    for row in await gateway.fetch("select id, contact from tenant where contact is not null and id <> 'own'"):
         assert Sealer(B, "people").open(row["contact"], sealed.tenant_contact(row["id"])) == b"Bo"
     for row in await gateway.fetch("select * from reseller"):
         secret = sealed.webhook_secret(row["id"])
@@ -221,9 +232,11 @@ async def test_every_column_of_sealed_bytes_is_one_that_a_rotation_seals_again(
     found = await gateway.fetch(
         "select table_name || '.' || column_name as name from information_schema.columns"
         " where table_schema = 'gateway' and data_type = 'bytea'"
-        " and (column_name like '%contact%' or column_name like '%secret%') and column_name not like '%hash'"
+        " and (column_name ~ 'contact|secret|sealed') and column_name not like '%hash'"
     )
-    expected = {"tenant.contact", "reseller.contact", "reseller.webhook_secret", "reseller.webhook_secret_before"}
+    expected = {"tenant.contact", "reseller.contact", "reseller.webhook_secret", "reseller.webhook_secret_before"} | {
+        "tenant_key.sealed_key"
+    }
     assert {row["name"] for row in found} == expected
 
 
