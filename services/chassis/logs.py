@@ -1,9 +1,15 @@
-"""Structured logs: one JSON object a line on standard output, for people with `jq` and for machines."""
+"""Structured logs: one JSON object a line on standard output, for people with `jq` and for machines.
 
+A message that repeats itself is counted (`log_repeats.py`).
+"""
+
+import atexit
 import logging
 import sys
 
 import structlog
+
+from services.chassis.log_repeats import Repeats
 
 
 def configure(service: str, level: str) -> None:
@@ -32,6 +38,9 @@ def configure(service: str, level: str) -> None:
             ],
         )
     )
+    repeats = Repeats(handler)
+    handler.addFilter(repeats)
+    atexit.register(repeats.flush, all_of_them=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
