@@ -18,6 +18,7 @@ from services.local.environment import environment_of, settings_class
 from services.local.home import CHECKOUT, Home
 from services.local.kafka import Kafka
 from services.local.keeping import ATTEMPTS_MAX, Report, keep_alive
+from services.local.log_files import keep_small
 from services.local.ports import keep_or_find
 from services.local.postgres import Postgres
 from services.local.process import Child, tail
@@ -82,9 +83,12 @@ class Stack:
         self._watchers = [asyncio.create_task(work) for work in self._keeping()]
 
     def _keeping(self) -> list[Coroutine[Any, Any, None]]:
-        """What keeps each part alive. A service may fail for ever, as others go on; without a server none can."""
+        """What keeps each part alive, and its log small.
+
+        A service may fail for ever, as others go on; without a server none can.
+        """
         log = self.home.log
-        found = []
+        found = [keep_small(self.home.path / "logs", self._report)]
         for name in self._names:
             start = partial(self._start_service, name)
             found.append(keep_alive(name, partial(self._ended, name), start, self._report, str(log(name))))

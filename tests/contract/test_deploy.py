@@ -63,6 +63,12 @@ def test_every_service_is_deployed_health_checked_and_ordered() -> None:
     )
 
 
+def test_no_log_of_a_container_grows_without_limit() -> None:
+    for name, service in COMPOSE["services"].items():
+        options = service.get("logging", {}).get("options", {})
+        assert options.keys() >= {"max-size", "max-file"}, f"the log of {name} is not rotated"
+
+
 def test_the_example_environment_names_what_the_compose_file_wants_and_gives_no_secret() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     example = (ROOT / "deploy/.env.example").read_text(encoding="utf-8")
