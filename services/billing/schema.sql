@@ -541,6 +541,8 @@ CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 
 CREATE INDEX parked_usage_waits ON parked_usage USING btree (waits_for);
 
+CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
+
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
 
 CREATE INDEX series_tenant ON series USING btree (tenant_id, meter);

@@ -292,6 +292,8 @@ CREATE INDEX parked_due ON parked USING btree (next_try_at);
 
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 
+CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
+
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
 
 CREATE INDEX service_order_tenant ON service_order USING btree (tenant_id);

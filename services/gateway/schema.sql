@@ -262,6 +262,13 @@ CREATE TABLE tenant (
     contact bytea
 );
 
+CREATE TABLE tenant_key (
+    tenant_id text NOT NULL,
+    key_id bytea NOT NULL,
+    sealed_key bytea NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 ALTER TABLE ONLY accepted_order
     ADD CONSTRAINT accepted_order_pkey PRIMARY KEY (principal, source, id);
 
@@ -331,6 +338,9 @@ ALTER TABLE ONLY reseller
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY tenant_key
+    ADD CONSTRAINT tenant_key_pkey PRIMARY KEY (tenant_id);
+
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 
@@ -355,5 +365,9 @@ CREATE INDEX notification_recipient ON notification USING btree (recipient, crea
 CREATE INDEX parked_due ON parked USING btree (next_try_at);
 
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
+
+CREATE INDEX refusal_at ON refusal USING btree (at);
+
+CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 
 CREATE INDEX reject_reason ON reject USING btree (reason, id);

@@ -251,4 +251,6 @@ CREATE INDEX parked_due ON parked USING btree (next_try_at);
 
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 
+CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
+
 CREATE INDEX reject_reason ON reject USING btree (reason, id);

@@ -283,6 +283,8 @@ CREATE INDEX parked_due ON parked USING btree (next_try_at);
 
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 
+CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
+
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
 
 CREATE INDEX service_instance_ordered_by ON service_instance USING btree (ordered_by, begun_at) WHERE (ordered_by IS NOT NULL);
