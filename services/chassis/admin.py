@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub forgets to export it
 
 from schemas.topics import Topic
+from services.chassis.kafka_login import KafkaServers, servers_of
 
 DEAD_LETTER_RETENTION_DAYS = 90
 MESSAGE_BYTES_MAX = 1_048_588
@@ -32,8 +33,8 @@ def _wanted(topics: Iterable[Topic], prefix: str, replicas: int) -> list[NewTopi
     return wanted
 
 
-def _apply(bootstrap: str, wanted: list[NewTopic]) -> list[str]:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+def _apply(kafka: KafkaServers | str, wanted: list[NewTopic]) -> list[str]:
+    admin = AdminClient({**servers_of(kafka).librdkafka(), "log_level": 0})
     made = []
     for name, future in admin.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_SECONDS).items():
         try:
@@ -45,8 +46,8 @@ def _apply(bootstrap: str, wanted: list[NewTopic]) -> list[str]:
     return made
 
 
-def _remove(bootstrap: str, names: list[str]) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+def _remove(kafka: KafkaServers | str, names: list[str]) -> None:
+    admin = AdminClient({**servers_of(kafka).librdkafka(), "log_level": 0})
     for future in admin.delete_topics(names, request_timeout=REQUEST_TIMEOUT_SECONDS).values():
         try:
             future.result(timeout=REQUEST_TIMEOUT_SECONDS)
@@ -55,7 +56,7 @@ def _remove(bootstrap: str, names: list[str]) -> None:
                 raise
 
 
-async def remove_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str) -> None:
+async def remove_topics(kafka: KafkaServers | str, topics: Iterable[Topic], *, prefix: str) -> None:
     """Remove the topics (and their dead-letter topics) of a prefix: what a guest leaves on somebody else's broker.
 
     Raises `KafkaException` when the broker refuses.
@@ -63,12 +64,14 @@ async def remove_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str)
     if not prefix:
         raise ValueError("topics without a prefix are nobody's to remove")
     names = [prefix + name for topic in topics for name in (topic.name, topic.dead_letters)]
-    await asyncio.to_thread(_remove, bootstrap, names)
+    await asyncio.to_thread(_remove, kafka, names)
 
 
-async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str = "", replicas: int = 1) -> list[str]:
+async def ensure_topics(
+    kafka: KafkaServers | str, topics: Iterable[Topic], *, prefix: str = "", replicas: int = 1
+) -> list[str]:
     """Make the topics (and their dead-letter topics) that are not there yet; returns the names of those made.
 
     Raises `KafkaException` when the broker refuses.
     """
-    return await asyncio.to_thread(_apply, bootstrap, _wanted(topics, prefix, replicas))
+    return await asyncio.to_thread(_apply, kafka, _wanted(topics, prefix, replicas))

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
+from services.chassis.kafka_login import KafkaServers, servers_of
 from services.chassis.logs import logger
 
 LINGER_MS = 2
@@ -31,8 +32,8 @@ log = logger(__name__)
 class Producer:
     """One connection to Kafka, replaced when it is dead or can no longer keep the order of what it sent."""
 
-    def __init__(self, bootstrap: str, prefix: str, client_id: str) -> None:
-        self._bootstrap, self._prefix, self._client_id = bootstrap, prefix, client_id
+    def __init__(self, kafka: KafkaServers | str, prefix: str, client_id: str) -> None:
+        self._kafka, self._prefix, self._client_id = servers_of(kafka), prefix, client_id
         self._connecting = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._failing_since: float | None = None
@@ -47,14 +48,14 @@ class Producer:
                 return
             except (OSError, KafkaError) as error:
                 failures += 1
-                log.warning("kafka is not there yet", bootstrap=self._bootstrap, error=repr(error))
+                log.warning("kafka is not there yet", bootstrap=self._kafka.bootstrap, error=repr(error))
                 await asyncio.sleep(RETRY.seconds(failures))
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap, client_id=self._client_id, acks="all", enable_idempotence=True,
+                    **self._kafka.aiokafka(), client_id=self._client_id, acks="all", enable_idempotence=True,
                     linger_ms=LINGER_MS, max_batch_size=BATCH_BYTES_MAX, compression_type="lz4",
                 )  # fmt: skip
                 try:

@@ -1,19 +1,24 @@
 """What was set aside: operators look at rejects and failed jobs, and send them again; rejects go when their time is over."""
 
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from services.chassis import metrics, store
 from services.chassis.database import Connection, connect
+from services.chassis.kafka_login import KafkaServers
+from services.chassis.producer import Message, Producer
 from services.chassis.rows import Fact, FactTooLarge
 
 PRUNED_AT_ONCE = 10_000
 DAY_SECONDS = 86_400
+SENT_AT_ONCE = 500
+SEND_TIMEOUT_SECONDS = 15.0
 
 
 async def prune(db: Connection, days: int) -> int:
@@ -52,26 +57,43 @@ async def listed(url: str, service: str, reason: str | None, limit: int) -> list
     return [tuple(row[field] for field in fields) for row in found]
 
 
-async def replay(url: str, service: str, ids: list[int], reason: str | None) -> int:
-    """Send rejects again to their topic, once, through the outbox; returns how many.
+async def replay(
+    url: str, service: str, ids: list[int], reason: str | None, kafka: KafkaServers | str, prefix: str = ""
+) -> int:
+    """Send rejects again to their topic, once; returns how many. A service only reads that topic: the login is people's.
 
-    Raises `CannotReplay`, and sends none, when one of them is larger than a message of ours may be.
+    Killed between sending and marking, they will be sent again: their ids are the same, and readers act once.
+    Raises `CannotReplay`, and sends none, when one of them is larger than a message of ours may be; also when the login
+    may not write there. Raises `KafkaError` or `TimeoutError` when Kafka is unavailable.
     """
+    producer = Producer(kafka, prefix, f"vicino-{service}-replay")
     async with _opened(url, service) as db, db.transaction():
         found = await store.lock_rejects(db, ids, reason)
-        facts = [_again(row) for row in found]
-        if facts:
-            await store.add_facts(db, facts)
-            await store.mark_replayed(db, [row["id"] for row in found])
-    return len(facts)
+        messages = [_again(row) for row in found]
+        try:
+            for chunk in _chunks(messages, SENT_AT_ONCE):
+                await producer.send_all(chunk, SEND_TIMEOUT_SECONDS)
+        except TopicAuthorizationFailedError as error:
+            names = ", ".join(sorted({row["topic"] for row in found}))
+            raise CannotReplay(f"this Kafka login may not write to {names}: use the operator's") from error
+        finally:
+            await producer.stop()
+        await store.mark_replayed(db, [row["id"] for row in found])
+    return len(messages)
 
 
-def _again(row: asyncpg.Record) -> Fact:
+def _chunks(messages: Sequence[Message], size: int) -> Iterator[Sequence[Message]]:
+    """Messages in their order, so many at a time."""
+    return (messages[start : start + size] for start in range(0, len(messages), size))
+
+
+def _again(row: asyncpg.Record) -> Message:
     headers = [(name, None if value is None else b64decode(value)) for name, value in row["headers"]]
     try:
-        return Fact(uuid4(), row["topic"], "", "replay", row["key"] or b"", row["raw"], headers)
+        fact = Fact(uuid4(), row["topic"], "", "replay", row["key"] or b"", row["raw"], headers)
     except FactTooLarge as error:
         raise CannotReplay(f"reject {row['id']} of {row['topic']}: {error}") from None
+    return fact.topic, fact.key, fact.payload, fact.headers
 
 
 async def jobs_in(url: str, service: str, state: str, limit: int) -> list[tuple[Any, ...]]:

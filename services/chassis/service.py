@@ -163,7 +163,7 @@ class Process:
             pool = await migrated_pool(settings.postgres_url, service.name, service.migrations, settings.pool_size_max)
             life.push_async_callback(_close, pool)
             relays, doors = (
-                Producer(settings.kafka_bootstrap, settings.topic_prefix, f"vicino-{service.name}-{name}")
+                Producer(settings.kafka(), settings.topic_prefix, f"vicino-{service.name}-{name}")
                 for name in ("relay", "doors")
             )
             await relays.start()
@@ -201,7 +201,7 @@ class Process:
     def _consumers(self) -> list[Consumer]:
         """Record handlers under the service's name; slice handlers beside them, so that volume delays no fact."""
         service, runtime = self.service, self.runtime
-        logbook = Logbook(service.settings.kafka_bootstrap)
+        logbook = Logbook(service.settings.kafka())
         found = []
         if service.routes:
             topics = tuple({payload.topic: None for payload in service.routes})
@@ -223,6 +223,7 @@ class Process:
 def _broker(service: Service) -> KafkaBroker:
     return KafkaBroker(
         service.settings.kafka_bootstrap.split(","),
+        security=service.settings.kafka().faststream(),
         client_id=f"vicino-{service.name}",
         apply_types=False,
         consumer_only=True,

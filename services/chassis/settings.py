@@ -3,10 +3,12 @@
 import binascii
 from base64 import b64decode
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.chassis.kafka_login import KafkaServers
 from services.chassis.sealing import KeyRing
 from services.chassis.strength import is_weak_key, weakness
 
@@ -54,6 +56,12 @@ class ServiceSettings(BaseSettings):
     postgres_url: str
     """DSN of the service's own role; its schema is named like the service."""
     kafka_bootstrap: str
+    kafka_user: str = ""
+    """The service's own login; empty: the brokers are open."""
+    kafka_password: SecretStr | None = None
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    kafka_ca_file: Path | None = None
+    """Certificates that the brokers' own are checked against; with it, every client speaks TLS."""
     topic_prefix: str = ""
     http_host: str = "127.0.0.1"
     http_port: int = 8080
@@ -93,6 +101,13 @@ class ServiceSettings(BaseSettings):
         if self.master_key is None:
             raise SettingsWrong("VICINO_MASTER_KEY is not set: give 32 random bytes in base64")
         return master_key(self.master_key.get_secret_value())
+
+    def kafka(self) -> KafkaServers:
+        """The brokers, and how to get in. Raises `SettingsWrong` when one half of a login is missing."""
+        password = self.kafka_password.get_secret_value() if self.kafka_password else ""
+        if bool(self.kafka_user) != bool(password):
+            raise SettingsWrong("VICINO_KAFKA_USER and VICINO_KAFKA_PASSWORD go together: one of them is not set")
+        return KafkaServers(self.kafka_bootstrap, self.kafka_user, password, self.kafka_mechanism, self.kafka_ca_file)
 
     def keys(self) -> KeyRing:
         """The current master key and, while it is replaced, the one before. Raises `SettingsWrong`."""

@@ -4,7 +4,7 @@ import typer
 
 from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
-from services.cli.local import demo, dsn, up
+from services.cli.local import demo, dsn, kafka_login, up
 from services.cli.meters import meters_app
 from services.cli.rejects import rejects_app
 from services.cli.run import migrate, prepare, serve, show_version
@@ -16,6 +16,7 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (up, demo, dsn, serve, migrate, prepare):
     app.command()(command)
+app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)
 app.command()(credentials)
 app.add_typer(topics_app, name="topics")

@@ -79,3 +79,21 @@ def dsn(name: ServiceArgument, home: HomeOption = None) -> None:
     if port is None:
         cannot_go_on(f"{folder.path} holds no PostgreSQL: was `vicino up` ever started there?")
     sys.stdout.write(f"postgresql://{role}:{folder.password(role)}@127.0.0.1:{port}/{DATABASE}\n")
+
+
+def kafka_login(
+    who: Annotated[str, typer.Argument(metavar="WHO", help=f"admin, operator, or one of {', '.join(SERVICES)}.")],
+    home: HomeOption = None,
+    properties: Annotated[bool, typer.Option(help="As a file for Kafka's own tools and kcat.")] = False,
+) -> None:
+    """Print how to get into Kafka in a stack of `vicino up`: as VICINO_KAFKA_… settings, or as client properties."""
+    from services.local.access import logins_of
+
+    folder = Home(home or default_home())
+    found = logins_of(folder.recall("ports"), folder.password)
+    if found is None:
+        cannot_go_on(f"{folder.path} holds no Kafka: was `vicino up` ever started there?")
+    if who not in found:
+        raise typer.BadParameter(f"nobody is called {who}: one of {', '.join(found)}")
+    said = found[who].properties() if properties else found[who].environment()
+    sys.stdout.write("".join(f"{name}={value}\n" for name, value in said.items()))

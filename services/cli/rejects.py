@@ -1,10 +1,20 @@
 """`vicino rejects`: records that a service could not act on."""
 
+import os
 from typing import Annotated
 
 import typer
 
-from services.cli.shared import PostgresOption, ServiceArgument, console, known_service, show_table
+from services.chassis.kafka_login import servers_from
+from services.cli.shared import (
+    BootstrapOption,
+    PostgresOption,
+    PrefixOption,
+    ServiceArgument,
+    console,
+    known_service,
+    show_table,
+)
 from services.local.play import play
 
 rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could not act on: look, repair, send again.")
@@ -28,13 +38,16 @@ def rejects_list(
 def rejects_replay(
     name: ServiceArgument,
     postgres_url: PostgresOption,
+    bootstrap: BootstrapOption,
+    prefix: PrefixOption = "",
     reason: Annotated[str | None, typer.Option(help="All of this reason.")] = None,
     reject_id: Annotated[list[int] | None, typer.Option("--id", help="This one; may be repeated.")] = None,
 ) -> None:
-    """Send rejects again, through the outbox, to the topic they came from."""
+    """Send rejects again to the topic they came from; on a closed Kafka that takes the operator's login."""
     from services.chassis.rejects import replay
 
     if reason is None and not reject_id:
         raise typer.BadParameter("say which: --reason or --id")
-    n = play(replay(postgres_url, known_service(name), reject_id or [], reason))
-    console.print(f"{n} records will be sent again.")
+    kafka = servers_from(bootstrap, os.environ)
+    n = play(replay(postgres_url, known_service(name), reject_id or [], reason, kafka, prefix))
+    console.print(f"{n} records were sent again.")

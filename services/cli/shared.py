@@ -15,6 +15,13 @@ from services.local.roles import SERVICES
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
 ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
 PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
+BootstrapOption = Annotated[
+    str,
+    typer.Option(
+        envvar="VICINO_KAFKA_BOOTSTRAP", help="Brokers; how to get in is read from VICINO_KAFKA_USER and so on."
+    ),
+]
+PrefixOption = Annotated[str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every topic.")]
 console = Console()
 
 

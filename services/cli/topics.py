@@ -1,11 +1,13 @@
 """`vicino topics`: what `schemas/topics.py` lists, and how it comes into being."""
 
+import os
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from services.cli.shared import console
+from services.chassis.kafka_login import servers_from
+from services.cli.shared import BootstrapOption, PrefixOption, console
 from services.local.play import play
 
 topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics, as schemas/topics.py lists them.")
@@ -27,13 +29,13 @@ def topics_list() -> None:
 
 @topics_app.command("apply")
 def topics_apply(
-    bootstrap: Annotated[str, typer.Option(envvar="VICINO_KAFKA_BOOTSTRAP", help="Brokers.")],
-    prefix: Annotated[str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every name.")] = "",
+    bootstrap: BootstrapOption,
+    prefix: PrefixOption = "",
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
 ) -> None:
     """Make the topics that are not there yet."""
     from schemas.topics import TOPICS
     from services.chassis.admin import ensure_topics
 
-    made = play(ensure_topics(bootstrap, TOPICS, prefix=prefix, replicas=replicas))
+    made = play(ensure_topics(servers_from(bootstrap, os.environ), TOPICS, prefix=prefix, replicas=replicas))
     console.print(f"{len(made)} topics made; the others were there.")

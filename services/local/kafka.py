@@ -6,14 +6,19 @@ import shutil
 import signal
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from services.chassis.kafka_login import KafkaServers
+from services.local.access import ensure_users
 from services.local.jars import kafka_libs
+from services.local.kafka_node import ADMIN, FIRST_MECHANISM, values_of
 from services.local.ports import keep_or_find
 from services.local.process import Child, run_to_end, tail
 
@@ -27,8 +32,6 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 """
-ADMIN = "admin"
-MECHANISM = "SCRAM-SHA-512"
 
 
 def _java_runtime() -> str:
@@ -78,6 +81,8 @@ class Kafka:
         await asyncio.gather(*(kafka._format(node) for node in kafka.nodes))
         report("starting Apache Kafka")
         await asyncio.gather(*(kafka.start_node(node) for node in kafka.nodes))
+        if password:
+            await kafka._let_the_administrator_in()
         await kafka.wait_ready()
         return kafka
 
@@ -86,17 +91,16 @@ class Kafka:
         """The brokers' addresses."""
         return ",".join(f"127.0.0.1:{broker}" for broker, _ in self._ports.values())
 
+    @property
+    def admin(self) -> KafkaServers:
+        """The brokers, and the administrator's login where they are closed."""
+        return KafkaServers(self.bootstrap, ADMIN if self._password else "", self._password)
+
     def login(self, user: str = ADMIN, password: str = "") -> dict[str, Any]:
         """What a librdkafka client needs to get in, as `admin` if no other user is named."""
-        address = {"bootstrap.servers": self.bootstrap}
-        if not self._password:
-            return address
-        return address | {
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": MECHANISM,
-            "sasl.username": user,
-            "sasl.password": password or self._password,
-        }
+        return (
+            self.admin.of(user, password or self._password).librdkafka() if self._password else self.admin.librdkafka()
+        )
 
     @property
     def ports(self) -> dict[str, int]:
@@ -115,39 +119,12 @@ class Kafka:
         self._scratch.mkdir()
 
     def _properties(self, node: int) -> Path:
-        broker, controller = self._ports[node]
-        replicas = str(min(3, len(self.nodes)))
-        in_sync = str(max(1, int(replicas) - 1))
-        door = "SASL_PLAINTEXT" if self._password else "PLAINTEXT"
-        values = (
-            {
-                "process.roles": "broker,controller",
-                "node.id": str(node),
-                "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{c}" for n, (_, c) in self._ports.items()),
-                "listeners": f"{door}://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-                "advertised.listeners": f"{door}://127.0.0.1:{broker}",
-                "controller.listener.names": "CONTROLLER",
-                "log.dirs": str(self._folder / f"node-{node}"),
-                "offsets.topic.replication.factor": replicas,
-                "transaction.state.log.replication.factor": replicas,
-                "transaction.state.log.min.isr": in_sync,
-                "share.coordinator.state.topic.replication.factor": replicas,
-                "share.coordinator.state.topic.min.isr": in_sync,
-                "default.replication.factor": replicas,
-                "min.insync.replicas": in_sync,
-                "offsets.topic.num.partitions": "4",
-                "group.initial.rebalance.delay.ms": "0",
-                "auto.create.topics.enable": "false",
-                "delete.topic.enable": "true",
-                # A node that was killed may register again once its old session has lapsed: 9 s by default.
-                "broker.session.timeout.ms": "3000",
-                "broker.heartbeat.interval.ms": "500",
-            }
-            | (_closed(self._password) if self._password else {})
-            | self._settings
-        )
+        values = values_of(node, self._ports, self._folder / f"node-{node}", self._password) | self._settings
         file = self._folder / f"node-{node}.properties"
-        file.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="ascii")
+        # It holds the administrator's password.
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as output:
+            output.write("".join(f"{name}={value}\n" for name, value in values.items()))
         return file
 
     def _java(self, *arguments: str) -> list[str]:
@@ -176,8 +153,6 @@ class Kafka:
             "-c",
             str(self._properties(node)),
         )
-        if self._password:
-            command += ["--add-scram", f"{MECHANISM}=[name={ADMIN},password={self._password}]"]
         await run_to_end(f"kafka format {node}", command, log=self._log(node))
 
     async def start_node(self, node: int) -> None:
@@ -198,12 +173,33 @@ class Kafka:
         await self.start_node(node)
         await self.wait_ready()
 
+    async def _let_the_administrator_in(self) -> None:
+        """Give the administrator its credential for SCRAM: new data hold none, nor do those of an open Kafka."""
+        async with asyncio.timeout(START_TIMEOUT_SECONDS):
+            while not all(self._listens(node) for node in self.nodes):
+                self._check_alive()
+                await asyncio.sleep(0.05)
+        first = replace(self.admin, mechanism=FIRST_MECHANISM)
+        await self._answered(first, len(self.nodes))
+        await ensure_users(AdminClient({**first.librdkafka(), "log_level": 0}), {ADMIN: self._password})
+
+    def _listens(self, node: int) -> bool:
+        """Whether the port is our node's: a password as it is goes to nobody else who may have taken it."""
+        try:
+            held = psutil.Process(self.pid(node)).net_connections("tcp")
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            return False
+        port = self._ports[node][0]
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in held)
+
     async def wait_ready(self, nodes: int | None = None) -> None:
         """Wait until a client sees so many brokers (all, if not said). Raises `RuntimeError`, `TimeoutError`."""
-        wanted = nodes or len(self.nodes)
-        admin = AdminClient({**self.login(), "log_level": 0})
+        await self._answered(self.admin, nodes or len(self.nodes))
+
+    async def _answered(self, login: KafkaServers, wanted: int) -> None:
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
-            while await asyncio.to_thread(_brokers, admin) < wanted:
+            # A client of its own each time: one that was refused waits longer and longer before it asks again.
+            while await asyncio.to_thread(_brokers, login) < wanted:
                 self._check_alive()
                 await asyncio.sleep(0.05)
 
@@ -234,26 +230,8 @@ class Kafka:
         self._children.clear()
 
 
-def _closed(password: str) -> dict[str, str]:
-    """Settings of a broker that lets nobody in without a login, and nobody do what no ACL allows."""
-    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
-    return {
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
-        "inter.broker.listener.name": "SASL_PLAINTEXT",
-        "sasl.enabled.mechanisms": MECHANISM,
-        "sasl.mechanism.inter.broker.protocol": MECHANISM,
-        "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": (
-            f'{module} required username="{ADMIN}" password="{password}";'
-        ),
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        # The nodes themselves come without a name, on the controllers' listener of loopback.
-        "super.users": f"User:{ADMIN};User:ANONYMOUS",
-        "allow.everyone.if.no.acl.found": "false",
-    }
-
-
-def _brokers(admin: AdminClient) -> int:
+def _brokers(login: KafkaServers) -> int:
     try:
-        return len(admin.list_topics(timeout=2).brokers)
+        return len(AdminClient({**login.librdkafka(), "log_level": 0}).list_topics(timeout=2).brokers)
     except KafkaException:
         return 0

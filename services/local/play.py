@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 from asyncpg import InvalidAuthorizationSpecificationError, InvalidCatalogNameError
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.markup import escape
 
@@ -16,7 +17,7 @@ from services.local.jars import JarsMissing
 
 PARENT_CHECK_SECONDS = 0.3
 
-AWAY = (OSError, InvalidAuthorizationSpecificationError, InvalidCatalogNameError)
+AWAY = (OSError, KafkaException, InvalidAuthorizationSpecificationError, InvalidCatalogNameError)
 """A server cannot be reached, or does not let us in: the environment's fault, not the program's."""
 
 

@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
 from schemas.topics import TOPICS
 from services.chassis.admin import ensure_topics
+from services.chassis.kafka_login import servers_from
+from services.local.access import OPERATOR, ensure_access
 from services.local.roles import SERVICES, ensure_database, ensure_provisioner, ensure_service
 
 DATABASE = "vicino"
@@ -18,8 +21,12 @@ def _password(environment: Mapping[str, str], who: str) -> str:
     return environment[name]
 
 
-async def prepare(superuser_url: str, bootstrap: str, replicas: int, tenants_url: str = "") -> None:
+async def prepare(
+    superuser_url: str, bootstrap: str, replicas: int, tenants_url: str = "", kafka_user: str = ""
+) -> None:
     """Make what the services need; `tenants_url` is the superuser's on the tenants' server, if that is another.
+
+    With `kafka_user`, an administrator of a closed Kafka, also a login and the rights of each service.
 
     Raises `RuntimeError` for a password that is not set."""
     passwords = {name: _password(os.environ, name) for name in (*SERVICES, "provisioner")}
@@ -28,4 +35,8 @@ async def prepare(superuser_url: str, bootstrap: str, replicas: int, tenants_url
     for name in SERVICES:
         await ensure_service(inside, DATABASE, name, passwords[name])
     await ensure_provisioner(tenants_url or superuser_url, passwords["provisioner"])
-    await ensure_topics(bootstrap, TOPICS, replicas=replicas)
+    admin = replace(servers_from(bootstrap, os.environ), user=kafka_user)
+    await ensure_topics(admin, TOPICS, replicas=replicas)
+    if kafka_user:
+        logins = {name: _password(os.environ, f"{name}_kafka") for name in (*SERVICES, OPERATOR)}
+        await ensure_access(admin, TOPICS, logins)

@@ -14,9 +14,12 @@ import aiohttp
 
 from schemas.topics import TOPICS
 from services.chassis.admin import ensure_topics
+from services.chassis.kafka_login import KafkaServers, servers_from
+from services.local.access import OPERATOR, ensure_access, kafka_secret, user_of
 from services.local.environment import environment_of, settings_class
 from services.local.home import CHECKOUT, Home
 from services.local.kafka import Kafka
+from services.local.kafka_node import ADMIN
 from services.local.keeping import ATTEMPTS_MAX, Report, keep_alive
 from services.local.log_files import keep_small
 from services.local.ports import keep_or_find
@@ -45,7 +48,8 @@ class Stack:
         self.topic_prefix, self._own_postgres = topic_prefix, own_postgres
         self.postgres: Postgres | None = None
         self.kafka: Kafka | None = None
-        self.bootstrap = ""
+        self.kafka_admin = KafkaServers("")
+        """Who may do everything there; without a user, the brokers are open."""
         self.ports: dict[str, int] = {}
         self.services: dict[str, Child] = {}
         self._watchers: list[asyncio.Task[None]] = []
@@ -76,7 +80,8 @@ class Stack:
             self.ports[name] = keep_or_find(kept.get(name))
         self._keep_ports()
         self._report("making roles, schemas and topics")
-        await asyncio.gather(self._ensure_roles(), ensure_topics(self.bootstrap, TOPICS, prefix=self.topic_prefix))
+        topics = ensure_topics(self.kafka_admin, TOPICS, prefix=self.topic_prefix)
+        await asyncio.gather(self._ensure_roles(), topics, self._ensure_access())
         self._report("starting the services")
         await asyncio.gather(*(self._start_service(name) for name in self._names))
         await asyncio.gather(*(self._wait_ready(name) for name in self._names))
@@ -131,12 +136,13 @@ class Stack:
 
     async def _start_kafka(self, kept: Mapping[str, int]) -> None:
         if given := os.environ.get("VICINO_KAFKA_BOOTSTRAP"):
-            self.bootstrap = given
+            self.kafka_admin = servers_from(given, os.environ)
             return
         self.kafka = await Kafka.start(
-            self.home.path / "kafka", logs=self.home.path / "logs", ports=kept, report=self._report
-        )
-        self.bootstrap = self.kafka.bootstrap
+            self.home.path / "kafka", logs=self.home.path / "logs", ports=kept, report=self._report,
+            password=self.home.password(kafka_secret(ADMIN)),
+        )  # fmt: skip
+        self.kafka_admin = self.kafka.admin
 
     def _keep_ports(self) -> None:
         embedded = self.kafka.ports if self.kafka else {}
@@ -175,6 +181,23 @@ class Stack:
             await ensure_service(self._url(DATABASE), DATABASE, name, self.home.password(role_of(name)))
         await ensure_provisioner(self._url("postgres"), self.home.password(PROVISIONER))
 
+    async def _ensure_access(self) -> None:
+        """On closed brokers, a login for each service and for people."""
+        if self.kafka_admin.user:
+            passwords = {who: self.home.password(kafka_secret(who)) for who in (*self._names, OPERATOR)}
+            await ensure_access(self.kafka_admin, TOPICS, passwords, prefix=self.topic_prefix)
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's addresses."""
+        return self.kafka_admin.bootstrap
+
+    def kafka_login(self, who: str) -> KafkaServers:
+        """The brokers, as a service or the operator gets in."""
+        if not self.kafka_admin.user:
+            return self.kafka_admin
+        return self.kafka_admin.of(user_of(who, self.topic_prefix), self.home.password(kafka_secret(who)))
+
     @property
     def operator_token(self) -> str:
         """The operator's token of this home."""
@@ -193,7 +216,7 @@ class Stack:
         """What a service's process finds in its environment."""
         given = {
             "VICINO_POSTGRES_URL": self.url_of(name),
-            "VICINO_KAFKA_BOOTSTRAP": self.bootstrap,
+            **self.kafka_login(name).environment(),
             "VICINO_TOPIC_PREFIX": self.topic_prefix,
             "VICINO_HTTP_PORT": str(self.ports[name]),
             "VICINO_MASTER_KEY": self.master_key,

@@ -16,6 +16,8 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from services.chassis.kafka_login import KafkaServers, servers_of
+
 REQUEST_TIMEOUT_SECONDS = 5.0
 """A thread waits for the answer, and a stop waits for the thread."""
 
@@ -30,9 +32,9 @@ class TopicMissing(LookupError):
 class Logbook:
     """The topic ids as last seen."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 5_000, "log_level": 0})
+    def __init__(self, kafka: KafkaServers | str) -> None:
+        self._kafka = servers_of(kafka)
+        self._admin = AdminClient({**self._kafka.librdkafka(), "socket.timeout.ms": 5_000, "log_level": 0})
         self._ids: dict[str, str] = {}
 
     def known(self, topic: str) -> str:
@@ -51,7 +53,7 @@ class Logbook:
 
         Raises `TimeoutError`, `KafkaError`.
         """
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, auto_offset_reset="none")
+        consumer = AIOKafkaConsumer(**self._kafka.aiokafka(), auto_offset_reset="none")
         async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS), consumer:
             consumer.assign([tp])
             consumer.seek(tp, offset)

@@ -12,10 +12,14 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import TOPICS
+from services.chassis.kafka_login import KafkaServers
+from services.local.access import OPERATOR, kafka_secret
 from services.local.demo.expectations import Expectations
 from services.local.demo.stage import Stage
 from services.local.demo.usage import BACKUP_GB, DUPLICATE_ONE_IN, Sending
 from services.local.demo.world import DATA, PARTIES
+from services.local.kafka_node import ADMIN
+from services.local.roles import SERVICES
 from services.onboarding.domain.credentials import derive
 
 WINNERS = {
@@ -197,10 +201,11 @@ async def secrets(stage: Stage) -> None:
     hidden += [key.split(".")[1] for key in stage.keys.values()]
     hidden += [secret.removeprefix("whsec_") for secret in stage.receivers.secrets.values()]
     hidden += [stack.master_key, stack.operator_token, unquote(urlsplit(stack.superuser_url).password or "")]
+    hidden += [stack.home.password(kafka_secret(who)) for who in (ADMIN, OPERATOR, *SERVICES)]
     people = [
         party["contact"][field] for party in PARTIES["resellers"] + PARTIES["tenants"] for field in ("name", "email")
     ]
-    told = await topics(stack.bootstrap, stack.topic_prefix)
+    told = await topics(stack.kafka_admin, stack.topic_prefix)
     everything = b"".join(value for values in told.values() for value in values)
     logs = b"".join(path.read_bytes() for path in (stack.home.path / "logs").glob("*.log"))
     expect.that("all topics were read", len(everything) > 1_000_000, len(everything))
@@ -214,9 +219,9 @@ async def secrets(stage: Stage) -> None:
         tenant["contact"]["email"].encode() in orders for tenant in PARTIES["tenants"]), len(PARTIES["tenants"]))  # fmt: skip
 
 
-async def topics(bootstrap: str, prefix: str) -> dict[str, list[bytes]]:
+async def topics(kafka: KafkaServers, prefix: str) -> dict[str, list[bytes]]:
     """All values of all topics and their dead letters."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**kafka.aiokafka(), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         parts = [TopicPartition(prefix + topic.name, n) for topic in TOPICS for n in range(topic.partitions)]

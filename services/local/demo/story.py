@@ -16,11 +16,14 @@ from rich.console import Console
 from schemas.topics import TOPICS
 from services.chassis.admin import remove_topics
 from services.chassis.clock import steer
+from services.chassis.kafka_login import servers_from
+from services.local.access import OPERATOR, remove_access
 from services.local.demo import checks, joining, month, tables, trouble
 from services.local.demo.outcome import outcome
 from services.local.demo.stage import Stage, rome
 from services.local.demo.world import Mailbox
 from services.local.home import Home, HomeBusy
+from services.local.roles import SERVICES
 from services.local.stack import Stack
 
 OPERATOR_EMAIL = "desk@vicino.example.it"
@@ -72,11 +75,13 @@ async def _own_home(home: Path, life: AsyncExitStack) -> Home:
 
 
 def _guest_prefix(life: AsyncExitStack) -> str:
-    """On somebody else's broker the demo has topics of its own, and takes them away when it ends."""
+    """On somebody else's broker the demo has topics and logins of its own, and takes them away when it ends."""
     if not (bootstrap := os.environ.get("VICINO_KAFKA_BOOTSTRAP")):
         return ""
-    prefix = f"demo-{secrets.token_hex(4)}."
-    life.push_async_callback(remove_topics, bootstrap, TOPICS, prefix=prefix)
+    prefix, kafka = f"demo-{secrets.token_hex(4)}.", servers_from(bootstrap, os.environ)
+    life.push_async_callback(remove_topics, kafka, TOPICS, prefix=prefix)
+    if kafka.user:
+        life.push_async_callback(remove_access, kafka, (*SERVICES, OPERATOR), prefix=prefix)
     return prefix
 
 

@@ -17,6 +17,7 @@ from services.billing.app import BillingSettings, build
 from services.billing.metering.checks import Difference
 from services.billing.metering.tools import verified
 from services.chassis.clock import ManualClock
+from services.chassis.rejects import replay
 from tests.support.catalogue import ROME
 from tests.support.running import Running, running, settings_for
 
@@ -37,6 +38,13 @@ class Desk:
     def url(self) -> str:
         """Where billing's own role finds its database."""
         return self.service.service.settings.postgres_url
+
+    async def replay(self, ids: list[int], reason: str | None) -> int:
+        """Send billing's rejects again, and wait until all that follows is done."""
+        settings = self.service.service.settings
+        n = await replay(self.url, "billing", ids, reason, settings.kafka(), settings.topic_prefix)
+        await self.service.settled()
+        return n
 
     async def account(self) -> dict[tuple[str, str], int]:
         """What became of usage."""

@@ -25,7 +25,6 @@ from services.billing.metering.checks import RawGone
 from services.billing.metering.keys import as_bigint
 from services.billing.metering.tools import rebuilt
 from services.billing.usecases import check_meters
-from services.chassis.rejects import replay
 from tests.integration.billing.desk import ERP, MAIL, START, TENANT, Desk, activated, catalogue, open_desk, used
 from tests.support.catalogue import ROME
 from tests.support.databases import fresh_database
@@ -290,12 +289,10 @@ async def test_rejects_are_sent_again_once_by_id_or_by_reason_and_count_after_re
     assert await desk.account() == {("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1}
     await desk.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
     first, *_ = [row["id"] for row in await desk.service.sql("select id from reject order by id")]
-    assert await replay(desk.url, "billing", [first], None) == 1
-    await desk.service.settled()
+    assert await desk.replay([first], None) == 1
     assert (await desk.account())[("counted", "")] == 1
-    assert await replay(desk.url, "billing", [first], "meter_unknown") == 3
-    await desk.service.settled()
-    assert await replay(desk.url, "billing", [first], "meter_unknown") == 0
+    assert await desk.replay([first], "meter_unknown") == 3
+    assert await desk.replay([first], "meter_unknown") == 0
     assert await desk.account() == {
         ("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1, ("counted", ""): 4,
     }  # fmt: skip

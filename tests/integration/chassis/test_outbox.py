@@ -138,7 +138,7 @@ async def test_a_reject_with_a_huge_key_does_not_stand_in_the_way_of_other_facts
         kept = await at_work.sql("select id, octet_length(key) as n from reject")
         assert (mirrored, kept[0]["n"]) == (b"not json", 3_000_000)
         with pytest.raises(CannotReplay, match=f"reject {kept[0]['id']} "):
-            await replay(settings.postgres_url, "monitoring", [kept[0]["id"]], None)
+            await replay(settings.postgres_url, "monitoring", [kept[0]["id"]], None, bootstrap, topic_prefix)
 
 
 async def test_a_reject_is_sent_again_whole_with_its_headers(database: str, bootstrap: str, topic_prefix: str) -> None:
@@ -149,7 +149,8 @@ async def test_a_reject_is_sent_again_whole_with_its_headers(database: str, boot
     async with plain, running(service) as at_work:
         await plain.send_and_wait(topic_prefix + SIGNALS.name, b"not json", key=b"k", headers=headers)
         first = await at_work.eventually(partial(at_work.sql, "select id from reject"))
-        assert await replay(settings.postgres_url, "monitoring", [first[0]["id"]], None) == 1
+        sent = await replay(settings.postgres_url, "monitoring", [first[0]["id"]], None, bootstrap, topic_prefix)
+        assert sent == 1
         await at_work.settled()
         both = await at_work.sql("select key, raw, headers from reject order by id")
         assert len(both) == 2
