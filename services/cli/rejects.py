@@ -8,11 +8,11 @@ import typer
 from services.chassis.kafka_login import servers_from
 from services.cli.shared import (
     BootstrapOption,
-    PostgresOption,
+    DsnOption,
     PrefixOption,
     ServiceArgument,
     console,
-    known_service,
+    dsn_of,
     show_table,
 )
 from services.local.play import play
@@ -23,7 +23,7 @@ rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could no
 @rejects_app.command("list")
 def rejects_list(
     name: ServiceArgument,
-    postgres_url: PostgresOption,
+    postgres_url: DsnOption = "",
     reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many, newest first.")] = 50,
 ) -> None:
@@ -31,14 +31,14 @@ def rejects_list(
     from services.chassis.rejects import listed
 
     columns = ("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
-    show_table(columns, play(listed(postgres_url, known_service(name), reason, limit)))
+    show_table(columns, play(listed(dsn_of(name, postgres_url), name, reason, limit)))
 
 
 @rejects_app.command("replay")
 def rejects_replay(
     name: ServiceArgument,
-    postgres_url: PostgresOption,
     bootstrap: BootstrapOption,
+    postgres_url: DsnOption = "",
     prefix: PrefixOption = "",
     reason: Annotated[str | None, typer.Option(help="All of this reason.")] = None,
     reject_id: Annotated[list[int] | None, typer.Option("--id", help="This one; may be repeated.")] = None,
@@ -49,5 +49,5 @@ def rejects_replay(
     if reason is None and not reject_id:
         raise typer.BadParameter("say which: --reason or --id")
     kafka = servers_from(bootstrap, os.environ)
-    n = play(replay(postgres_url, known_service(name), reject_id or [], reason, kafka, prefix))
+    n = play(replay(dsn_of(name, postgres_url), name, reject_id or [], reason, kafka, prefix))
     console.print(f"{n} records were sent again.")

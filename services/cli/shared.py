@@ -1,5 +1,6 @@
 """What the commands share: options, the console, tables."""
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,10 @@ from services.local.roles import SERVICES
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
 ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
 PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
+DsnOption = Annotated[
+    str,
+    typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN, if VICINO_<SERVICE>_URL does not name it."),
+]
 BootstrapOption = Annotated[
     str,
     typer.Option(
@@ -41,6 +46,14 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     return "" if value is None else escape(str(value))
+
+
+def dsn_of(name: str, given: str) -> str:
+    """The DSN given, or the one that the environment names for this service, where it names those of all."""
+    own = f"VICINO_{known_service(name).upper()}_URL"
+    if not (found := given or os.environ.get(own, "")):
+        raise typer.BadParameter(f"no database is named: set VICINO_POSTGRES_URL or {own}")
+    return found
 
 
 def known_service(name: str) -> str:

@@ -21,6 +21,11 @@ def _password(environment: Mapping[str, str], who: str) -> str:
     return environment[name]
 
 
+def kafka_passwords(environment: Mapping[str, str]) -> dict[str, str]:
+    """The password of each Kafka login, by whose it is. Raises `RuntimeError` for one that is not set."""
+    return {who: _password(environment, f"{who}_kafka") for who in (*SERVICES, OPERATOR)}
+
+
 async def prepare(
     superuser_url: str, bootstrap: str, replicas: int, tenants_url: str = "", kafka_user: str = ""
 ) -> None:
@@ -38,5 +43,4 @@ async def prepare(
     admin = replace(servers_from(bootstrap, os.environ), user=kafka_user)
     await ensure_topics(admin, TOPICS, replicas=replicas)
     if kafka_user:
-        logins = {name: _password(os.environ, f"{name}_kafka") for name in (*SERVICES, OPERATOR)}
-        await ensure_access(admin, TOPICS, logins)
+        await ensure_access(admin, TOPICS, kafka_passwords(os.environ))

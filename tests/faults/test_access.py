@@ -150,7 +150,7 @@ async def test_no_login_administers_anything(closed: Closed, who: str, act: str)
     assert await closed.visitors[who].is_refused(_acts(user_of(who))[act])
 
 
-STRANGERS = {
+STRANGERS: dict[str, Callable[[Closed], KafkaServers]] = {
     "no login": lambda closed: KafkaServers(closed.kafka.bootstrap),
     "another's password": lambda closed: closed.login("gateway", closed.passwords["billing"]),
     "a user that does not exist": lambda closed: closed.kafka.admin.of("vicino-nobody", "password"),
