@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.orders import AssignmentDecided, OrderReviewed, Review
@@ -124,6 +126,20 @@ async def test_old_refusals_go_and_their_totals_stay(world: World, monkeypatch: 
     found = (await world.call("GET", "/operator/v1/refusals")).body
     assert len(found["refusals"]) == 3
     assert found["total"] == total
+
+
+async def test_refusals_go_when_their_time_is_over(database: str, bootstrap: str, topic_prefix: str) -> None:
+    async with open_world(database, bootstrap, topic_prefix, refused_days=10) as world:
+        for days in (0, 6):
+            world.clock.advance(timedelta(days=days))
+            await world.post({"specversion": "1.0"})
+        n = len((await world.call("GET", "/operator/v1/refusals")).body["refusals"])
+        await housekeeping.tidy(world.gateway.runtime)
+        assert len(await world.gateway.sql("select 1 from refusal")) == n
+        world.clock.advance(timedelta(days=5))
+        await housekeeping.tidy(world.gateway.runtime)
+        assert len(await world.gateway.sql("select 1 from refusal")) == n // 2
+        assert REGISTRY.get_sample_value("vicino_refused_overdue_seconds", {"what": "refusals"}) == 0
 
 
 async def test_a_key_that_knocks_too_fast_is_told_when_to_come_back(
