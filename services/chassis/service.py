@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -100,11 +101,17 @@ class Service:
     """In place of the settings' clock, for tests."""
 
 
+def _stop_process() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
 class Process:
     """A service at work: an ASGI app whose lifespan is the service's life."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, end: Callable[[], None] = _stop_process) -> None:
+        """`end` is called when the service cannot go on: the process stops, to be started anew."""
         self.service = service
+        self._end, self._ending = end, False
         self._broker = _broker(service)
         self._api: AsgiApp | None = None
         self._checks: list[health.Problems] = []
@@ -134,7 +141,7 @@ class Process:
             except Exception:
                 # FastStream starts its consumers after the server has begun to answer: a failure there must end the process.
                 log.critical("the service cannot live", exc_info=True)
-                signal.raise_signal(signal.SIGTERM)
+                self._end()
                 raise
 
     def give_up_starting(self) -> None:
@@ -143,6 +150,7 @@ class Process:
             self._starting.get_loop().call_soon_threadsafe(self._starting.cancel)
 
     async def _stop_taking(self) -> None:
+        self._ending = True
         self.runtime.stopping.set()
         jobs = [self._worker.stop()] if self._worker else []
         try:
@@ -192,11 +200,30 @@ class Process:
             tasks.append(Returning(runtime.pool, service.name, runtime.clock, service.routes, wait).run())
         tasks += [consumer.attend() for consumer in self.consumers]
         tasks += [client.attend() for client in (producer, runtime.producer)]
-        tasks += [work(runtime) for work in service.background]  # type: ignore[misc]
         running = [asyncio.create_task(task) for task in tasks]
         for task in running:
-            task.add_done_callback(_must_not_end)
-        life.push_async_callback(_cancel, running)
+            task.add_done_callback(self._must_not_end)
+        for work in service.background:
+            running.append(once := asyncio.ensure_future(work(runtime)))
+            once.add_done_callback(partial(self._must_not_end, may_return=True))
+        life.push_async_callback(self._cancel, running)
+
+    def _must_not_end(self, task: "asyncio.Future[None]", *, may_return: bool = False) -> None:
+        """A task that ends before its service does is a bug: say so loudly, and stop, to be started anew."""
+        if self._ending:
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is None and may_return and not task.cancelled():
+            return
+        why = "cancelled" if task.cancelled() else repr(error) if error else "it returned"
+        log.critical("a background task ended", task=repr(task), error=why, exc_info=error)
+        self._end()
+
+    async def _cancel(self, tasks: "Sequence[asyncio.Future[None]]") -> None:
+        self._ending = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _consumers(self) -> list[Consumer]:
         """Record handlers under the service's name; slice handlers beside them, so that volume delays no fact."""
@@ -278,19 +305,6 @@ async def prune(db: Connection) -> None:
     while gone == PRUNE_ROWS_MAX:
         gone = await store.prune_inbox(db, INBOX_DAYS, PRUNE_ROWS_MAX)
     await store.end_keys_before(db, INBOX_DAYS)
-
-
-def _must_not_end(task: "asyncio.Task[None]") -> None:
-    """A task of the chassis that dies is a bug: say so loudly, and stop, to be started anew."""
-    if not task.cancelled() and (error := task.exception()):
-        log.critical("a background task died", task=repr(task), error=repr(error), exc_info=error)
-        signal.raise_signal(signal.SIGTERM)
-
-
-async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _close(pool: Pool) -> None:

@@ -161,7 +161,8 @@ async def _known(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
 @asynccontextmanager
 async def running(service: Service, clock: Clock | None = None) -> AsyncIterator[Running]:
     """Start a service, wait until it is ready, and stop it at the end."""
-    process = Process(replace(service, clock=clock) if clock else service)
+    ended: list[str] = []
+    process = Process(replace(service, clock=clock) if clock else service, end=lambda: ended.append(service.name))
     settings = service.settings
     server = _Server(http_config(process))
     serving = asyncio.create_task(server.serve())
@@ -181,3 +182,4 @@ async def running(service: Service, clock: Clock | None = None) -> AsyncIterator
         await asyncio.gather(producer.stop(), lookout.stop())
         server.should_exit = True
         await serving
+        assert not ended, f"{service.name} ended itself: its log says why"

@@ -136,7 +136,7 @@ async def test_a_process_whose_background_task_dies_says_so_and_ends(
     )
     async with asyncio.timeout(2 * STOP_SECONDS_MAX):
         said, _ = await process.communicate()
-    assert b"a background task died" in said
+    assert b"a background task ended" in said
     assert process.returncode != 0
 
 
