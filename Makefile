@@ -40,7 +40,7 @@ up: venv ## the same stack, to stay: prints its addresses, keeps its data in .vi
 	@$(RUN) exec $(BIN)/vicino up
 
 test: venv-dev ## all tests but the cluster's and the campaigns, under five minutes
-	@$(RUN) $(BIN)/python -m pytest -n 3 --dist loadfile -m "not cluster and not campaign"
+	@$(RUN) $(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 -m "not cluster and not campaign"
 
 test-cluster: venv-dev ## three brokers, killed and restarted; credentials and ACLs; servers gone silent
 	@$(RUN) $(BIN)/python -m pytest -m cluster
