@@ -5,7 +5,7 @@ from typing import Annotated
 
 from schemas.envelope import Payload
 from schemas.persons import Personal
-from schemas.scalars import ShortText, Text, Uuid
+from schemas.scalars import Instant, ShortText, Text, Uuid
 from schemas.topics import SIGNALS
 
 
@@ -47,3 +47,11 @@ class ResolutionGiven(Payload, type="vicino.resolution.given.v1", topic=SIGNALS)
     alert_id: Uuid
     by: Annotated[ShortText, Personal(None)]
     note: Annotated[Text, Personal("")] = ""
+
+
+class DoorPulsed(Payload, type="vicino.door.pulsed.v1", topic=SIGNALS):
+    """The door was open, up to the time of this event. Its subject is no tenant, but one of the names that spread pulses
+    over all partitions: beats take the same way, so that their absence means something only if pulses came."""
+
+    open_since: Instant
+    """From when on this copy of the door could let everything in."""

@@ -18,6 +18,7 @@ from services.gateway.jobs import Messengers, jobs
 from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
 from services.gateway.people import People
+from services.gateway.pulse import Pulse
 from services.gateway.registry import Registry
 
 log = logger(__name__)
@@ -61,7 +62,7 @@ def build(settings: GatewaySettings) -> Service:
 
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api,
-        background=(keep_house, in_flight.keep_sending, instants.keep),
+        background=(keep_house, in_flight.keep_sending, instants.keep, Pulse().keep),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ ACCEPTED = Counter("vicino_gateway_events_accepted_total", "Events let in", ["ty
 REFUSED = Counter("vicino_gateway_faults_total", "Faults for which events were refused", ["reason"])
 REFUSALS_NOT_KEPT = Counter("vicino_gateway_refusals_not_kept_total", "Faults that were counted, and no row kept of")
 UNAVAILABLE = Counter("vicino_gateway_unavailable_total", "Requests answered 503")
+PULSES = Counter("vicino_gateway_pulses_total", "Pulses of the door, by what became of them", ["outcome"])
 ORDER_IN_FLIGHT_SECONDS = Gauge(
     "vicino_gateway_order_in_flight_seconds", "For how long the oldest order is written and not known to be sent"
 )
@@ -21,6 +22,8 @@ DELIVERIES = Counter("vicino_gateway_deliveries_total", "Attempts to tell someon
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _reason in Reason:
     REFUSED.labels(_reason)
+for _outcome_of_pulse in ("sent", "failed"):
+    PULSES.labels(_outcome_of_pulse)
 for _channel in Channel:
     for _outcome in Outcome:
         DELIVERIES.labels(_channel, _outcome)

@@ -36,16 +36,23 @@ class Logbook:
         self._kafka = servers_of(kafka)
         self._admin = AdminClient({**self._kafka.librdkafka(), "socket.timeout.ms": 5_000, "log_level": 0})
         self._ids: dict[str, str] = {}
+        self._partitions: dict[str, int] = {}
 
     def known(self, topic: str) -> str:
         """The id as last seen, without asking."""
         return self._ids[topic]
 
+    def partitions(self, topic: str) -> int:
+        """How many partitions it has, as last seen, without asking."""
+        return self._partitions[topic]
+
     async def refresh(self, topics: Iterable[str]) -> None:
         """Ask Kafka, and remember. Raises `TopicMissing` when one does not exist, `TimeoutError`."""
         found = await asyncio.to_thread(self._describe, sorted(set(topics)))
-        self._ids.update({name: topic_id for name, topic_id in found.items() if topic_id})
-        if missing := [name for name, topic_id in found.items() if not topic_id]:
+        for name, about in found.items():
+            if about is not None:
+                self._ids[name], self._partitions[name] = about
+        if missing := [name for name, about in found.items() if about is None]:
             raise TopicMissing(f"{', '.join(missing)}: no such topic; run `vicino topics apply`")
 
     async def next_offset(self, tp: TopicPartition, offset: int) -> int | None:
@@ -81,15 +88,16 @@ class Logbook:
         except KafkaException as error:
             raise TimeoutError(f"Kafka did not say where logs end: {error.args[0]}") from error
 
-    def _describe(self, names: list[str]) -> dict[str, str | None]:
+    def _describe(self, names: list[str]) -> dict[str, tuple[str, int] | None]:
         asked = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_SECONDS)
-        return {name: self._id(name, future) for name, future in asked.items()}
+        return {name: self._about(name, future) for name, future in asked.items()}
 
     @staticmethod
-    def _id(name: str, future: "Future[Any]") -> str | None:
-        """The id of a topic; None when it does not exist."""
+    def _about(name: str, future: "Future[Any]") -> tuple[str, int] | None:
+        """The id of a topic, and how many partitions it has; None when it does not exist."""
         try:
-            return str(future.result(timeout=REQUEST_TIMEOUT_SECONDS).topic_id)
+            found = future.result(timeout=REQUEST_TIMEOUT_SECONDS)
+            return str(found.topic_id), len(found.partitions)
         except KafkaException as error:
             if error.args and "UNKNOWN_TOPIC" in str(error.args[0].name()):
                 return None
