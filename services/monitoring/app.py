@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from schemas.topics import SIGNALS
+from services.chassis.engine.read_up import ReadUp
 from services.chassis.service import Service, run
 from services.chassis.settings import ServiceSettings
 from services.monitoring.handlers import ROUTES
-from services.monitoring.jobs import JOBS
+from services.monitoring.jobs import jobs
+from services.monitoring.watch import Watch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -16,7 +19,8 @@ class MonitoringSettings(ServiceSettings):
 
 def build(settings: MonitoringSettings) -> Service:
     """The composition root."""
-    return Service("monitoring", settings, MIGRATIONS, routes=ROUTES, jobs=JOBS)
+    watch = Watch(ReadUp(settings.kafka(), settings.topic_prefix, SIGNALS))
+    return Service("monitoring", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(watch))
 
 
 def main() -> None:

@@ -4,7 +4,14 @@ from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, AlertRaised, 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event, Payload
-from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven, Severity
+from schemas.signals import (
+    AcknowledgementGiven,
+    DoorPulsed,
+    HeartbeatReceived,
+    IncidentReported,
+    ResolutionGiven,
+    Severity,
+)
 from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
 from services.chassis.engine.records import on, routes
 from services.chassis.parking import Missing
@@ -14,6 +21,7 @@ from services.monitoring.alerting import Trouble, move, open_alert
 from services.monitoring.domain.alerts import Move
 from services.monitoring.jobs import LateBeat, Report, is_anothers, late_beat, report, wind_up
 from services.monitoring.store import sql
+from services.monitoring.watch import note_pulse
 
 OPERATOR = "operator"
 ALERT_UNKNOWN = "alert_unknown", "no such alert of this tenant"
@@ -30,6 +38,11 @@ async def heartbeat_received(event: Event[HeartbeatReceived], unit: Unit) -> Non
     else:
         beat = LateBeat(service_id=service_id, tenant_id=event.subject, beat_at=event.time, principal=event.principal)
         unit.enqueue(late_beat, beat, key=f"{event.subject}|{service_id}")
+
+
+async def door_pulsed(event: Event[DoorPulsed], unit: Unit) -> None:
+    """Signs of life could come in: only then does it mean something that one did not."""
+    await note_pulse(event.subject, event.time, event.data.open_since, unit)
 
 
 async def incident_reported(event: Event[IncidentReported], unit: Unit) -> None:
@@ -141,6 +154,7 @@ async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> N
 
 ROUTES = routes(
     on(HeartbeatReceived, heartbeat_received),
+    on(DoorPulsed, door_pulsed),
     on(IncidentReported, incident_reported),
     on(AcknowledgementGiven, acknowledgement_given),
     on(ResolutionGiven, resolution_given),

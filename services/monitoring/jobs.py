@@ -1,32 +1,26 @@
 """Timers: silence that became trouble, answers that did not come. Rows, so they survive a restart."""
 
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 
 from schemas.alerts import AlertKind
 from schemas.identity import event_name, joined
 from schemas.signals import Severity
-from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.jobs import Job, JobHandler, JobKind, NotYet, RetryLater, handle
 from services.chassis.logs import logger
 from services.chassis.unit import Args, Unit
 from services.monitoring.alerting import Escalate, Trouble, escalate, move, open_alert
 from services.monitoring.domain.alerts import Move, fingerprint
-from services.monitoring.domain.heartbeats import silent_from
 from services.monitoring.store import sql
+from services.monitoring.watch import Silence, Watch, arm, look_again, silence
 
 log = logger(__name__)
 
 SERVICE_WAIT_SECONDS = 0.5
 SERVICE_WAIT_SECONDS_MAX = 60.0
 SERVICE_WAIT_ATTEMPTS = 200
-
-
-class Silence(Args):
-    """A service whose next beat is overdue, unless one has come since `beat_at`."""
-
-    service_id: str
-    beat_at: datetime
 
 
 class LateBeat(Args):
@@ -59,7 +53,6 @@ class Report(Args):
         return joined("incident", event_name(self.tenant_id, self.source, self.id, self.principal))
 
 
-silence = JobKind("silence", Silence, attempts=None)
 late_beat = JobKind("late_beat", LateBeat, attempts=SERVICE_WAIT_ATTEMPTS)
 report = JobKind("report", Report, attempts=SERVICE_WAIT_ATTEMPTS)
 
@@ -76,9 +69,7 @@ async def wind_up(service: asyncpg.Record, beat_at: datetime, unit: Unit) -> Non
     """Wind up the dead man's switch; a beat after silence ends the alert. An older beat that comes late changes nothing."""
     beat_at = max(beat_at, service["last_beat_at"] or beat_at)
     await sql.beat(unit.db, id=service["id"], at=beat_at)
-    if service["heartbeat_seconds"]:
-        due = silent_from(beat_at, service["heartbeat_seconds"])
-        unit.enqueue(silence, Silence(service_id=service["id"], beat_at=beat_at), at=due, key=service["id"])
+    arm(service, beat_at, unit)
     trouble = fingerprint(service["tenant_id"], service["id"], AlertKind.HEARTBEAT_MISSING)
     if alert_id := await sql.open_alert_of(unit.db, fingerprint=trouble):
         await move(alert_id, Move.RESOLVE, "heartbeat", unit)
@@ -96,12 +87,17 @@ async def run_late_beat(job: Job[LateBeat]) -> None:
         await wind_up(service, job.args.beat_at, unit)
 
 
-async def run_silence(job: Job[Silence]) -> None:
-    """Open an alert for a service that has gone silent."""
+async def run_silence(job: Job[Silence], watch: Watch) -> None:
+    """Open an alert for a service that has gone silent, once it is known that no beat of it waits to be read."""
+    is_silent = await watch.is_silent(job)
     async with job.finish() as unit:
         service = await sql.service(unit.db, id=job.args.service_id)
-        if service["last_beat_at"] != job.args.beat_at:
+        if service is None or service["last_beat_at"] != job.args.beat_at or not service["heartbeat_seconds"]:
             return
+        if await look_again(job, service, unit):
+            return
+        if not is_silent:
+            raise NotYet(0, "silence came due while it was judged")
         await open_alert(
             Trouble(
                 cause=f"silence|{service['id']}|{job.args.beat_at.isoformat()}", kind=AlertKind.HEARTBEAT_MISSING,
@@ -136,9 +132,11 @@ async def run_escalate(job: Job[Escalate]) -> None:
         await move(job.args.alert_id, Move.ESCALATE, "clock", unit)
 
 
-JOBS: tuple[JobHandler, ...] = (
-    handle(silence, run_silence),
-    handle(late_beat, run_late_beat),
-    handle(report, run_report),
-    handle(escalate, run_escalate),
-)
+def jobs(watch: Watch) -> tuple[JobHandler, ...]:
+    """What runs each kind of job."""
+    return (
+        handle(silence, partial(run_silence, watch=watch)),
+        handle(late_beat, run_late_beat),
+        handle(report, run_report),
+        handle(escalate, run_escalate),
+    )

@@ -1,12 +1,17 @@
 """Every metric of monitoring."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from schemas.alerts import AlertKind
 
 ALERTS = Counter("vicino_monitoring_alerts_total", "Alerts, by kind and what happened", ["kind", "event"])
 UNTOLD = Counter(
     "vicino_monitoring_untold_alerts_total", "Alerts of which the operator, the last one to be told, could not be told"
+)
+SILENCE_UNJUDGED = Gauge(
+    "vicino_monitoring_silence_unjudged_seconds",
+    "For how long a silence that is due could not be judged, the longest: the log is not read up, or the door was closed",
+    ["reason"],
 )
 
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.

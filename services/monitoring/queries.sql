@@ -41,6 +41,20 @@ from service left join plan on plan.sku = service.sku where service.id = :id for
 -- The last sign of life; an older one that comes late changes nothing.
 update service set last_beat_at = greatest(last_beat_at, :at) where id = :id;
 
+-- name: watched(id)^
+-- The last sign of life of a service, and how often one is due; not held.
+select service.tenant_id, service.last_beat_at, plan.heartbeat_seconds
+from service left join plan on plan.sku = service.sku where service.id = :id;
+
+-- name: way_in(part)^
+-- Since when, and until when, the door is known to have let signals into a partition.
+select pulse_at, open_since from way_in where part = :part;
+
+-- name: set_way_in(part, pulse_at, open_since)!
+-- What the door's pulses in a partition say by now.
+insert into way_in (part, pulse_at, open_since) values (:part, :pulse_at, :open_since)
+on conflict (part) do update set pulse_at = excluded.pulse_at, open_since = excluded.open_since;
+
 -- name: alert_before(id, tenant_id, since)$
 -- A tenant's alert by the id that an earlier build gave it.
 select id from alert where id = :id and tenant_id = :tenant_id and opened_at >= :since;

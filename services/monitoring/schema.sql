@@ -186,6 +186,12 @@ CREATE TABLE tenant (
     distance_km numeric(8,1) DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE way_in (
+    part integer NOT NULL,
+    pulse_at timestamp with time zone NOT NULL,
+    open_since timestamp with time zone NOT NULL
+);
+
 ALTER TABLE ONLY alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (id);
 
@@ -236,6 +242,9 @@ ALTER TABLE ONLY service
 
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY way_in
+    ADD CONSTRAINT way_in_pkey PRIMARY KEY (part);
 
 CREATE UNIQUE INDEX alert_open ON alert USING btree (fingerprint) WHERE (state <> 'resolved'::text);
 
