@@ -1,77 +1,23 @@
 """Trouble becomes one alert for the right reseller, and ends as it should."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import product
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved
-from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import Channel, DeliveryFailed
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, Severity
-from schemas.tenants import ServiceActivated, TenantAssigned
-from services.chassis.clock import ManualClock
-from services.local.demo.world import PARTIES
-from services.monitoring.app import MonitoringSettings, build
-from tests.support.catalogue import CATALOGUE
-from tests.support.running import Running, running, settings_for
-
-NOW = datetime(2026, 12, 3, 9, tzinfo=UTC)
-TENANT, SERVICE = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
-
-
-@dataclass
-class Desk:
-    """Monitoring at work, and time in our hands."""
-
-    service: Running
-    clock: ManualClock
-    n: int = 0
-
-    async def say(self, payload: Any, principal: str = "VAR-TO-01") -> None:
-        """An event, and everything that follows from it."""
-        self.n += 1
-        subject = "catalogue" if payload.topic.key == "catalogue" else TENANT
-        now = self.clock.now()
-        await self.service.publish(
-            Event(f"e{self.n}", "/test", payload.wire_type, subject, now, payload, principal=principal)
-        )
-        await self.service.settled()
-
-    async def after(self, **span: float) -> None:
-        """Let time pass, and everything that was due happen."""
-        self.clock.advance(timedelta(**span))
-        await self.service.settled()
+from schemas.tenants import ServiceActivated
+from tests.integration.monitoring.desk import NOW, SERVICE, TENANT, Desk, incident, open_desk, serve
 
 
 @pytest.fixture
 async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
-    clock = ManualClock(NOW)
-    async with running(build(settings), clock) as service:
-        found = Desk(service, clock)
-        reseller = {k: v for k, v in PARTIES["resellers"][0].items() if k != "id"}
-        await found.say(CataloguePublished.model_validate({"revision": 1, **CATALOGUE}))
-        await found.say(ResellerRegistered.model_validate({**reseller, "reseller_id": "VAR-TO-01", "revision": 2}))
-        await found.say(
-            TenantAssigned.model_validate(
-                {"reseller_id": "VAR-TO-01", "distance_km": "12.3", "score": "90", "ranking": []}
-            )
-        )
-        data = {
-            "service_id": SERVICE,
-            "order_id": TENANT,
-            "item": 0,
-            "sku": "ERP-CLOUD",
-            "quantities": {},
-            "effective_at": NOW,
-        }
-        await found.say(ServiceActivated.model_validate(data))
+    async with open_desk(database, bootstrap, topic_prefix) as found:
         yield found
 
 
@@ -141,16 +87,6 @@ async def test_only_the_alerts_reseller_may_answer_and_an_answer_stops_the_clock
     await desk.after(days=2)
     assert len(await desk.service.published(AlertAcknowledged)) == 1
     assert await desk.service.published(AlertEscalated) == []
-
-
-def incident(service_id: str, severity: str, summary: str = "down") -> IncidentReported:
-    return IncidentReported.model_validate({"service_id": service_id, "severity": severity, "summary": summary})
-
-
-async def serve(desk: Desk, service_id: str) -> None:
-    """Make one more service known."""
-    data = {"service_id": service_id, "order_id": TENANT, "item": 0, "sku": "ERP-CLOUD", "quantities": {}}
-    await desk.say(ServiceActivated.model_validate({**data, "effective_at": NOW}))
 
 
 async def test_more_severe_trouble_raises_the_open_alert_and_less_severe_never_lowers_it(desk: Desk) -> None:
