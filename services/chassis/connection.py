@@ -8,7 +8,7 @@ refusal; and a connection is not closed before its other end has heard so.
 
 import asyncio
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from http import HTTPStatus
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -42,8 +42,11 @@ BUSY = (
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
 
-_present: "WeakKeyDictionary[ServerState, Counter[str]]" = WeakKeyDictionary()
-"""Connections of a server, by address."""
+INSIDE_CONNECTIONS_MAX = 64
+"""Of the inside's port, which has places of its own: who fills the public one does not blind those who watch."""
+
+_present: "WeakKeyDictionary[ServerState, defaultdict[int, Counter[str]]]" = WeakKeyDictionary()
+"""Connections of a server, by its port, then by address."""
 
 
 class _Lingering:
@@ -118,6 +121,7 @@ class HttpConfig(uvicorn.Config):
     connections_max = CONNECTIONS_MAX
     connections_per_address_max = CONNECTIONS_PER_ADDRESS_MAX
     unbounded: frozenset[str] = frozenset()
+    inside_port: int | None = None
 
 
 class Connection(H11Protocol):
@@ -146,22 +150,31 @@ class Connection(H11Protocol):
     def _count(self) -> str | None:
         """Take a place; returns why there is none."""
         limits = self.config if isinstance(self.config, HttpConfig) else HttpConfig
-        present = _present.setdefault(self.server_state, Counter())
+        present = self._neighbours()
         self._counted = self.client[0] if self.client else ""
         present[self._counted] += 1
         metrics.CONNECTIONS.inc()
+        if self._port() == limits.inside_port:
+            return "inside" if present.total() > INSIDE_CONNECTIONS_MAX else None
         if present.total() > limits.connections_max:
             return "all"
         if self._counted not in limits.unbounded and present[self._counted] > limits.connections_per_address_max:
             return "address"
         return None
 
+    def _port(self) -> int | None:
+        return self.server[1] if self.server else None
+
+    def _neighbours(self) -> "Counter[str]":
+        """The connections of the same port, by address."""
+        return _present.setdefault(self.server_state, defaultdict(Counter))[self._port() or 0]
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there any more."""
         self._unset_deadline()
         cast(_Lingering, self.transport).forget()
         if self._counted is not None:
-            present = _present[self.server_state]
+            present = self._neighbours()
             present[self._counted] -= 1
             if present[self._counted] <= 0:
                 del present[self._counted]

@@ -3,19 +3,15 @@
 import asyncio
 import gc
 import logging
-import os
-import resource
 import signal
-import threading
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
-import uvicorn
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 
@@ -23,8 +19,6 @@ import schemas.events  # noqa: F401 - loads every payload into the registry that
 from schemas.topics import Topic
 from services.chassis import health, logs, metrics, rejects, store
 from services.chassis.clock import Clock, clock_from
-from services.chassis.connection import Connection as HttpConnection
-from services.chassis.connection import HttpConfig
 from services.chassis.database import Connection, Pool
 from services.chassis.engine.client import Reading
 from services.chassis.engine.consumer import Consumer
@@ -38,6 +32,7 @@ from services.chassis.jobs import JobHandler, Lane, Worker
 from services.chassis.migrate import migrated_pool
 from services.chassis.outbox import Relay
 from services.chassis.producer import Producer
+from services.chassis.serving import START_FAILED, CannotListen, Ports, Server, http_config, listen
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Cause, Unit, transaction
 from services.chassis.wakeups import Wakeups
@@ -45,17 +40,9 @@ from services.chassis.wakeups import Wakeups
 GRACEFUL_SECONDS = 6.0
 """For slices and jobs in work at a stop, side by side."""
 
-STOP_SECONDS_MAX = 14.0
-"""A stop that hangs, as on a server that went silent, ends as a crash would: nothing depends on a clean one."""
-
 GC_ALLOCATIONS = 200_000
 METADATA_MAX_AGE_MS = 5_000
 """How soon a consumer notices that a topic is there again, or has more partitions; five minutes by default."""
-
-HTTP_GRACE_SECONDS = 3
-FILES_WANTED = 8192
-FILES_OF_OURS = 256
-"""Open files that are no HTTP connections: the pool, Kafka, webhooks on their way."""
 
 INBOX_DAYS = 90
 """How long ids of events acted on are kept: beyond any retention of a topic that record handlers read again."""
@@ -106,7 +93,7 @@ def _stop_process() -> None:
 
 
 class Process:
-    """A service at work: an ASGI app whose lifespan is the service's life."""
+    """A service at work: `app` is an ASGI app whose lifespan is the service's life."""
 
     def __init__(self, service: Service, end: Callable[[], None] = _stop_process) -> None:
         """`end` is called when the service cannot go on: the process stops, to be started anew."""
@@ -127,22 +114,18 @@ class Process:
             ),
             on_shutdown=[self._stop_taking],
         )
-        self._paths = {path for path, _ in self._app.routes}
+        self.app = Ports(self._inside, service.settings.inside_port, lambda: self._api)
         self.runtime: Runtime
 
-    async def __call__(self, scope: "object", receive: "object", send: "object") -> None:
-        """The service's own API, and beside it the chassis' endpoints, on one port."""
-        path = scope.get("path") if isinstance(scope, dict) and scope["type"] != "lifespan" else None
-        if path is not None and path not in self._paths and self._api is not None:
-            await self._api(scope, receive, send)
-        else:
-            try:
-                await self._app(scope, receive, send)  # type: ignore[arg-type]
-            except Exception:
-                # FastStream starts its consumers after the server has begun to answer: a failure there must end the process.
-                log.critical("the service cannot live", exc_info=True)
-                self._end()
-                raise
+    async def _inside(self, scope: "object", receive: "object", send: "object") -> None:
+        """The lifespan, and what the chassis answers on the inside's port."""
+        try:
+            await self._app(scope, receive, send)  # type: ignore[arg-type]
+        except Exception:
+            # FastStream starts its consumers after the server has begun to answer: a failure there must end the process.
+            log.critical("the service cannot live", exc_info=True)
+            self._end()
+            raise
 
     def give_up_starting(self) -> None:
         """Stop waiting for servers that are not there. May be called from a signal handler."""
@@ -316,55 +299,6 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-class _Server(uvicorn.Server):
-    """A server that can be told to stop also while its service still waits for a database or a broker."""
-
-    def __init__(self, config: uvicorn.Config, process: Process) -> None:
-        super().__init__(config)
-        self._process = process
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal has come."""
-        if not self.should_exit:
-            deadline = threading.Timer(STOP_SECONDS_MAX, _end_now)
-            deadline.daemon = True
-            deadline.start()
-        super().handle_exit(sig, frame)
-        if not self.started:
-            self._process.give_up_starting()
-
-
-def _end_now() -> None:
-    log.critical("the stop hangs; ending without it")
-    os._exit(1)
-
-
-def http_config(process: Process) -> uvicorn.Config:
-    """How every service serves HTTP: in production, and in tests."""
-    settings = process.service.settings
-    config = HttpConfig(
-        process, host=settings.http_host, port=settings.http_port, http=HttpConnection, ws="none", loop="uvloop",
-        lifespan="on", timeout_keep_alive=settings.http_keep_alive_seconds,
-        timeout_graceful_shutdown=HTTP_GRACE_SECONDS, log_config=None, access_log=False,
-        proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
-    )  # fmt: skip
-    config.connections_max = min(settings.http_connections_max, _files_max() - FILES_OF_OURS)
-    config.connections_per_address_max = min(settings.http_connections_per_address_max, config.connections_max)
-    config.unbounded = frozenset(name.strip() for name in settings.trusted_proxies.split(",") if name.strip())
-    return config
-
-
-def _files_max() -> int:
-    """How many files this process may hold open; raised to what connections need, where the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = FILES_WANTED
-    if FILES_WANTED > soft != resource.RLIM_INFINITY:
-        soft = max(soft, min(hard, FILES_WANTED))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    return FILES_WANTED if soft == resource.RLIM_INFINITY else soft
-
-
 def run(service: Service) -> None:
     """Run a service until SIGTERM or SIGINT; stops within 15 s. Exits with 3 when it could not start."""
     settings = service.settings
@@ -373,5 +307,10 @@ def run(service: Service) -> None:
     # over and over (a fifth of the time of counting usage). What is loaded by now will never be garbage.
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+    try:
+        sockets = listen(settings, service.api is not None)
+    except CannotListen as error:
+        log.critical("the service cannot start", error=str(error))
+        sys.exit(START_FAILED)
     process = Process(service)
-    _Server(http_config(process), process).run()
+    Server(http_config(process.app, settings), process.give_up_starting).run(sockets)

@@ -3,9 +3,9 @@
 import binascii
 from base64 import b64decode
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.kafka_login import KafkaServers
@@ -65,6 +65,10 @@ class ServiceSettings(BaseSettings):
     topic_prefix: str = ""
     http_host: str = "127.0.0.1"
     http_port: int = 8080
+    """Where the API is, of a service that has one."""
+    inside_host: str = "127.0.0.1"
+    inside_port: int = Field(default=9464, ge=1, le=65535)
+    """Where `/metrics`, `/healthz` and `/readyz` are. They ask nobody who speaks: no stranger may reach this port."""
     http_keep_alive_seconds: int = 620
     """How long a connection may rest between requests: longer than any client or balancer before us lets it rest, since
     whoever closes first may cross a request on its way. nginx and AWS wait 60 s, Go 90 s, Google 600 s."""
@@ -95,6 +99,12 @@ class ServiceSettings(BaseSettings):
     """The same for slice handlers, which cost microseconds per record."""
     volume_gather_ms: int = 100
     """How long slice handlers wait, once all is read, for more to come together."""
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.http_port == self.inside_port:
+            raise ValueError("VICINO_HTTP_PORT and VICINO_INSIDE_PORT must differ")
+        return self
 
     def key(self) -> bytes:
         """The master key. Raises `SettingsWrong` with what to do when it is absent or has the wrong length."""

@@ -54,6 +54,8 @@ def _print_addresses(stack: Any) -> None:
     table.add_column("where", overflow="fold")
     for name in stack.ports:
         table.add_row(name, stack.address(name))
+    for name in stack.services:
+        table.add_row(f"{name}, inside: /readyz, /metrics", stack.inside(name))
     table.add_row("Kafka", stack.bootstrap)
     table.add_row("PostgreSQL", stack.postgres_address)
     table.add_row("operator token", stack.operator_token)

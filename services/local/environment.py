@@ -14,6 +14,9 @@ MACHINE = (
 )  # fmt: skip
 """What is handed on from whoever starts the stack."""
 
+WITH_API = ("gateway", "billing", "console")
+"""The services that serve HTTP for others; every service has a port for the inside."""
+
 USED_BY = {
     "VICINO_MASTER_KEY": ("gateway", "onboarding"),
     "VICINO_MASTER_KEY_OLD": ("gateway", "onboarding"),

@@ -16,7 +16,7 @@ from schemas.topics import TOPICS
 from services.chassis.admin import ensure_topics
 from services.chassis.kafka_login import KafkaServers, servers_from
 from services.local.access import OPERATOR, ensure_access, kafka_secret, user_of
-from services.local.environment import environment_of, settings_class
+from services.local.environment import WITH_API, environment_of, settings_class
 from services.local.home import CHECKOUT, Home
 from services.local.kafka import Kafka
 from services.local.kafka_node import ADMIN
@@ -51,6 +51,8 @@ class Stack:
         self.kafka_admin = KafkaServers("")
         """Who may do everything there; without a user, the brokers are open."""
         self.ports: dict[str, int] = {}
+        """Of the services that have an API."""
+        self._inside: dict[str, int] = {}
         self.services: dict[str, Child] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._superuser_url = ""
@@ -77,7 +79,9 @@ class Stack:
         loading = asyncio.to_thread(lambda: [settings_class(name) for name in self._names])
         await asyncio.gather(self._start_postgres(kept), self._start_kafka(kept), loading)
         for name in self._names:
-            self.ports[name] = keep_or_find(kept.get(name))
+            self._inside[name] = keep_or_find(kept.get(f"{name}-inside"))
+            if name in WITH_API:
+                self.ports[name] = keep_or_find(kept.get(name))
         self._keep_ports()
         self._report("making roles, schemas and topics")
         topics = ensure_topics(self.kafka_admin, TOPICS, prefix=self.topic_prefix)
@@ -147,7 +151,8 @@ class Stack:
     def _keep_ports(self) -> None:
         embedded = self.kafka.ports if self.kafka else {}
         postgres = {"postgres": self.postgres.port} if self.postgres else {}
-        self.home.remember("ports", {**embedded, **postgres, **self.ports})
+        inside = {f"{name}-inside": port for name, port in self._inside.items()}
+        self.home.remember("ports", {**embedded, **postgres, **self.ports, **inside})
 
     def _url(self, database: str, user: str | None = None) -> str:
         """A DSN on the stack's server: the superuser's, or a role's."""
@@ -209,8 +214,12 @@ class Stack:
         return self.home.secret("master-key")
 
     def address(self, service: str) -> str:
-        """Where a service's HTTP is."""
+        """Where a service's API is."""
         return f"http://127.0.0.1:{self.ports[service]}"
+
+    def inside(self, service: str) -> str:
+        """Where a service's `/readyz`, `/healthz` and `/metrics` are."""
+        return f"http://127.0.0.1:{self._inside[service]}"
 
     def environment(self, name: str) -> dict[str, str]:
         """What a service's process finds in its environment."""
@@ -218,13 +227,15 @@ class Stack:
             "VICINO_POSTGRES_URL": self.url_of(name),
             **self.kafka_login(name).environment(),
             "VICINO_TOPIC_PREFIX": self.topic_prefix,
-            "VICINO_HTTP_PORT": str(self.ports[name]),
+            "VICINO_INSIDE_PORT": str(self._inside[name]),
             "VICINO_MASTER_KEY": self.master_key,
             "VICINO_OPERATOR_TOKEN": self.operator_token,
             "VICINO_INSTANCE": "0",
             "VICINO_WEBHOOK_ALLOW_PRIVATE": "true",
             "VICINO_PROVISIONING_URL": self.provisioning_url,
         }
+        if name in self.ports:
+            given["VICINO_HTTP_PORT"] = str(self.ports[name])
         if old := self.home.recall("secrets").get("master-key-old"):
             given["VICINO_MASTER_KEY_OLD"] = old
         return environment_of(name, {**os.environ, "PYTHONUNBUFFERED": "1"}, given | self._extra)
@@ -237,7 +248,7 @@ class Stack:
 
     async def _wait_ready(self, name: str) -> None:
         """Wait for `/readyz`. Raises `ServiceDidNotStart` with the end of its log."""
-        url, last = f"{self.address(name)}/readyz", "no answer"
+        url, last = f"{self.inside(name)}/readyz", "no answer"
         try:
             async with asyncio.timeout(READY_TIMEOUT_SECONDS), aiohttp.ClientSession() as session:
                 while self.services[name].running:

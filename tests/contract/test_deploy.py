@@ -15,7 +15,8 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from services.local.environment import USED_BY, known
+from services.chassis.settings import ServiceSettings
+from services.local.environment import USED_BY, WITH_API, known
 from services.local.roles import SERVICES
 from tests.support.skips import installed
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 RULES = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
+INSIDE = ServiceSettings.model_fields["inside_port"].default
 OURS = re.compile(r"vicino_[a-z_]+")
 
 
@@ -101,7 +103,17 @@ def test_tenants_databases_are_on_a_server_of_their_own() -> None:
 def test_prometheus_asks_every_service() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
     [targets] = [static["targets"] for job in config["scrape_configs"] for static in job["static_configs"]]
-    assert sorted(targets) == sorted(f"{name}:8080" for name in SERVICES)
+    assert sorted(targets) == sorted(f"{name}:{INSIDE}" for name in SERVICES)
+
+
+def test_the_port_for_the_inside_is_asked_by_health_checks_and_published_nowhere() -> None:
+    services: dict[str, Any] = COMPOSE["services"]
+    recipe = (ROOT / COMPOSE["x-service"]["build"]["dockerfile"]).read_text(encoding="utf-8")
+    assert f"VICINO_INSIDE_HOST=0.0.0.0 VICINO_INSIDE_PORT={INSIDE}" in recipe
+    assert all(f"127.0.0.1:{INSIDE}/readyz" in services[name]["healthcheck"]["test"][-1] for name in SERVICES)
+    published = {name: [port.rsplit(":", 1)[1] for port in services[name].get("ports", ())] for name in SERVICES}
+    assert published == {name: ["8080"] if name in ("gateway", "console") else [] for name in SERVICES}
+    assert set(published) >= set(WITH_API)
 
 
 def test_every_rule_fires_when_it_should_and_only_then() -> None:

@@ -65,6 +65,7 @@ class Busy:
 
     child: Child
     address: str
+    inside: str
     database: str
 
     async def says(self, text: str) -> None:
@@ -74,7 +75,7 @@ class Busy:
             while text not in said:
                 await asyncio.sleep(0.1)
                 try:
-                    async with session.get(f"{self.address}/readyz") as answer:
+                    async with session.get(f"{self.inside}/readyz") as answer:
                         said = await answer.text()
                 except aiohttp.ClientError:
                     continue  # it is not listening yet
@@ -99,7 +100,7 @@ class Busy:
 @asynccontextmanager
 async def at_work(on: Servers) -> AsyncIterator[Busy]:
     """Start it, and wait until all three are in work."""
-    name, port, log = f"s{uuid4().hex[:8]}", free_port(), on.home / "logs/busy.log"
+    name, port, inside, log = f"s{uuid4().hex[:8]}", free_port(), free_port(), on.home / "logs/busy.log"
     await ensure_database(on.postgres.superuser_url, name)
     await ensure_service(on.postgres.superuser_url.rsplit("/", 1)[0] + f"/{name}", name, NAME, PASSWORD)
     await ensure_topics(on.kafka.bootstrap, BY_NAME.values(), prefix=f"{name}.")
@@ -109,10 +110,11 @@ async def at_work(on: Servers) -> AsyncIterator[Busy]:
         "VICINO_KAFKA_BOOTSTRAP": on.kafka.bootstrap,
         "VICINO_TOPIC_PREFIX": f"{name}.",
         "VICINO_HTTP_PORT": str(port),
+        "VICINO_INSIDE_PORT": str(inside),
     }
     command = [sys.executable, "-m", "tests.faults.busy"]
     child = await Child.start("busy", command, log=log, env={**os.environ, **told}, cwd=CHECKOUT, grace_seconds=40)
-    busy = Busy(child, f"http://127.0.0.1:{port}", database)
+    busy = Busy(child, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inside}", database)
     try:
         await busy.says('"ready"')
         async with aiohttp.ClientSession() as session:

@@ -142,7 +142,7 @@ class World:
             "VICINO_POSTGRES_URL": self.url,
             "VICINO_KAFKA_BOOTSTRAP": self.on.kafka.bootstrap,
             "VICINO_TOPIC_PREFIX": self.prefix,
-            "VICINO_HTTP_PORT": str(port),
+            "VICINO_INSIDE_PORT": str(port),
             "VICINO_SESSION_TIMEOUT_MS": str(SESSION_MS),
             "VICINO_SLICE_RECORDS_MAX": "40",
             "VICINO_VOLUME_SLICE_RECORDS_MAX": "60",

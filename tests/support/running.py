@@ -14,7 +14,8 @@ from schemas.envelope import Event, Payload, decode
 from schemas.topics import BY_NAME, Topic
 from services.chassis.admin import ensure_topics
 from services.chassis.clock import Clock
-from services.chassis.service import Process, Service, http_config
+from services.chassis.service import Process, Service
+from services.chassis.serving import http_config, listen
 from services.chassis.settings import ServiceSettings
 from services.local.ports import free_port
 from services.local.roles import ensure_service, role_of
@@ -47,6 +48,7 @@ async def settings_for(
         "kafka_bootstrap": bootstrap,
         "topic_prefix": prefix,
         "http_port": free_port(),
+        "inside_port": free_port(),
         "operator_token": "operator-for-tests",
         "master_key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
         **more,
@@ -62,6 +64,7 @@ class Running:
         self._producer, self._lookout = producer, lookout
         settings = process.service.settings
         self.url = f"http://{settings.http_host}:{settings.http_port}"
+        self.inside = f"http://{settings.inside_host}:{settings.inside_port}"
 
     @property
     def runtime(self) -> Any:
@@ -164,8 +167,9 @@ async def running(service: Service, clock: Clock | None = None) -> AsyncIterator
     ended: list[str] = []
     process = Process(replace(service, clock=clock) if clock else service, end=lambda: ended.append(service.name))
     settings = service.settings
-    server = _Server(http_config(process))
-    serving = asyncio.create_task(server.serve())
+    server = _Server(http_config(process.app, settings))
+    sockets = listen(settings, service.api is not None)
+    serving = asyncio.create_task(server.serve(sockets))
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
     lookout = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
     try:

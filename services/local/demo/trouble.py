@@ -54,7 +54,7 @@ async def _beat(stage: Stage, services: list[Service]) -> None:
 
 async def _signals_taken(stage: Stage) -> float:
     """Signals that monitoring has done, by its own metric."""
-    async with stage.session.get(f"{stage.stack.address('monitoring')}/metrics") as answer:
+    async with stage.session.get(f"{stage.stack.inside('monitoring')}/metrics") as answer:
         families = text_string_to_metric_families(await answer.text())
     samples = (sample for family in families for sample in family.samples)
     return sum(

@@ -239,7 +239,7 @@ async def test_readiness_asks_for_a_connection_that_nobody_holds_yet(
         admin = await asyncpg.connect(superuser_url)
         try:
             await admin.execute("alter role vicino_monitoring connection limit 1")
-            async with http.get(f"{service.url}/readyz") as answer:
+            async with http.get(f"{service.inside}/readyz") as answer:
                 told = await answer.text()
                 assert answer.status == 503
         finally:
@@ -247,5 +247,5 @@ async def test_readiness_asks_for_a_connection_that_nobody_holds_yet(
             await admin.close()
         assert "new connection is unavailable" in told
         assert "vicino_monitoring" not in told
-        async with http.get(f"{service.url}/readyz") as answer:
+        async with http.get(f"{service.inside}/readyz") as answer:
             assert answer.status == 200, await answer.text()

@@ -49,7 +49,7 @@ async def test_a_ready_service_shows_its_metrics(database: str, bootstrap: str, 
     service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
     async with running(service) as at_work, aiohttp.ClientSession() as session:
         for path, wanted in (("/healthz", "alive"), ("/readyz", "ready"), ("/metrics", "vicino_engine_slice_seconds")):
-            async with session.get(at_work.url + path) as answer:
+            async with session.get(at_work.inside + path) as answer:
                 assert (answer.status, wanted in await answer.text()) == (200, True)
 
 
@@ -95,6 +95,7 @@ async def test_a_service_that_still_waits_for_its_database_can_be_told_to_stop(t
         "VICINO_POSTGRES_URL": f"postgresql://x:x@{nowhere}/x",
         "VICINO_KAFKA_BOOTSTRAP": nowhere,
         "VICINO_HTTP_PORT": str(free_port()),
+        "VICINO_INSIDE_PORT": str(free_port()),
         "VICINO_OPERATOR_TOKEN": "operator-for-tests",
         "VICINO_MASTER_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
     }
@@ -130,6 +131,7 @@ async def test_a_process_whose_background_task_dies_says_so_and_ends(
         "VICINO_POSTGRES_URL": settings.postgres_url,
         "VICINO_KAFKA_BOOTSTRAP": bootstrap,
         "VICINO_HTTP_PORT": str(free_port()),
+        "VICINO_INSIDE_PORT": str(free_port()),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", DYING, env={**os.environ, **told}, stdout=asyncio.subprocess.PIPE, cwd=ROOT

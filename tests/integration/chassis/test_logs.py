@@ -31,7 +31,7 @@ async def probe(database: str, bootstrap: str, prefix: str) -> Service:
 
 
 async def ready(service: Running) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"{service.url}/readyz") as answer:
+    async with aiohttp.ClientSession() as session, session.get(f"{service.inside}/readyz") as answer:
         return answer.status, await answer.text()
 
 

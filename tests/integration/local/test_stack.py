@@ -42,7 +42,7 @@ class Watched:
                 while problems:
                     for name in list(problems):
                         try:
-                            async with session.get(f"{self.stack.address(name)}/readyz") as answer:
+                            async with session.get(f"{self.stack.inside(name)}/readyz") as answer:
                                 problems[name] = await answer.text()
                                 if answer.status == 200:
                                     del problems[name]

@@ -13,7 +13,8 @@ import uvicorn
 
 from services.chassis import connection, metrics
 from services.chassis.connection import Connection
-from services.chassis.service import Process, Service, http_config
+from services.chassis.service import Process, Service
+from services.chassis.serving import http_config
 from services.chassis.settings import ServiceSettings
 
 BIG = 6_000_000
@@ -131,7 +132,7 @@ async def test_a_request_that_crosses_the_close_of_a_rested_connection_meets_an_
 
 def test_a_connection_may_rest_longer_than_any_balancer_lets_it() -> None:
     settings = ServiceSettings(postgres_url="postgresql://nowhere", kafka_bootstrap="nowhere:9092")
-    config = http_config(Process(Service("monitoring", settings, Path())))
+    config = http_config(Process(Service("monitoring", settings, Path())).app, settings)
     assert (config.timeout_keep_alive > 600, config.http) == (True, Connection)
 
 
