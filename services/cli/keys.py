@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +12,8 @@ import typer
 from services.chassis.database import open_pool
 from services.chassis.sealing import KeyRing, SealBroken
 from services.chassis.settings import SettingsWrong, key_ring, master_key
-from services.cli.shared import console
+from services.cli.shared import HomeOption, console
+from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
 
 keys_app = typer.Typer(no_args_is_help=True, help="The master key: replace it while everything runs.")
@@ -49,6 +51,26 @@ def rotate(
         cannot_go_on(f"{error}: is VICINO_MASTER_KEY_OLD the key that was in use before?")
     console.print(f"{sealed} sealed again, {current} were under the current key already; {logins} logins renewed.")
     console.print("VICINO_MASTER_KEY_OLD is needed no more once every service has been started without it.")
+
+
+@keys_app.command("http-driver")
+def http_driver(
+    home: HomeOption = None,
+    key: Annotated[
+        str, typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; if not set, the home's.")
+    ] = "",
+    key_old: OldKeyOption = "",
+) -> None:
+    """Print the secrets that calls to HTTP back-ends are signed with: two while the master key is replaced."""
+    from services.onboarding.adapters.http import signing_secrets
+
+    if not key:
+        folder = Home(home or default_home())
+        kept = folder.recall("secrets")
+        if "master-key" not in kept:
+            cannot_go_on(f"VICINO_MASTER_KEY is not set, and {folder.path} holds no master key")
+        key, key_old = kept["master-key"], kept.get("master-key-old", "")
+    sys.stdout.write("".join(f"{secret}\n" for secret in signing_secrets(_ring(key, key_old))))
 
 
 async def _rotate(ring: KeyRing, gateway_url: str, onboarding_url: str, provisioning_url: str) -> tuple[int, int, int]:

@@ -29,6 +29,8 @@ from services.local.roles import PROVISIONER, SERVICES, ensure_database, ensure_
 
 DATABASE = "vicino"
 READY_TIMEOUT_SECONDS = 60.0
+LOOPBACK = "127.0.0.0/8, ::1"
+"""Where HTTP back-ends of a stack on one machine are, unless VICINO_HTTP_DRIVER_ALLOW names others."""
 
 
 class ServiceDidNotStart(RuntimeError):
@@ -233,6 +235,7 @@ class Stack:
             "VICINO_INSTANCE": "0",
             "VICINO_WEBHOOK_ALLOW_PRIVATE": "true",
             "VICINO_PROVISIONING_URL": self.provisioning_url,
+            "VICINO_HTTP_DRIVER_ALLOW": os.environ.get("VICINO_HTTP_DRIVER_ALLOW") or LOOPBACK,
         }
         if name in self.ports:
             given["VICINO_HTTP_PORT"] = str(self.ports[name])

@@ -6,10 +6,11 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from services.chassis.service import Service, run
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import ServiceSettings, SettingsWrong
 from services.onboarding.adapters import Driver, Drivers
 from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.adapters.postgres import PostgresDriver
+from services.onboarding.domain.allowing import Allowed, allowed
 from services.onboarding.domain.quotas import Quota
 from services.onboarding.handlers import ROUTES
 from services.onboarding.jobs import jobs
@@ -30,20 +31,31 @@ class OnboardingSettings(ServiceSettings):
     quota_services_in_progress: int = Field(default=300, ge=0)
     """Services of one reseller that may be in the making at one time."""
 
+    http_driver_allow: str = ""
+    """Where HTTP back-ends may be: names, `*.domain`, addresses or networks, each with `:port` if wanted, commas between.
+    Empty: none may be called."""
+
+    def allowed(self) -> Allowed:
+        """The addresses that the HTTP driver may call. Raises `SettingsWrong`."""
+        try:
+            return allowed(self.http_driver_allow)
+        except ValueError as error:
+            raise SettingsWrong(f"VICINO_HTTP_DRIVER_ALLOW: {error}") from None
+
     def quota(self) -> Quota:
         """What one reseller may begin by itself."""
         return Quota(self.quota_firms_per_day, self.quota_services_per_day, self.quota_services_in_progress)
 
 
-def drivers_there_are(postgres: Driver) -> dict[str, Driver]:
+def drivers_there_are(postgres: Driver, http: Driver) -> dict[str, Driver]:
     """Every driver, by the name that plans call it."""
-    return {"postgres": postgres, "http": HttpDriver()}
+    return {"postgres": postgres, "http": http}
 
 
 def build(settings: OnboardingSettings) -> Service:
-    """The composition root."""
+    """The composition root. Raises `SettingsWrong`."""
     postgres = PostgresDriver(settings.provisioning_url.get_secret_value(), settings.keys())
-    drivers = Drivers(drivers_there_are(postgres))
+    drivers = Drivers(drivers_there_are(postgres, HttpDriver(settings.keys(), settings.allowed())))
     remember = partial(remember_logins, driver=postgres)
     return Service(
         "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()), background=(remember,)

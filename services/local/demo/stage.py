@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -16,6 +17,7 @@ from services.local.demo.expectations import Expectations
 from services.local.demo.usage import ROME, Sending, Service
 from services.local.demo.world import Answer, Backend, Client, Mailbox, Receivers
 from services.local.stack import Stack
+from services.onboarding.adapters.http import signing_secrets
 
 WAIT_SECONDS = 45.0
 ORDER = "vicino.order.placed.v1"
@@ -40,7 +42,7 @@ class Stage:
         self.stack, self.session, self.mailbox = stack, session, mailbox
         self.clock_file, self.clock = clock_file, SteeredClock(clock_file)
         self.expect = Expectations()
-        self.receivers, self.backend = Receivers(), Backend()
+        self.receivers, self.backend = Receivers(), Backend(secret=signing_secrets(b64decode(stack.master_key))[0])
         self.operator = Client(session, stack.address("gateway"), stack.operator_token)
         self.console_api = Client(session, stack.address("console"), stack.operator_token)
         self.billing_api = Client(session, stack.address("billing"), stack.operator_token)

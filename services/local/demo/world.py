@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,15 +126,32 @@ class Backend:
     refused_tenants: set[str] = field(default_factory=set)
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     url: str = ""
+    secret: str = ""
+    """What Vicino signs its calls with; with it, whoever else calls is turned away."""
+    turned_away: int = 0
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Listen on a free port."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._check])
         app.router.add_route("PUT", "/services/{id}", self._put)
         app.router.add_route("PATCH", "/services/{id}", self._put)
         app.router.add_route("DELETE", "/services/{id}", self._delete)
         self._runner, self.url = await _serve(app)
+
+    @web.middleware
+    async def _check(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if self.secret:
+            try:
+                body = Webhook(self.secret).verify(await request.read(), dict(request.headers))
+            except WebhookVerificationError:
+                self.turned_away += 1
+                return web.Response(status=401)
+            if (body["method"], body["service_id"]) != (request.method, request.match_info.get("id")):
+                return web.Response(status=400)
+        return await handler(request)
 
     async def _put(self, request: web.Request) -> web.Response:
         body = await request.json()

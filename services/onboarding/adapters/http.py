@@ -1,23 +1,69 @@
-"""A plain HTTP hook as a back-end: PUT, PATCH and DELETE of `{url}/services/{service_id}`."""
+"""A plain HTTP hook as a back-end: PUT, PATCH and DELETE of `{url}/services/{service_id}`.
+
+Calls are signed as webhooks are (Standard Webhooks), so that a back-end knows who orders. They go to listed addresses
+only, are resolved once, and follow no redirect.
+"""
+
+import asyncio
+import hmac
+import json
+import socket
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from standardwebhooks import Webhook
+from yarl import URL
 
 from schemas.catalogue import ProvisioningStep
 from schemas.scalars import plain
 from services.chassis.jobs import GiveUp
+from services.chassis.sealing import KeyRing, ring_of
 from services.onboarding import metrics
 from services.onboarding.adapters import Instance
+from services.onboarding.domain.allowing import Allowed
 
 TIMEOUT_SECONDS = 10.0
 GONE = 404
+USER_AGENT = "Vicino"
 
 
 class BackendRefused(RuntimeError):
     """A back-end answered with an error status."""
 
 
+class BackendNotAllowed(RuntimeError):
+    """The address of a back-end is not listed. Tried again: whoever runs Vicino may list it."""
+
+
+def signing_secrets(keys: KeyRing | bytes) -> list[str]:
+    """What calls are signed with: derived from the master key, and from the one before it while it is replaced."""
+    made = (hmac.digest(key, b"vicino|http driver", sha256) for key in ring_of(keys))
+    return ["whsec_" + b64encode(secret).decode() for secret in made]
+
+
+class _Pinned(AbstractResolver):
+    """Answers with the addresses that were checked, so that a second look-up cannot say something else."""
+
+    def __init__(self, found: Sequence[ResolveResult]) -> None:
+        self._found = list(found)
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+        return self._found
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 class HttpDriver:
     """Any application that can keep services by id. 2xx is done; everything else is tried again."""
+
+    def __init__(self, keys: KeyRing | bytes, allowed: Allowed) -> None:
+        self._signers = [Webhook(secret) for secret in signing_secrets(keys)]
+        self._allowed = allowed
 
     async def provision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """PUT the service."""
@@ -41,19 +87,65 @@ class HttpDriver:
         if not step.url:
             raise GiveUp("the plan's http step has no url")
         body = {
+            # The method is in the body too, where the signature covers it.
+            "method": method,
             "service_id": instance.service_id,
             "tenant_id": instance.tenant_id,
             "sku": instance.sku,
             "quantities": {meter: plain(quantity) for meter, quantity in instance.quantities.items()},
         }
-        url = f"{step.url.rstrip('/')}/services/{instance.service_id}"
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        url = _url(f"{step.url.rstrip('/')}/services/{instance.service_id}")
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         with metrics.DRIVER_SECONDS.labels("http", method).time():
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.request(
-                    method, url, json=body, headers={"Idempotency-Key": key}, allow_redirects=False
-                ) as answer,
-            ):
-                if not (200 <= answer.status < 300 or answer.status == also_good):
-                    raise BackendRefused(f"{method} answered {answer.status}")
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                status = await self._send(method, url, text, key)
+        if not (200 <= status < 300 or status == also_good):
+            raise BackendRefused(f"{method} answered {status}")
+
+    async def _send(self, method: str, url: URL, text: str, key: str) -> int:
+        connector = aiohttp.TCPConnector(resolver=_Pinned(await self._addresses(url)), force_close=True)
+        async with (
+            aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
+            session.request(
+                method, url, data=text.encode(), headers=self._headers(text, key), allow_redirects=False
+            ) as answer,
+        ):  # fmt: skip
+            return answer.status
+
+    def _headers(self, text: str, key: str) -> dict[str, str]:
+        # Signatures are checked against the receiver's own clock: they carry the machine's time, not the injected one.
+        signed_at = datetime.now(UTC)
+        return {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            "idempotency-key": key,
+            "webhook-id": key,
+            "webhook-timestamp": str(int(signed_at.timestamp())),
+            "webhook-signature": " ".join(signer.sign(key, signed_at, text) for signer in self._signers),
+        }
+
+    async def _addresses(self, url: URL) -> list[ResolveResult]:
+        """Resolve once, and see that all of it is listed. Raises `BackendNotAllowed`, `OSError`."""
+        host, port = url.raw_host or "", url.port or 0
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(item[4][0]) for item in found]
+        if not self._allowed.permits(host, port, addresses):
+            raise BackendNotAllowed(f"{host}:{port} is not in VICINO_HTTP_DRIVER_ALLOW")
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+            )
+            for address in addresses
+        ]  # fmt: skip
+
+
+def _url(text: str) -> URL:
+    """The address of a call. Raises `GiveUp` for what is none: no later attempt can mend it."""
+    try:
+        url = URL(text)
+    except ValueError:
+        raise GiveUp("the address of the plan's http step is no URL") from None
+    if url.scheme not in ("http", "https") or not url.raw_host:
+        raise GiveUp("the address of the plan's http step is no http or https URL")
+    return url

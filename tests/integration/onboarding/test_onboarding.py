@@ -77,6 +77,7 @@ async def desk(database: str, bootstrap: str, superuser_url: str, topic_prefix: 
     settings = await settings_for(
         OnboardingSettings, "onboarding", database, bootstrap, topic_prefix,
         provisioning_url=f"postgresql://{PROVISIONER}:{PASSWORD}@{superuser_url.split('@')[1]}",
+        http_driver_allow="127.0.0.1",
     )  # fmt: skip
     backend, clock = Backend(), ManualClock(NOW)
     await backend.start()

@@ -29,6 +29,7 @@ async def desk(database: str, bootstrap: str, superuser_url: str, topic_prefix: 
     settings = await settings_for(
         OnboardingSettings, "onboarding", database, bootstrap, topic_prefix,
         provisioning_url=f"postgresql://{PROVISIONER}:{PASSWORD}@{superuser_url.split('@')[1]}",
+        http_driver_allow="127.0.0.1",
         quota_firms_per_day=FIRMS, quota_services_per_day=SERVICES, quota_services_in_progress=IN_PROGRESS,
     )  # fmt: skip
     backend, clock = Backend(), ManualClock(NOW)

@@ -129,7 +129,9 @@ async def open_street(addresses: Addresses, database: str, prefix: str, **more: 
         world = await stack.enter_async_context(open_world(database, bootstrap, prefix, **more))
         at = (database, bootstrap, prefix)
         onboarding = build_onboarding(
-            await settings_for(OnboardingSettings, "onboarding", *at, provisioning_url=provisioning)
+            await settings_for(
+                OnboardingSettings, "onboarding", *at, provisioning_url=provisioning, http_driver_allow="127.0.0.1"
+            )
         )
         monitoring = build_monitoring(await settings_for(MonitoringSettings, "monitoring", *at))
         console = build_console(await settings_for(ConsoleSettings, "console", *at))

@@ -13,6 +13,7 @@ from schemas.catalogue_rules import DRIVERS
 from services.gateway.specs import CatalogueSpec
 from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.app import drivers_there_are
+from services.onboarding.domain.allowing import Allowed
 from tests.support.catalogue import CATALOGUE
 
 Spoil = Callable[[dict[str, Any]], None]
@@ -233,4 +234,5 @@ def test_a_step_without_what_its_driver_needs_is_refused_with_its_place(step: di
 
 
 def test_every_driver_that_a_catalogue_may_name_is_there_and_no_other() -> None:
-    assert drivers_there_are(HttpDriver()).keys() == DRIVERS.keys()
+    driver = HttpDriver(bytes(range(32)), Allowed())
+    assert drivers_there_are(driver, driver).keys() == DRIVERS.keys()
