@@ -1,9 +1,10 @@
 """The query API, and the pages over it. Both want the operator's token; the pages take it once, for a session."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, cast
 
-from fastapi import FastAPI, Form, Request, Response
+from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.chassis.database import Connection
@@ -23,55 +24,69 @@ HEADERS = {
 }
 
 
+LIMIT_MAX = 1_000
+"""Of what one answer of the query API lists, and of what it lists unasked."""
+
+OFFSET_MAX = 100_000
+PAGE = 100
+WAITING_SHOWN = 50
+WAITING_ORDERS = ("held", "acknowledged", "failed")
+PLOTTED = 30
+
+Listing = Callable[[Connection, store.Part], Awaitable[list[dict[str, Any]]]]
+
+
 class _Missing(Exception):
     """What the address names is not known here."""
 
 
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="At most so many.")]
+Offset = Annotated[int, Query(ge=0, le=OFFSET_MAX, description="From here on, counted from 0.")]
+
+
 def _queries(app: FastAPI, runtime: Runtime) -> None:
-    """The query API: the read model as JSON."""
+    """The query API: the read model as JSON. Each list is given in parts; `Link` names the next one."""
 
     async def ask(name: str, query: Callable[[Connection], Awaitable[Any]]) -> Any:
         metrics.PAGES.labels(f"api/{name}").inc()
         async with runtime.pool.acquire() as db:
             return await query(db)
 
-    @app.get("/api/v1/tenants")
-    async def tenants() -> Any:
-        """All tenants, with services and the ranking of resellers."""
-        return await ask("tenants", store.tenants)
+    async def part(request: Request, answer: Response, limit: int, offset: int, query: Listing) -> list[dict[str, Any]]:
+        found = await ask(request.url.path.rpartition("/")[2], lambda db: query(db, store.Part(limit + 1, offset)))
+        if len(found) > limit and offset + limit <= OFFSET_MAX:
+            after = request.url.include_query_params(limit=limit, offset=offset + limit)
+            answer.headers["Link"] = f'<{after.path}?{after.query}>; rel="next"'
+        return cast(list[dict[str, Any]], found[:limit])
+
+    def offer(name: str, query: Listing, about: str) -> None:
+        async def listed(
+            request: Request, answer: Response, limit: Limit = LIMIT_MAX, offset: Offset = 0
+        ) -> list[dict[str, Any]]:
+            return await part(request, answer, limit, offset, query)
+
+        app.get(f"/api/v1/{name}", name=name, description=about)(listed)
+
+    offer("tenants", store.tenants, "All tenants, with services and the ranking of resellers.")
+    offer("orders", store.orders, "All orders, newest first.")
+    offer("resellers", store.resellers, "All resellers.")
+    offer("alerts", store.alerts, "All alerts, newest first.")
+    offer("deliveries", store.deliveries, "Notifications, newest first.")
 
     @app.get("/api/v1/tenants/{tenant_id}")
     async def tenant(tenant_id: str) -> Any:
         """One tenant."""
-        found = await ask("tenant", lambda db: store.tenants(db, tenant_id))
+        found = await ask("tenant", lambda db: store.tenants(db, store.ONE, tenant_id=tenant_id))
         if not found:
             raise Problem(404, "Not Found", "no such tenant")
         return found[0]
 
-    @app.get("/api/v1/orders")
-    async def orders() -> Any:
-        """All orders."""
-        return await ask("orders", store.orders)
-
-    @app.get("/api/v1/resellers")
-    async def resellers() -> Any:
-        """All resellers."""
-        return await ask("resellers", store.resellers)
-
     @app.get("/api/v1/invoices")
-    async def invoices(tenant_id: str | None = None) -> Any:
-        """Invoices, of all or of one tenant."""
-        return await ask("invoices", lambda db: store.invoices(db, tenant_id))
-
-    @app.get("/api/v1/alerts")
-    async def alerts() -> Any:
-        """All alerts."""
-        return await ask("alerts", store.alerts)
-
-    @app.get("/api/v1/deliveries")
-    async def deliveries() -> Any:
-        """The newest notifications."""
-        return await ask("deliveries", store.deliveries)
+    async def invoices(
+        request: Request, answer: Response, tenant_id: str | None = None, limit: Limit = LIMIT_MAX, offset: Offset = 0
+    ) -> list[dict[str, Any]]:
+        """Invoices, newest first: of all or of one tenant."""
+        return await part(request, answer, limit, offset, partial(store.invoices, tenant_id=tenant_id))
 
 
 class Pages:
@@ -101,30 +116,43 @@ class Pages:
         return HTMLResponse(html, status, headers=HEADERS)
 
 
-async def _everything(db: Connection) -> dict[str, Any]:
-    tenants, orders = await store.tenants(db), await store.orders(db)
-    invoices, alerts = await store.invoices(db), await store.alerts(db)
+async def _overview(db: Connection) -> dict[str, Any]:
+    some = store.Part(WAITING_SHOWN)
     return {
-        "figures": pages.overview(tenants, orders, invoices, alerts), "waiting": pages.waiting(tenants, orders, alerts),
-        "tenants": tenants, "resellers": await store.resellers(db),
+        "figures": await store.figures(db), "shown": WAITING_SHOWN, "plot": pages.bars(await store.invoiced(db, PLOTTED)),
+        "waiting": {
+            "tenants": await store.tenants(db, some, state="waiting"),
+            "alerts": await store.alerts(db, some, waiting=True),
+            "orders": await store.orders(db, some, states=WAITING_ORDERS),
+        },
     }  # fmt: skip
 
 
 async def _one_tenant(db: Connection, tenant_id: str) -> dict[str, Any]:
-    found = await store.tenants(db, tenant_id)
+    found = await store.tenants(db, store.ONE, tenant_id=tenant_id)
     if not found:
         raise _Missing("tenant")
     return {
-        "tenant": found[0], "orders": await store.orders(db, tenant_id), "invoices": await store.invoices(db, tenant_id),
-        "alerts": await store.alerts(db, tenant_id),
+        "tenant": found[0], "orders": await store.orders(db, tenant_id=tenant_id),
+        "invoices": await store.invoices(db, tenant_id=tenant_id), "alerts": await store.alerts(db, tenant_id=tenant_id),
     }  # fmt: skip
 
 
 async def _one_invoice(db: Connection, invoice_id: str) -> dict[str, Any]:
-    found = await store.invoices(db, None, invoice_id)
+    found = await store.invoices(db, store.ONE, invoice_id=invoice_id)
     if not found:
         raise _Missing("invoice")
     return {"invoice": found[0]}
+
+
+async def _part(db: Connection, name: str, query: Listing, offset: int) -> dict[str, Any]:
+    """A part of a list, and where those before and after it begin."""
+    found = await query(db, store.Part(PAGE + 1, offset))
+    return {
+        name: found[:PAGE],
+        "before": max(0, offset - PAGE) if offset else None,
+        "after": offset + PAGE if len(found) > PAGE and offset + PAGE <= OFFSET_MAX else None,
+    }
 
 
 def _lists(app: FastAPI, show: Pages) -> None:
@@ -133,31 +161,22 @@ def _lists(app: FastAPI, show: Pages) -> None:
     @app.get("/", response_class=HTMLResponse)
     async def overview() -> Response:
         """Who waits for what, at a glance."""
-        return await show.show("overview", _everything)
+        return await show.show("overview", _overview)
 
-    @app.get("/tenants", response_class=HTMLResponse)
-    async def tenants() -> Response:
-        """All tenants."""
-        return await show.show("tenants", _everything)
+    def offer(name: str, query: Listing, about: str) -> None:
+        async def listed(offset: Offset = 0) -> Response:
+            return await show.show(name, lambda db: _part(db, name, query, offset))
+
+        app.get(f"/{name}", response_class=HTMLResponse, name=f"page of {name}", description=about)(listed)
+
+    offer("tenants", store.tenants, "All tenants.")
+    offer("resellers", store.resellers, "Load against capacity.")
+    offer("invoices", store.invoices, "All invoices, newest first.")
 
     @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
     async def tenant(tenant_id: str) -> Response:
         """One tenant, whole."""
         return await show.show("tenant", lambda db: _one_tenant(db, tenant_id))
-
-    @app.get("/resellers", response_class=HTMLResponse)
-    async def resellers() -> Response:
-        """Load against capacity."""
-        return await show.show("resellers", _everything)
-
-    @app.get("/invoices", response_class=HTMLResponse)
-    async def invoices() -> Response:
-        """All invoices."""
-
-        async def query(db: Connection) -> dict[str, Any]:
-            return {"invoices": await store.invoices(db)}
-
-        return await show.show("invoices", query)
 
     @app.get("/invoices/{invoice_id}", response_class=HTMLResponse)
     async def invoice(invoice_id: str) -> Response:
@@ -165,11 +184,11 @@ def _lists(app: FastAPI, show: Pages) -> None:
         return await show.show("invoice", lambda db: _one_invoice(db, invoice_id))
 
     @app.get("/alerts", response_class=HTMLResponse)
-    async def alerts() -> Response:
-        """All alerts, and who was told."""
+    async def alerts(offset: Offset = 0) -> Response:
+        """Alerts, newest first, and who was told last."""
 
         async def query(db: Connection) -> dict[str, Any]:
-            return {"alerts": await store.alerts(db), "deliveries": await store.deliveries(db)}
+            return {**await _part(db, "alerts", store.alerts, offset), "deliveries": await store.deliveries(db)}
 
         return await show.show("alerts", query)
 

@@ -1,6 +1,5 @@
 """The operator's pages: server-rendered, no script, nothing from elsewhere."""
 
-from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.chassis.texts import one_line
 from services.console import italian
 
 ROME = ZoneInfo("Europe/Rome")
@@ -26,10 +26,18 @@ def _spoken(wire_type: str) -> str:
     return " ".join(wire_type.split(".")[1:-1])
 
 
+def _one_line(value: Any) -> Any:
+    """What a template shows: a text of somebody else's stays within its line. Numbers and markup are ours."""
+    return one_line(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
 def environment() -> Environment:
     """The templates. Everything is escaped; an unknown name is an error."""
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_one_line,
     )
     made.filters.update(
         amount=italian.amount, quantity=italian.quantity, day=italian.day, moment=_moment, spoken=_spoken
@@ -37,38 +45,7 @@ def environment() -> Environment:
     return made
 
 
-def waiting(
-    tenants: list[dict[str, Any]], orders: list[dict[str, Any]], alerts: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Who waits for what: tenants for a person, orders for their end, alerts for an answer."""
-    return {
-        "tenants": [tenant for tenant in tenants if tenant["state"] == "waiting"],
-        "orders": [order for order in orders if order["state"] in ("held", "acknowledged", "failed")],
-        "alerts": [alert for alert in alerts if alert["state"] in ("open", "escalated")],
-    }
-
-
 def bars(rows: list[tuple[str, Decimal]]) -> list[dict[str, Any]]:
     """Horizontal bars for a small plot: label, value, length in percent of the longest."""
     top = max((value for _, value in rows), default=Decimal(0)) or Decimal(1)
     return [{"label": label, "value": value, "percent": max(0, round(100 * value / top))} for label, value in rows]
-
-
-def overview(
-    tenants: list[dict[str, Any]],
-    orders: list[dict[str, Any]],
-    invoices: list[dict[str, Any]],
-    alerts: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """The figures of the first page."""
-    invoiced: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for invoice in invoices:
-        invoiced[invoice["external_id"] or invoice["tenant_id"]] += Decimal(invoice["totals"]["imponibile"])
-    return {
-        "tenants": Counter(tenant["state"] for tenant in tenants),
-        "orders": Counter(order["state"] for order in orders),
-        "alerts": Counter(alert["state"] for alert in alerts),
-        "invoiced_total": sum((Decimal(i["totals"]["imponibile"]) for i in invoices), Decimal(0)),
-        "invoices": len(invoices),
-        "plot": bars(sorted(invoiced.items())),
-    }

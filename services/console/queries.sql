@@ -76,47 +76,65 @@ values (:id, :tenant_id, :alert_id, :recipient, :channel, :about, :state, :attem
 on conflict (id) do update
 set state = excluded.state, attempts = excluded.attempts, at = excluded.at, explanation = excluded.explanation;
 
--- name: tenants(id)
--- Tenants with their services: all, or one.
+-- name: tenants(id, state, limit, offset)
+-- Tenants with the newest of their services: all, those in a state, or one.
 select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, score, assigned_by, ranking,
        coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
                                                      'effective_at', s.effective_at, 'explanation', s.explanation)
                                   order by s.effective_at, s.sku, s.id)
-                 from service as s where s.tenant_id = tenant.id), '[]') as services
-from tenant where (:id::text is null or tenant.id = :id) order by external_id, tenant.id;
+                 from (select * from service where tenant_id = tenant.id order by effective_at desc nulls first, id limit 200) as s),
+                '[]') as services
+from tenant where (:id::text is null or tenant.id = :id) and (:state::text is null or state = :state)
+order by external_id, tenant.id limit :limit offset :offset;
 
--- name: orders(tenant_id)
--- Orders, newest first: of all, or of one tenant.
+-- name: orders(tenant_id, states, limit, offset)
+-- Orders, newest first: of all or of one tenant, in any state or in some.
 select service_order.id as order_id, tenant_id, tenant.external_id, tenant.name, reference, service_order.state,
        accepted_at, ended_at as completed_at, reason, explanation
 from service_order left join tenant on tenant.id = tenant_id
-where (:tenant_id::text is null or tenant_id = :tenant_id)
-order by accepted_at desc nulls last, reference;
+where (:tenant_id::text is null or tenant_id = :tenant_id) and (:states::text[] is null or service_order.state = any (:states))
+order by accepted_at desc nulls last, reference, service_order.id limit :limit offset :offset;
 
--- name: resellers()
+-- name: resellers(limit, offset)
 -- Resellers, with the tenants placed here.
 select reseller.id as reseller_id, profile, count(tenant.id) as assigned
 from reseller left join tenant on tenant.reseller_id = reseller.id
-group by reseller.id, profile order by reseller.id;
+group by reseller.id, profile order by reseller.id limit :limit offset :offset;
 
--- name: invoices(tenant_id, id)
+-- name: invoices(tenant_id, id, limit, offset)
 -- Invoices, newest first: of all, of one tenant, or one.
 select invoice.id as invoice_id, tenant_id, external_id, name, details, number, issued_on as date, total, document
 from invoice left join tenant on tenant.id = tenant_id
 where (:tenant_id::text is null or tenant_id = :tenant_id) and (:id::text is null or invoice.id = :id)
-order by issued_on desc, number desc;
+order by issued_on desc, number desc, invoice.id limit :limit offset :offset;
 
--- name: alerts(tenant_id)
--- Alerts, newest first: of all, or of one tenant.
+-- name: alerts(tenant_id, waiting, limit, offset)
+-- Alerts, newest first: of all or of one tenant, in any state or those that wait for an answer.
 select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at
 from alert left join tenant on tenant.id = alert.tenant_id
 where document is not null and (:tenant_id::text is null or alert.tenant_id = :tenant_id)
-order by document ->> 'opened_at' desc, alert.id;
+  and (not :waiting or (resolved_at is null and acknowledged_at is null))
+order by document ->> 'opened_at' desc, alert.id limit :limit offset :offset;
 
--- name: deliveries(limit)
+-- name: figures()^
+-- What there is in all: tenants served and waiting, orders and alerts that wait, what was invoiced.
+select (select count(*) from tenant where state = 'active') as tenants_active,
+       (select count(*) from tenant where state = 'waiting') as tenants_waiting,
+       (select count(*) from service_order where state in ('held', 'acknowledged', 'failed')) as orders_waiting,
+       (select count(*) from alert where document is not null and resolved_at is null and acknowledged_at is null) as alerts_waiting,
+       (select count(*) from invoice) as invoices,
+       (select coalesce(sum((document -> 'totals' ->> 'imponibile')::numeric), 0) from invoice) as invoiced_total;
+
+-- name: invoiced(limit)
+-- Whom most was invoiced to, net.
+select coalesce(external_id, tenant_id) as label, sum((document -> 'totals' ->> 'imponibile')::numeric) as value
+from invoice left join tenant on tenant.id = tenant_id
+group by 1 order by value desc, label limit :limit;
+
+-- name: deliveries(limit, offset)
 -- Notifications, newest first.
 select delivery.id as notification_id, delivery.tenant_id, external_id, alert_id, recipient, channel, about, delivery.state, attempts, at, explanation
-from delivery left join tenant on tenant.id = delivery.tenant_id order by at desc, delivery.id limit :limit;
+from delivery left join tenant on tenant.id = delivery.tenant_id order by at desc, delivery.id limit :limit offset :offset;
 
 -- name: open_session(digest, opened_at, expires_at)!
 -- Somebody signed in.

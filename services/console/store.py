@@ -1,5 +1,8 @@
 """The console's statements (`queries.sql`), and its read model as plain dictionaries."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +12,48 @@ from services.chassis.store import rows
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
 
-async def tenants(db: Connection, tenant_id: str | None = None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a list: no list is ever read whole."""
+
+    limit: int = 100
+    offset: int = 0
+
+
+FIRST = Part()
+ONE = Part(1)
+
+
+async def tenants(
+    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, state: str | None = None
+) -> list[dict[str, Any]]:
     """Tenants with their services."""
-    return [dict(row) for row in await rows(sql.tenants(db, id=tenant_id))]
+    found = sql.tenants(db, id=tenant_id, state=state, limit=part.limit, offset=part.offset)
+    return [dict(row) for row in await rows(found)]
 
 
-async def orders(db: Connection, tenant_id: str | None = None) -> list[dict[str, Any]]:
+async def orders(
+    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, states: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
     """Orders, newest first."""
-    return [dict(row) for row in await rows(sql.orders(db, tenant_id=tenant_id))]
+    found = sql.orders(db, tenant_id=tenant_id, states=states, limit=part.limit, offset=part.offset)
+    return [dict(row) for row in await rows(found)]
 
 
-async def resellers(db: Connection) -> list[dict[str, Any]]:
+async def resellers(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
     """Resellers, with how many tenants they serve in all."""
-    found = await rows(sql.resellers(db))
+    found = await rows(sql.resellers(db, limit=part.limit, offset=part.offset))
     return [
         {**row["profile"], "assigned": row["assigned"], "serving": row["profile"]["active"] + row["assigned"]}
         for row in found
     ]
 
 
-async def invoices(db: Connection, tenant_id: str | None = None, invoice_id: str | None = None) -> list[dict[str, Any]]:
+async def invoices(
+    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, invoice_id: str | None = None
+) -> list[dict[str, Any]]:
     """Invoices with their lines and totals, newest first."""
-    found = await rows(sql.invoices(db, tenant_id=tenant_id, id=invoice_id))
+    found = await rows(sql.invoices(db, tenant_id=tenant_id, id=invoice_id, limit=part.limit, offset=part.offset))
     return [
         {**{k: v for k, v in row.items() if k != "document"}, **row["document"], "date": row["date"]} for row in found
     ]
@@ -44,14 +67,26 @@ def _state(row: Any) -> str:
     return "escalated" if row["escalated_at"] else "open"
 
 
-async def alerts(db: Connection, tenant_id: str | None = None) -> list[dict[str, Any]]:
+async def alerts(
+    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, waiting: bool = False
+) -> list[dict[str, Any]]:
     """Alerts with their state, newest first."""
-    found = await rows(sql.alerts(db, tenant_id=tenant_id))
+    found = await rows(sql.alerts(db, tenant_id=tenant_id, waiting=waiting, limit=part.limit, offset=part.offset))
     return [
         {**row["document"], **{k: v for k, v in row.items() if k != "document"}, "state": _state(row)} for row in found
     ]
 
 
-async def deliveries(db: Connection, limit: int = 200) -> list[dict[str, Any]]:
+async def deliveries(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
     """Notifications, newest first."""
-    return [dict(row) for row in await rows(sql.deliveries(db, limit=limit))]
+    return [dict(row) for row in await rows(sql.deliveries(db, limit=part.limit, offset=part.offset))]
+
+
+async def figures(db: Connection) -> dict[str, Any]:
+    """What there is in all."""
+    return dict(await sql.figures(db))
+
+
+async def invoiced(db: Connection, limit: int) -> list[tuple[str, Decimal]]:
+    """Whom most was invoiced to, and how much of it, net."""
+    return [(row["label"], row["value"]) for row in await rows(sql.invoiced(db, limit=limit))]
