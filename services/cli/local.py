@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from services.chassis.texts import one_line
 from services.cli.shared import HomeOption, ServiceArgument, console, known_service
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
@@ -45,7 +46,7 @@ def up(
 
 
 def _say(what: str) -> None:
-    console.print(f"{datetime.now(UTC):%H:%M:%S}Z {escape(what)}", highlight=False, soft_wrap=True)
+    console.print(f"{datetime.now(UTC):%H:%M:%S}Z {escape(one_line(what))}", highlight=False, soft_wrap=True)
 
 
 def _print_addresses(stack: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.chassis.texts import one_line
 from services.cli.shared import PostgresOption, console, show_table
 from services.local.play import play
 
@@ -46,7 +47,7 @@ def meters_verify(
             for one in outcome.differences:
                 where = f"{name} {one.meter} v{one.version} {one.dimensions} {one.starts:%Y-%m-%d %H:%M}Z"
                 told = f"{where}: stored {one.stored}; its events come to {one.recomputed}"
-                console.print(told, markup=False, highlight=False)
+                console.print(one_line(told), markup=False, highlight=False)
         return buckets, differences
 
     buckets, differences = play(compare())
@@ -70,7 +71,7 @@ def meters_rebuild(
     async def again() -> int:
         buckets = 0
         async for name, n in rebuilt(postgres_url, first.date(), after.date(), meter, tenant, as_version):
-            console.print(f"{name}: {n} buckets", highlight=False)
+            console.print(f"{one_line(name)}: {n} buckets", markup=False, highlight=False)
             buckets += n
         return buckets
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from services.chassis.texts import one_line
 from services.local.roles import SERVICES
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
@@ -45,7 +46,7 @@ def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None
 def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-    return "" if value is None else escape(str(value))
+    return "" if value is None else escape(one_line(value))
 
 
 def dsn_of(name: str, given: str) -> str:

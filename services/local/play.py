@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.markup import escape
 
+from services.chassis.texts import lines
 from services.local.home import HomeBusy
 from services.local.jars import JarsMissing
 
@@ -23,7 +24,7 @@ AWAY = (OSError, KafkaException, InvalidAuthorizationSpecificationError, Invalid
 
 def cannot_go_on(why: str) -> NoReturn:
     """End the command with a line that says why."""
-    Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {escape(why)}", highlight=False)
+    Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {escape(lines(why))}", highlight=False)
     raise typer.Exit(1)
 
 

@@ -1,12 +1,13 @@
 """Mail to the operator, through SMTP."""
 
-import unicodedata
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+
+from services.chassis.texts import one_line
 
 TIMEOUT_SECONDS = 20.0
 
@@ -16,15 +17,6 @@ class MailNotConfigured(RuntimeError):
 
 
 LINE_LENGTH_MAX = 500
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode categories that break or reorder a line: controls, formats such as bidi marks, separators."""
-
-
-def one_line(text: object) -> str:
-    """A value as it may stand in a mail: one line of what can be seen, whatever the value holds."""
-    seen = "".join(" " if unicodedata.category(sign) in UNSEEN else sign for sign in str(text))
-    return " ".join(seen.split())[:LINE_LENGTH_MAX]
-
 
 _WHY = {
     "delivery_failed": "The reseller could not be told of this alert; the service desk joins.",
@@ -50,8 +42,8 @@ def _body(event: dict[str, Any]) -> str:
         "At the firm": f"{person.get('name', '-')} {person.get('phone', '-')}",
         "Alert": data["alert_id"],
     }
-    lines = [f"{name + ':':<12}{one_line(value)}" for name, value in values.items()]
-    return "\n".join([one_line(_why(data)), "", *lines])
+    lines = [f"{name + ':':<12}{one_line(value, LINE_LENGTH_MAX)}" for name, value in values.items()]
+    return "\n".join([one_line(_why(data), LINE_LENGTH_MAX), "", *lines])
 
 
 class Mailer:
@@ -68,7 +60,7 @@ class Mailer:
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, self._operator
         mail["Subject"] = one_line(
-            f"[Vicino] alert escalated: {event['data']['tenant']['name']} - {event['data']['summary']}"
+            f"[Vicino] alert escalated: {event['data']['tenant']['name']} - {event['data']['summary']}", LINE_LENGTH_MAX
         )
         mail["Date"] = formatdate(usegmt=True)
         mail["Message-ID"] = f"<{message_id}@vicino>"

@@ -13,7 +13,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
 
-from services.gateway.adapters.mail import Mailer, one_line
+from services.chassis.texts import one_line
+from services.gateway.adapters.mail import Mailer
 from services.local.ports import free_port
 
 BREAKING = [
