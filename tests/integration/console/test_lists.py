@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from schemas.topics import BY_NAME
 from services.chassis.admin import remove_topics
@@ -81,7 +82,7 @@ async def test_each_list_of_the_api_comes_in_parts_that_are_all_of_it_once(conso
                 async with session.get(console.url + url) as answer:
                     assert answer.status == 200, await answer.text()
                     part = await answer.json()
-                    url = str(answer.links["next"]["url"].relative()) if "next" in answer.links else ""
+                    url = URL(str(answer.links["next"]["url"])).path_qs if "next" in answer.links else ""
                 seen += [repr(sorted(row.items(), key=str)) for row in part]
                 sizes.append(len(part))
             assert (name, sizes, len(set(seen))) == (name, [1000, 1000, MANY - 2000], MANY)
