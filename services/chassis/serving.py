@@ -40,9 +40,9 @@ def listen(settings: ServiceSettings, has_api: bool) -> list[socket.socket]:
 
     Nothing is accepted before the server starts.
     """
-    places = [("VICINO_INSIDE_HOST", settings.inside_host, settings.inside_port)]
+    places = [("VICINO_INSIDE_PORT", settings.inside_host, settings.inside_port)]
     if has_api:
-        places.append(("VICINO_HTTP_HOST", settings.http_host, settings.http_port))
+        places.append(("VICINO_HTTP_PORT", settings.http_host, settings.http_port))
     found: list[socket.socket] = []
     try:
         for name, host, port in places:
@@ -65,7 +65,7 @@ def _bound(name: str, host: str, port: int) -> socket.socket:
         made.bind((host, port))
     except OSError as error:
         made.close()
-        raise CannotListen(f"{name.removesuffix('_HOST')}: cannot listen at {host}:{port}: {error.strerror}") from None
+        raise CannotListen(f"{name}: cannot listen at {host}:{port}: {error.strerror}") from None
     return made
 
 

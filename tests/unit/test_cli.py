@@ -1,5 +1,6 @@
 """What a person at the command line may rely on: explained commands, plain refusals, and no secret in them."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from services import __version__
 from services.cli import app
 from services.local.ports import free_port
+from services.onboarding.adapters.http import signing_secrets
 
 ROOT = Path(__file__).parents[2]
 KEY = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMzI="
@@ -70,6 +72,26 @@ def test_a_server_that_is_away_is_told_in_a_line() -> None:
 def test_where_no_stack_was_started_there_is_no_dsn(tmp_path: Path) -> None:
     code, said = run("dsn", "billing", "--home", str(tmp_path))
     assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (1, True, [])
+
+
+def test_the_secrets_of_http_back_ends_follow_from_the_master_key_and_the_one_before_it(tmp_path: Path) -> None:
+    code, said = run("keys", "http-driver")
+    assert (code, said) == (0, signing_secrets(b64decode(KEY))[0])
+    old = b64encode(bytes(range(32))).decode()
+    code, said = run("keys", "http-driver", VICINO_MASTER_KEY_OLD=old)
+    assert (code, said.split()) == (0, [*signing_secrets(b64decode(KEY)), *signing_secrets(bytes(range(32)))])
+    code, said = run("keys", "http-driver", "--home", str(tmp_path), VICINO_MASTER_KEY=None)
+    assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (1, True, [])
+
+
+@pytest.mark.parametrize("command", [("list",), ("replay", "--id", "1")], ids=lambda command: command[0])
+def test_rejects_want_a_database_of_the_service_by_either_name(command: tuple[str, ...]) -> None:
+    arguments = ("rejects", command[0], "billing", *command[1:])
+    code, said = run(*arguments, VICINO_KAFKA_BOOTSTRAP="127.0.0.1:1")
+    assert (code, "VICINO_POSTGRES_URL or VICINO_BILLING_URL" in said) == (2, True)
+    url = f"postgresql://u:hunter2@127.0.0.1:{free_port()}/x"
+    code, said = run(*arguments, VICINO_KAFKA_BOOTSTRAP="127.0.0.1:1", VICINO_BILLING_URL=url)
+    assert (code, said.startswith("Vicino cannot go on:"), "hunter2" in said) == (1, True, False)
 
 
 def test_the_version_is_the_images() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pydantic import ValidationError
 
 from schemas.signals import HeartbeatReceived
 from services.chassis.engine.records import on, routes
@@ -109,6 +110,36 @@ async def test_a_service_that_still_waits_for_its_database_can_be_told_to_stop(t
             pass
         process.terminate()
         assert await process.wait() == 3
+
+
+@pytest.mark.parametrize("taken", ["VICINO_HTTP_PORT", "VICINO_INSIDE_PORT"])
+async def test_a_port_that_is_in_use_ends_the_start_with_its_name(taken: str) -> None:
+    neighbour = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    nowhere = f"127.0.0.1:{free_port()}"
+    told = {
+        "VICINO_POSTGRES_URL": f"postgresql://x:x@{nowhere}/x", "VICINO_KAFKA_BOOTSTRAP": nowhere,
+        "VICINO_HTTP_PORT": str(free_port()), "VICINO_INSIDE_PORT": str(free_port()),
+        "VICINO_OPERATOR_TOKEN": "operator-for-tests",
+        taken: str(neighbour.sockets[0].getsockname()[1]),
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.cli",
+        "serve",
+        "console",
+        env={**os.environ, **told},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with neighbour, asyncio.timeout(2 * STOP_SECONDS_MAX):
+        said, _ = await process.communicate()
+    assert process.returncode == 3
+    assert f"{taken}: cannot listen at 127.0.0.1:{told[taken]}" in said.decode()
+
+
+def test_the_two_ports_are_never_one() -> None:
+    with pytest.raises(ValidationError, match="VICINO_HTTP_PORT and VICINO_INSIDE_PORT must differ"):
+        ServiceSettings(postgres_url="postgresql://x", kafka_bootstrap="x", http_port=9464)
 
 
 DYING = """
