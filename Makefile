@@ -57,8 +57,8 @@ format: venv-dev ## put the code in order
 coverage: venv-dev ## what the tests reach
 	@$(RUN) $(BIN)/python -m pytest -m "not cluster and not campaign" --cov --cov-report=term
 
-faults: venv-dev ## kill, pause and cut for real; prints lost, doubled, wrong; writes benchmarks/results/faults.json
-	@$(RUN) $(BIN)/python -m tests.faults
+faults: venv-dev ## kill, pause and cut for real, each RUNS=5 times; prints lost, doubled, wrong; writes benchmarks/results/faults.json
+	@$(RUN) $(BIN)/python -m tests.faults $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only "$(ONLY)")
 
 bench: venv-dev ## every benchmark, with its ceiling in the same run
 	@$(RUN) $(BIN)/python -m benchmarks

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.breaking import REQUESTS
 from tests.faults.world import Case, Impossible, Servers
 from tests.support.skips import ROOT
 
@@ -15,6 +16,7 @@ LONG = {
     "a gzip batch that swells to 200 MiB", "50 % poison", "Kafka paused and resumed", "rolling restart under load",
     "group offsets set beyond the end", "PostgreSQL stopped and started", "kill -9 at engine.fetched",
     "kill -9 at relay.selected", "kill -9 at job.leased",
+    *(f"a closed transport at {request}" for request in REQUESTS if request not in {"Fetch", "JoinGroup", "Produce"}),
 }  # fmt: skip
 SEED = random.SystemRandom().randrange(1_000_000)
 

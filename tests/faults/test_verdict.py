@@ -45,3 +45,11 @@ async def test_the_verdict_sees(settled: World, planted: str) -> None:
         await db.execute(statement)
         assert getattr(await settled.effects(db), seen_as) > 0
         await planting.rollback()
+
+
+async def test_what_does_not_settle_says_where_it_stands(settled: World, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TimeoutError):
+        await settled.settle(0)
+    said = capsys.readouterr().out
+    for part in ("runs: ", '"status":"ready"', "ends: ", "consumer_offset: "):
+        assert part in said, said

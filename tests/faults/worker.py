@@ -12,6 +12,7 @@ from services.chassis.engine.records import on, routes
 from services.chassis.jobs import Job, JobKind, handle
 from services.chassis.service import Service, run
 from services.chassis.unit import Args, Rejected, Unit
+from tests.faults import breaking
 
 COUNT = "insert into {} (id) values ($1) on conflict (id) do update set n = {}.n + 1"
 REFUSE = "refuse me"
@@ -54,4 +55,5 @@ def build(settings: app.BillingSettings) -> Service:
 
 
 if __name__ == "__main__":
+    breaking.install()
     run(build(app.BillingSettings()))

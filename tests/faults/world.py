@@ -35,6 +35,7 @@ from services.local.postgres import Postgres
 from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
 from tests.faults import verdict
+from tests.faults.standing import Standing, above_zero, account
 from tests.faults.verdict import Count, Sent
 from tests.support.furnishing import furnish, meter_key, service_id, tenant_id
 from tests.support.running import read_topic
@@ -246,16 +247,25 @@ class World:
                 await producer.send(self.prefix + topic, key=key, value=value)
             await producer.flush()
 
-    async def settle(self) -> None:
-        """Wait until all that is in Kafka was taken, and nothing is left to do."""
-        async with asyncio.timeout(SETTLE_SECONDS):
-            while not await self._is_settled():
-                await asyncio.sleep(0.1)
+    async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until all that is in Kafka was taken, and nothing is left to do. Raises `TimeoutError`, and prints why."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await self._is_settled():
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            print(await account(self._about()), flush=True)
+            raise
+
+    def _about(self) -> Standing:
+        return Standing(
+            self.workers, self._get, self._ends, self.connected, self.on.home / f"logs/{self.prefix}worker.log"
+        )
 
     async def until_metric(self, name: str, label: str = "") -> None:
         """Wait until a worker's metric, of a label if said, is above zero."""
         async with asyncio.timeout(SETTLE_SECONDS):
-            while not any([_above_zero(await self._get(pid, "/metrics"), name, label) for pid in self._http]):
+            while not any([above_zero(await self._get(pid, "/metrics"), name, label) for pid in self._http]):
                 await asyncio.sleep(0.1)
 
     async def until_problem(self, worker: Child, text: str) -> str:
@@ -318,11 +328,6 @@ class World:
         """Stop the workers; the servers stay for the next case."""
         await asyncio.gather(*(worker.kill() if worker.running else worker.wait() for worker in self.workers))
         await as_superuser(self.on.postgres, f'drop database if exists "{self.database}" with (force)')
-
-
-def _above_zero(metrics: str, name: str, label: str) -> bool:
-    lines = [line for line in metrics.splitlines() if line.startswith(name) and label in line]
-    return any(float(line.rsplit(" ", 1)[1]) > 0 for line in lines)
 
 
 async def as_superuser(postgres: Postgres, statement: str, *args: Any) -> None:

@@ -1,0 +1,51 @@
+"""Where a case stands that does not settle: what a person would look at first."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from services.local.process import Child, tail
+
+TABLES = {
+    "consumer_offset": "select * from consumer_offset",
+    "outbox": "select seq, aggregatetype, type from outbox order by seq limit 20",
+    "job": "select kind, state, attempt, run_at, leased_until, last_error from job limit 20",
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How to ask."""
+
+    workers: Sequence[Child]
+    get: Callable[[int, str], Awaitable[str]]
+    ends: Callable[[], Awaitable[Any]]
+    connected: Callable[[], AbstractAsyncContextManager[Any]]
+    log: Path
+
+
+async def account(of: Standing) -> str:
+    """The workers and their readiness, offsets, outbox and jobs, and the end of the log."""
+    lines = ["not settled:"]
+    for worker in of.workers:
+        runs = "runs" if worker.running else "has ended"
+        lines.append(f"worker {worker.pid} {runs}: {await of.get(worker.pid, '/readyz')}")
+    try:
+        lines.append(f"ends: {await of.ends()}")
+        async with of.connected() as db:
+            for name, query in TABLES.items():
+                lines += [f"{name}: {dict(row)}" for row in await db.fetch(query)]
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError) as error:
+        lines.append(f"a server does not say more: {error!r}")
+    return "\n".join([*lines, tail(of.log)])
+
+
+def above_zero(metrics: str, name: str, label: str) -> bool:
+    """Whether a metric, of a label if said, is above zero on a metrics page."""
+    lines = [line for line in metrics.splitlines() if line.startswith(name) and label in line]
+    return any(float(line.rsplit(" ", 1)[1]) > 0 for line in lines)

@@ -1,0 +1,16 @@
+"""However connections to Kafka break, nothing is lost or doubled and no client is stuck.
+
+`make faults` does the same many times over.
+"""
+
+import pytest
+
+from tests.faults.on_connections import CASES
+from tests.faults.short import each, hold
+from tests.faults.world import Servers
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fault", each(CASES))
+async def test_nothing_is_lost_doubled_or_stuck(ill_treated: Servers, fault: str) -> None:
+    await hold(CASES, ill_treated, fault)
