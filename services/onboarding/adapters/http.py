@@ -21,6 +21,7 @@ from yarl import URL
 from schemas.catalogue import ProvisioningStep
 from schemas.scalars import plain
 from services.chassis.jobs import GiveUp
+from services.chassis.logs import logger
 from services.chassis.sealing import KeyRing, ring_of
 from services.onboarding import metrics
 from services.onboarding.adapters import Instance
@@ -29,6 +30,8 @@ from services.onboarding.domain.allowing import Allowed
 TIMEOUT_SECONDS = 10.0
 GONE = 404
 USER_AGENT = "Vicino"
+
+log = logger(__name__)
 
 
 class BackendRefused(RuntimeError):
@@ -130,7 +133,9 @@ class HttpDriver:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(item[4][0]) for item in found]
         if not self._allowed.permits(host, port, addresses):
-            raise BackendNotAllowed(f"{host}:{port} is not in VICINO_HTTP_DRIVER_ALLOW")
+            # What a job says of its error may reach a reseller: which host it is stays in the log.
+            log.warning("a back-end is not in VICINO_HTTP_DRIVER_ALLOW", host=host, port=port, addresses=addresses)
+            raise BackendNotAllowed("the back-end is not in VICINO_HTTP_DRIVER_ALLOW")
         return [
             ResolveResult(
                 hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,

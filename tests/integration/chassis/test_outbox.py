@@ -29,6 +29,7 @@ from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.wakeups import Wakeups
 from tests.integration.chassis.test_engine_smoke import MIGRATIONS, beat, heartbeat
+from tests.support.before import home_of_before, upgraded
 from tests.support.running import Running, read_topic, running, settings_for
 
 SUBJECTS = 7
@@ -157,3 +158,27 @@ async def test_a_reject_is_sent_again_whole_with_its_headers(database: str, boot
         assert both[0] == both[1]
         await at_work.publish(heartbeat(1))
         await at_work.settled()
+
+
+async def test_a_reject_that_an_earlier_version_was_about_to_send_again_is_a_reject_and_holds_up_no_fact(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    """A service may no longer write to what it reads: such a row in the outbox would stop all facts behind it."""
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    row = "('signals.v1', 0, 'log', $1, 'bad_data', '', $2, now())"
+    async with home_of_before("monitoring", settings) as db:
+        for offset, raw in enumerate((b"waits", b"left long ago")):
+            await db.execute(
+                f'insert into reject (topic, part, log_id, "offset", reason, detail, raw, replayed_at) values {row}',
+                offset,
+                raw,
+            )
+        for kind, topic, payload in (("replay", "signals.v1", b"waits"), ("vicino.x.v1", "alerts.v1", b"a fact")):
+            await db.execute(
+                "insert into outbox (id, aggregatetype, aggregateid, type, payload) values ($1, $2, '', $3, $4)",
+                uuid4(), topic, kind, payload,
+            )  # fmt: skip
+    async with upgraded("monitoring", settings) as db:
+        assert [row["payload"] for row in await db.fetch("select payload from outbox")] == [b"a fact"]
+        found = await db.fetch('select raw, replayed_at is null as waits from reject order by "offset"')
+        assert [tuple(row) for row in found] == [(b"waits", True), (b"left long ago", False)]
