@@ -139,7 +139,7 @@ values (:id, :kind, :key, :args, :run_at, :seq, :lane, :limit_name, :limit_place
     :correlation_id, :causation_id)
 on conflict (kind, key) do update
 set id = excluded.id, args = excluded.args, run_at = excluded.run_at, attempt = 0, state = 'waiting',
-    lease_token = null, leased_until = null, last_error = null, first_tried_at = null, failing_since = null,
+    lease_token = null, leased_until = null, last_error = null, first_tried_at = null, failing_since = null, delay_told = false,
     seq = excluded.seq, lane = excluded.lane, limit_name = excluded.limit_name,
     limit_places = excluded.limit_places, party = excluded.party,
     correlation_id = excluded.correlation_id, causation_id = excluded.causation_id;
@@ -227,7 +227,7 @@ update job
 set lease_token = gen_random_uuid(), attempt = attempt + 1, first_tried_at = coalesce(first_tried_at, :now),
     leased_until = clock_timestamp() + make_interval(secs => due.lease_seconds)
 from due where job.id = due.id
-returning job.id, job.kind, job.key, job.args, job.attempt, job.lease_token, job.limit_name, job.first_tried_at,
+returning job.id, job.kind, job.key, job.args, job.attempt, job.lease_token, job.limit_name, job.first_tried_at, job.delay_told,
     job.correlation_id, job.causation_id;
 
 -- name: remove_job(id, lease_token)$
@@ -239,6 +239,10 @@ delete from job where id = :id and lease_token = :lease_token returning id;
 update job set lease_token = null, leased_until = null, run_at = :run_at, last_error = :last_error,
     failing_since = coalesce(failing_since, :now)
 where id = :id and lease_token = :lease_token;
+
+-- name: note_delay_told(id, lease_token)$
+-- Those who wait for a job know that it fails; true if the lease is still ours and they did not know before.
+update job set delay_told = true where id = :id and lease_token = :lease_token and not delay_told returning true;
 
 -- name: release_job(id, lease_token)!
 -- Gives a job back untried: the process stops.
@@ -271,14 +275,14 @@ from job group by kind order by kind;
 
 -- name: list_jobs(state, limit)
 -- Jobs in a state, the oldest first.
-select id, kind, key, args, run_at, attempt, state, last_error, created_at
-from job
+select id, kind, key, limit_name, failing_since, run_at, attempt, last_error from job
 where state = :state or (:state = 'failing' and state = 'waiting' and failing_since is not null)
 order by created_at limit :limit;
 
 -- name: retry_failed(ids)
 -- Failed jobs get all their attempts again; returns those that had failed.
-update job set state = 'waiting', attempt = 0, last_error = null, first_tried_at = null, failing_since = null
+update job set state = 'waiting', attempt = 0, last_error = null, first_tried_at = null, failing_since = null,
+    delay_told = false
 where state = 'failed' and id = any(:ids::uuid[])
 returning id;
 

@@ -96,11 +96,15 @@ def _again(row: asyncpg.Record) -> Message:
     return fact.topic, fact.key, fact.payload, fact.headers
 
 
+JOB_COLUMNS = ("id", "kind", "key", "limit_name", "failing_since", "run_at", "attempt", "last_error")
+"""What is shown of a job: what it is about, whom it calls, since when it fails, when it is tried next, and why."""
+
+
 async def jobs_in(url: str, service: str, state: str, limit: int) -> list[tuple[Any, ...]]:
     """Jobs in a state, the oldest first."""
     async with _opened(url, service) as db:
         found = await store.list_jobs(db, state, limit)
-    return [tuple(row[field] for field in ("id", "kind", "key", "run_at", "attempt", "last_error")) for row in found]
+    return [tuple(row[field] for field in JOB_COLUMNS) for row in found]
 
 
 async def retry(url: str, service: str, ids: list[UUID]) -> int:

@@ -28,7 +28,7 @@ from services.chassis.engine.records import Routes
 from services.chassis.engine.returning import Returning
 from services.chassis.engine.slices import SliceRoute
 from services.chassis.health import AsgiApp
-from services.chassis.jobs import JobHandler, Lane, Worker
+from services.chassis.jobs import JobHandler, Lane
 from services.chassis.migrate import migrated_pool
 from services.chassis.outbox import Relay
 from services.chassis.producer import Producer
@@ -36,6 +36,7 @@ from services.chassis.serving import START_FAILED, CannotListen, Ports, Server, 
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Cause, Unit, transaction
 from services.chassis.wakeups import Wakeups
+from services.chassis.worker import Worker
 
 GRACEFUL_SECONDS = 6.0
 """For slices and jobs in work at a stop, side by side."""

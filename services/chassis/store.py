@@ -223,6 +223,11 @@ async def retry_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime,
     await _sql.retry_job(db, id=job_id, lease_token=token, run_at=run_at, last_error=error, now=now)
 
 
+async def note_delay_told(db: Connection, job_id: UUID, token: UUID) -> bool:
+    """Note that those who wait for a job know that it fails; False when the lease is no longer ours, or they knew."""
+    return await _sql.note_delay_told(db, id=job_id, lease_token=token) is not None
+
+
 async def postpone_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime) -> None:
     """Give a job back untried until `run_at`."""
     await _sql.postpone_job(db, id=job_id, lease_token=token, run_at=run_at)

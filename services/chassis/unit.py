@@ -140,6 +140,8 @@ class Unit:
         self._cause = cause
         self._parcel = parcel or Parcel()
         self._count = 0
+        self.attempts = 1
+        """How often the job that this is the end of was tried; 1 where it is none."""
 
     def publish(
         self, payload: PayloadT, *, subject: str, time: datetime | None = None,

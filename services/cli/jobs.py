@@ -22,9 +22,9 @@ def jobs_list(
     limit: Annotated[int, typer.Option(help="At most so many, oldest first.")] = 50,
 ) -> None:
     """Jobs that have failed, that fail, or that wait; with the last error."""
-    from services.chassis.rejects import jobs_in
+    from services.chassis.rejects import JOB_COLUMNS, jobs_in
 
-    columns = ("id", "kind", "key", "run at", "attempt", "last error")
+    columns = [column.replace("_", " ").replace("limit name", "calls") for column in JOB_COLUMNS]
     show_table(columns, play(jobs_in(postgres_url, known_service(name), state, limit)))
 
 

@@ -32,12 +32,13 @@ console = Console()
 
 
 TABLE_WIDTH = 160
+UUID_WIDTH = 36
 """Of what is listed: a narrower terminal breaks its lines, and cuts none."""
 
 
 def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """A table that is cut nowhere: an id that is shown is copied into the next command."""
-    table = Table(*(Column(name, overflow="fold") for name in columns))
+    table = Table(*(Column(name, overflow="fold", min_width=UUID_WIDTH if name == "id" else None) for name in columns))
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     Console(width=max(console.width, TABLE_WIDTH)).print(table)
