@@ -88,6 +88,26 @@ class OrderPartiallyCompleted(Payload, type="vicino.order.partially_completed.v1
     items: tuple[ItemOutcome, ...]
 
 
+class OrderDelayed(Payload, type="vicino.order.delayed.v1", topic=TENANTS):
+    """An order waits for a back-end that refuses or does not answer. It is asked again until it does, or until `gives_up_at`.
+
+    Told once for each item, when it has been tried for a minute in vain; the order's next fact ends the wait.
+    """
+
+    order_id: Uuid
+    reference: ShortText
+    reseller_id: Key
+    item: int = Field(ge=0)
+    service_id: Uuid
+    waits_for: tuple[Key, ...]
+    """The drivers of the back-ends that are asked."""
+    since: Instant
+    """When it was first tried."""
+    gives_up_at: Instant
+    explanation: Text
+    """What the last attempt came to."""
+
+
 class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
     """An order could not be carried out; what had been made for it was taken back."""
 
@@ -150,7 +170,7 @@ class ServiceChanged(Payload, type="vicino.service.changed.v1", topic=TENANTS):
 
 
 class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TENANTS):
-    """A service instance could not be made: the attempts are used up and what was made is taken back."""
+    """A service instance could not be made: its back-end refused, or was tried for too long, and what was made is taken back."""
 
     service_id: Uuid
     order_id: Uuid

@@ -32,8 +32,9 @@ console = Console()
 
 
 TABLE_WIDTH = 160
-UUID_WIDTH = 36
 """Of what is listed: a narrower terminal breaks its lines, and cuts none."""
+
+UUID_WIDTH = 36
 
 
 def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -30,7 +30,7 @@ LIMIT_MAX = 1_000
 OFFSET_MAX = 100_000
 PAGE = 100
 WAITING_SHOWN = 50
-WAITING_ORDERS = ("held", "acknowledged", "failed")
+WAITING_ORDERS = ("held", "delayed", "acknowledged", "failed")
 PLOTTED = 30
 
 Listing = Callable[[Connection, store.Part], Awaitable[list[dict[str, Any]]]]

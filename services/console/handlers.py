@@ -7,10 +7,12 @@ from schemas.billing import InvoiceIssued
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event
+from schemas.scalars import rfc3339
 from schemas.tenants import (
     AssignmentNeeded,
     OrderAcknowledged,
     OrderCompleted,
+    OrderDelayed,
     OrderFailed,
     OrderHeld,
     OrderPartiallyCompleted,
@@ -54,7 +56,8 @@ async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     await sql.tenant_active(unit.db, id=event.subject)
 
 
-_RANKS = {"acknowledged": 2, "held": 2, "completed": 3, "partial": 3, "failed": 3}
+DELAYED = "back_end_unavailable"
+_RANKS = {"acknowledged": 2, "held": 2, "delayed": 2, "completed": 3, "partial": 3, "failed": 3}
 
 
 async def _order(event: Event[Any], unit: Unit, state: str, **more: Any) -> None:
@@ -73,6 +76,13 @@ async def order_acknowledged(event: Event[OrderAcknowledged], unit: Unit) -> Non
 async def order_held(event: Event[OrderHeld], unit: Unit) -> None:
     """An order waits for a person."""
     await _order(event, unit, "held", reason=event.data.reason, explanation=event.data.explanation)
+
+
+async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
+    """An order waits for a back-end."""
+    data = event.data
+    said = f"waits for the back-end ({', '.join(data.waits_for)}) since {rfc3339(data.since)}: {data.explanation}"
+    await _order(event, unit, "delayed", reason=DELAYED, explanation=said)
 
 
 async def order_completed(event: Event[OrderCompleted], unit: Unit) -> None:
@@ -99,11 +109,13 @@ async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
 async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
     """A service lives."""
     await _service(event, unit)
+    await sql.order_goes_on(unit.db, id=event.data.order_id)
 
 
 async def service_changed(event: Event[ServiceChanged], unit: Unit) -> None:
     """A service has other quantities."""
     await _service(event, unit)
+    await sql.order_goes_on(unit.db, id=event.data.order_id)
 
 
 async def _service(event: Event[Any], unit: Unit) -> None:
@@ -199,6 +211,7 @@ ROUTES = routes(
     on(TenantActivated, tenant_activated),
     on(OrderAcknowledged, order_acknowledged),
     on(OrderHeld, order_held),
+    on(OrderDelayed, order_delayed),
     on(OrderCompleted, order_completed),
     on(OrderPartiallyCompleted, order_partially_completed),
     on(OrderFailed, order_failed),

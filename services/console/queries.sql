@@ -31,6 +31,10 @@ set state = excluded.state, rank = excluded.rank, reference = excluded.reference
     reason = excluded.reason, explanation = excluded.explanation
 where service_order.rank <= excluded.rank;
 
+-- name: order_goes_on(id)!
+-- What an order waited for is there: the wait is over.
+update service_order set state = 'in_progress', reason = null, explanation = null where id = :id and state = 'delayed';
+
 -- name: put_service(id, tenant_id, sku, state, quantities, effective_at, explanation)!
 -- A service instance.
 insert into service (id, tenant_id, sku, state, quantities, effective_at, explanation)
@@ -120,7 +124,7 @@ order by document ->> 'opened_at' desc, alert.id limit :limit offset :offset;
 -- What there is in all: tenants served and waiting, orders and alerts that wait, what was invoiced.
 select (select count(*) from tenant where state = 'active') as tenants_active,
        (select count(*) from tenant where state = 'waiting') as tenants_waiting,
-       (select count(*) from service_order where state in ('held', 'acknowledged', 'failed')) as orders_waiting,
+       (select count(*) from service_order where state in ('held', 'delayed', 'acknowledged', 'failed')) as orders_waiting,
        (select count(*) from alert where document is not null and resolved_at is null and acknowledged_at is null) as alerts_waiting,
        (select count(*) from invoice) as invoices,
        (select coalesce(sum((document -> 'totals' ->> 'imponibile')::numeric), 0) from invoice) as invoiced_total;

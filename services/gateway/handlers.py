@@ -9,6 +9,7 @@ from schemas.deliveries import Channel
 from schemas.envelope import Event
 from schemas.identity import event_name, joined
 from schemas.tenants import (
+    OrderDelayed,
     OrderFailed,
     OrderPartiallyCompleted,
     ServiceActivated,
@@ -40,6 +41,11 @@ async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
 
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     """The reseller hears that its tenant is served."""
+    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
+async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
+    """The reseller hears that an order waits for a back-end."""
     await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
@@ -104,6 +110,7 @@ ROUTES = routes(
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(TenantActivated, tenant_activated),
+    on(OrderDelayed, order_delayed),
     on(OrderPartiallyCompleted, order_partially_completed),
     on(OrderFailed, order_failed),
     on(AlertOpened, alert_opened),

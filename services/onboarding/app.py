@@ -1,7 +1,9 @@
 """Onboarding, put together."""
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
@@ -24,6 +26,8 @@ class OnboardingSettings(ServiceSettings):
 
     provisioning_url: SecretStr
     """DSN of the server for tenants' databases: a role with CREATEDB and CREATEROLE."""
+    give_up_after_hours: dict[str, Annotated[float, Field(gt=0, le=24 * 365)]] = Field(default_factory=dict)
+    """How long the back-ends of a driver are tried before an order fails, by driver, as `{"http": 72}`; 24 unless said."""
     quota_firms_per_day: int = Field(default=100, ge=0)
     """New firms that one reseller may bring in within 24 hours; what goes beyond waits for the operator."""
     quota_services_per_day: int = Field(default=500, ge=0)
@@ -55,7 +59,13 @@ def drivers_there_are(postgres: Driver, http: Driver) -> dict[str, Driver]:
 def build(settings: OnboardingSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     postgres = PostgresDriver(settings.provisioning_url.get_secret_value(), settings.keys())
-    drivers = Drivers(drivers_there_are(postgres, HttpDriver(settings.keys(), settings.allowed())))
+    patience = {driver: timedelta(hours=hours) for driver, hours in settings.give_up_after_hours.items()}
+    found = drivers_there_are(postgres, HttpDriver(settings.keys(), settings.allowed()))
+    if unknown := patience.keys() - found.keys():
+        raise SettingsWrong(
+            f"VICINO_GIVE_UP_AFTER_HOURS names drivers that there are not: {', '.join(sorted(unknown))}"
+        )
+    drivers = Drivers(found, patience)
     remember = partial(remember_logins, driver=postgres)
     return Service(
         "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()), background=(remember,)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 import asyncpg
 
@@ -10,6 +11,7 @@ from schemas.catalogue import Place, Plan, ProvisioningStep
 from schemas.orders import ItemAction
 from schemas.tenants import (
     AssignmentNeeded,
+    OrderDelayed,
     OrderState,
     ProvisioningFailed,
     ServiceActivated,
@@ -17,7 +19,16 @@ from schemas.tenants import (
     TenantAssigned,
 )
 from services.chassis.backoff import Backoff
-from services.chassis.jobs import ArgsT, Job, JobHandler, JobKind, RetryLater, handle
+from services.chassis.jobs import (
+    GIVE_UP_AFTER,
+    OUTSIDE_CALL,
+    Delay,
+    Job,
+    JobHandler,
+    JobKind,
+    RetryLater,
+    handle,
+)
 from services.chassis.unit import Args, Unit
 from services.onboarding import metrics, store
 from services.onboarding.adapters import Drivers, Instance, limit_of
@@ -29,7 +40,6 @@ from services.onboarding.store import from_json, sql, to_json
 from services.onboarding.usecases.end_order import activate_tenant, refuse_order, settle
 from services.onboarding.usecases.hold_over_quota import firm_fault, hold, hold_over_quota
 
-PROVISION_ATTEMPTS = 5
 CALLS_AT_ONCE = 32
 """Of one kind, to all back-ends; each back-end has a limit of its own."""
 
@@ -55,6 +65,11 @@ class Step(Args):
     service_id: str
     step: int
 
+    @property
+    def about(self) -> str:
+        """What a person reads in the list of jobs."""
+        return f"service {self.service_id} step {self.step}"
+
 
 class ChangeService(Args):
     """One `change` item of an order."""
@@ -63,14 +78,24 @@ class ChangeService(Args):
     n: int
     service_id: str
 
+    @property
+    def about(self) -> str:
+        """What a person reads in the list of jobs."""
+        return f"order {self.order_id} item {self.n}"
+
 
 class UndoStep(Step):
     """Take back a step that was made, because of `why`; `failed` is the driver that gave up."""
 
     failed: str
     why: str
+    attempts: int = 5
+    """After how many it gave up; 5 in rows that were written before this was kept."""
     found: bool = False
     """That what the step made is there was seen, before it is taken back."""
+
+
+CallT = TypeVar("CallT", Step, ChangeService, UndoStep)
 
 
 class Missing(RuntimeError):
@@ -97,18 +122,17 @@ class TenantAssignedBy(StrEnum):
 assign_reseller = JobKind("assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 plan_order = JobKind("plan_order", PlanOrder, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 provision_step = JobKind(
-    "provision_step", Step, attempts=PROVISION_ATTEMPTS, backoff=Backoff(1, max_seconds=60), concurrency=CALLS_AT_ONCE
+    "provision_step", Step, attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE
 )
 change_service = JobKind(
     "change_service",
     ChangeService,
-    attempts=PROVISION_ATTEMPTS,
-    backoff=Backoff(1, max_seconds=60),
+    attempts=None,
+    give_up_after=GIVE_UP_AFTER,
+    backoff=OUTSIDE_CALL,
     concurrency=CALLS_AT_ONCE,
 )
-undo_step = JobKind(
-    "undo_step", UndoStep, attempts=None, backoff=Backoff(1, max_seconds=300), concurrency=CALLS_AT_ONCE
-)
+undo_step = JobKind("undo_step", UndoStep, attempts=None, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE)
 
 
 # -- assignment --------------------------------------------------------------------------------------------------------
@@ -238,11 +262,11 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
 
 
 def _call(
-    kind: JobKind[ArgsT], args: ArgsT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep,
+    kind: JobKind[CallT], args: CallT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep,
     lane: str | None = None,
 ) -> None:  # fmt: skip
     """Ask for a job that calls the back-ends of `steps`, whose places are shared fairly over resellers."""
-    unit.enqueue(kind, args, lane=lane, limit=limit_of(*steps), party=reseller_id or "")
+    unit.enqueue(kind, args, key=args.about, lane=lane, limit=limit_of(*steps), party=reseller_id or "")
 
 
 def _instance(service: asyncpg.Record, now: dict[str, Decimal] | None = None) -> Instance:
@@ -255,6 +279,7 @@ async def run_provision_step(job: Job[Step], drivers: Drivers) -> None:
         service = await sql.service(db, id=job.args.service_id)
     plan = Plan.model_validate(service["plan"])
     step = plan.provisioning[job.args.step]
+    job.give_up_after = drivers.give_up_after(step)
     await drivers.of(step).provision(_instance(service), step, job.idempotency_key)
     async with job.finish() as unit:
         done = job.args.step + 1
@@ -281,12 +306,41 @@ async def _activate(service: asyncpg.Record, steps_done: int, unit: Unit) -> Non
     await settle(order["id"], item["n"], ItemState.DONE, None, unit)
 
 
+async def provisioning_delayed(args: Step, unit: Unit, delay: Delay) -> None:
+    """A back-end has failed for a while: the order waits for it, and its reseller is told."""
+    service = await sql.lock_service(unit.db, id=args.service_id)
+    step = Plan.model_validate(service["plan"]).provisioning[args.step]
+    n = await sql.item_of_service(unit.db, order_id=service["order_id"], service_id=service["id"])
+    await _tell_delay(service["order_id"], n, service["id"], (step.driver,), unit, delay)
+
+
+async def change_delayed(args: ChangeService, unit: Unit, delay: Delay) -> None:
+    """The same for a change: its steps are changed in one go, so that all their drivers are named."""
+    service = await sql.lock_service(unit.db, id=args.service_id)
+    drivers = tuple(dict.fromkeys(step.driver for step in Plan.model_validate(service["plan"]).provisioning))
+    await _tell_delay(args.order_id, args.n, args.service_id, drivers, unit, delay)
+
+
+async def _tell_delay(
+    order_id: str, n: int, service_id: str, drivers: tuple[str, ...], unit: Unit, delay: Delay
+) -> None:
+    order = await sql.lock_order(unit.db, id=order_id)
+    unit.publish(
+        OrderDelayed(
+            order_id=order_id, reference=order["reference"], reseller_id=order["reseller_id"], item=n,
+            service_id=service_id, waits_for=drivers, since=delay.since,
+            gives_up_at=delay.gives_up_at or delay.since + GIVE_UP_AFTER, explanation=delay.why,
+        ),
+        subject=order["tenant_id"],
+    )  # fmt: skip
+
+
 async def provisioning_gave_up(args: Step, unit: Unit, why: str) -> None:
-    """The attempts are used up: take back every step, the doubtful one first, in reverse order."""
+    """The time is used up, or the back-end refused for good: take back every step, the doubtful one first, in reverse order."""
     service = await sql.lock_service(unit.db, id=args.service_id)
     step = Plan.model_validate(service["plan"]).provisioning[args.step]
     await sql.set_service(unit.db, id=service["id"], state="undoing", steps_done=args.step)
-    undo = UndoStep(service_id=args.service_id, step=args.step, failed=step.driver, why=why)
+    undo = UndoStep(service_id=args.service_id, step=args.step, failed=step.driver, why=why, attempts=unit.attempts)
     _call(undo_step, undo, service["reseller_id"], unit, step)
 
 
@@ -317,7 +371,7 @@ async def _fail_service(service: asyncpg.Record, args: UndoStep, unit: Unit) -> 
     unit.publish(
         ProvisioningFailed(
             service_id=service["id"], order_id=service["order_id"], sku=service["sku"], step=args.failed,
-            attempts=PROVISION_ATTEMPTS, explanation=args.why,
+            attempts=args.attempts, explanation=args.why,
         ),
         subject=service["tenant_id"],
     )  # fmt: skip
@@ -332,6 +386,7 @@ async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
         item = next(i for i in await store.items(db, job.args.order_id) if i["n"] == job.args.n)
     plan = Plan.model_validate(service["plan"])
     after = quantities(plan, from_json(item["quantities"]), from_json(service["quantities"]))
+    job.give_up_after = max(drivers.give_up_after(step) for step in plan.provisioning)
     for n, step in enumerate(plan.provisioning):
         await drivers.of(step).change(_instance(service, after), step, f"{job.idempotency_key}-{n}")
     async with job.finish() as unit:
@@ -349,7 +404,7 @@ async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
 
 
 async def change_gave_up(args: ChangeService, unit: Unit, why: str) -> None:
-    """The attempts are used up: the service keeps what it had, the item fails."""
+    """The time is used up, or a back-end refused for good: the service keeps what it had, the item fails."""
     await settle(args.order_id, args.n, ItemState.FAILED, f"change_failed: {why}", unit)
 
 
@@ -358,7 +413,17 @@ def jobs(drivers: Drivers, quota: Quota) -> tuple[JobHandler, ...]:
     return (
         handle(assign_reseller, partial(run_assign_reseller, quota=quota)),
         handle(plan_order, partial(run_plan_order, quota=quota)),
-        handle(provision_step, partial(run_provision_step, drivers=drivers), exhausted=provisioning_gave_up),
+        handle(
+            provision_step,
+            partial(run_provision_step, drivers=drivers),
+            exhausted=provisioning_gave_up,
+            delayed=provisioning_delayed,
+        ),
         handle(undo_step, partial(run_undo_step, drivers=drivers)),
-        handle(change_service, partial(run_change_service, drivers=drivers), exhausted=change_gave_up),
+        handle(
+            change_service,
+            partial(run_change_service, drivers=drivers),
+            exhausted=change_gave_up,
+            delayed=change_delayed,
+        ),
     )

@@ -123,6 +123,10 @@ where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by acce
 -- The items of an order.
 select n, action, sku, service_id, quantities, state, fault from order_item where order_id = :order_id order by n;
 
+-- name: item_of_service(order_id, service_id)$
+-- Which item of an order makes a service instance.
+select n from order_item where order_id = :order_id and service_id = :service_id and action = 'add';
+
 -- name: ordered_skus(tenant_id)
 -- What a tenant has ordered and is not refused: what its reseller must be certified for.
 select distinct sku from order_item join service_order on service_order.id = order_id

@@ -53,6 +53,7 @@ CREATE TABLE job (
     party text DEFAULT ''::text NOT NULL,
     first_tried_at timestamp with time zone,
     failing_since timestamp with time zone,
+    delay_told boolean DEFAULT false NOT NULL,
     CONSTRAINT job_attempt_check CHECK ((attempt >= 0)),
     CONSTRAINT job_check CHECK (((lease_token IS NULL) = (leased_until IS NULL))),
     CONSTRAINT job_check1 CHECK (((limit_name = ''::text) = (limit_places IS NULL))),

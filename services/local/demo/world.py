@@ -120,10 +120,12 @@ class Receivers:
 
 @dataclass
 class Backend:
-    """An application that keeps services by id: what the plain HTTP hook talks to. It can refuse a tenant for good."""
+    """An application that keeps services by id: what the plain HTTP hook talks to. It can refuse a tenant, or fail."""
 
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused_tenants: set[str] = field(default_factory=set)
+    broken_for: dict[str, int] = field(default_factory=dict)
+    """With which status a tenant is answered for the time being."""
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     url: str = ""
     secret: str = ""
@@ -157,7 +159,9 @@ class Backend:
         body = await request.json()
         self.calls[body["tenant_id"]] += 1
         if body["tenant_id"] in self.refused_tenants:
-            return web.Response(status=503)
+            return web.Response(status=422)
+        if body["tenant_id"] in self.broken_for:
+            return web.Response(status=self.broken_for[body["tenant_id"]])
         self.services[request.match_info["id"]] = body
         return web.Response(status=204)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from schemas.catalogue import ProvisioningStep
-from services.chassis.jobs import GiveUp
+from services.chassis.jobs import GIVE_UP_AFTER, GiveUp
 from services.chassis.rows import Limit
 
 BACKEND_CALLS_AT_ONCE = 4
@@ -61,8 +62,12 @@ class Driver(Protocol):
 class Drivers:
     """The drivers there are, by name."""
 
-    def __init__(self, drivers: Mapping[str, Driver]) -> None:
-        self._drivers = drivers
+    def __init__(self, drivers: Mapping[str, Driver], give_up_after: Mapping[str, timedelta] | None = None) -> None:
+        self._drivers, self._give_up_after = drivers, give_up_after or {}
+
+    def give_up_after(self, step: ProvisioningStep) -> timedelta:
+        """How long the back-end of a step is tried, from the first attempt."""
+        return self._give_up_after.get(step.driver, GIVE_UP_AFTER)
 
     def of(self, step: ProvisioningStep) -> Driver:
         """The driver of a step. Raises `GiveUp` for a plan that names none of ours."""

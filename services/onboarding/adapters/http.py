@@ -29,6 +29,9 @@ from services.onboarding.domain.allowing import Allowed
 
 TIMEOUT_SECONDS = 10.0
 GONE = 404
+FINAL = (400, 405, 410, 413, 414, 415, 422, 501)
+"""The same request would get the same answer. What is to be taken back is asked for again all the same."""
+
 USER_AGENT = "Vicino"
 
 log = logger(__name__)
@@ -62,7 +65,7 @@ class _Pinned(AbstractResolver):
 
 
 class HttpDriver:
-    """Any application that can keep services by id. 2xx is done; everything else is tried again."""
+    """Any application that can keep services by id. 2xx is done; a final refusal is final; everything else is tried again."""
 
     def __init__(self, keys: KeyRing | bytes, allowed: Allowed) -> None:
         self._signers = [Webhook(secret) for secret in signing_secrets(keys)]
@@ -102,6 +105,8 @@ class HttpDriver:
         with metrics.DRIVER_SECONDS.labels("http", method).time():
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 status = await self._send(method, url, text, key)
+        if status in FINAL and method != "DELETE":
+            raise GiveUp(f"{method} answered {status}")
         if not (200 <= status < 300 or status == also_good):
             raise BackendRefused(f"{method} answered {status}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,8 @@ import pytest
 from schemas.envelope import Event
 from schemas.tenants import (
     AssignmentNeeded,
+    OrderCompleted,
+    OrderDelayed,
     OrderHeld,
     ServiceActivated,
     TenantActivated,
@@ -100,6 +103,27 @@ async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(cons
             async with session.get(console.url + path) as answer:
                 page = await answer.text()
                 assert (answer.status, "<script>" in page) == (200, False)
+
+
+async def test_an_order_that_waits_for_a_back_end_shows_it_until_it_goes_on(console: Running) -> None:
+    delayed = OrderDelayed(
+        order_id=B, reference="ORD-B", reseller_id="VAR-TO-01", item=0, service_id=B, waits_for=("http",), since=NOW,
+        gives_up_at=NOW, explanation="BackendRefused: PUT answered 503",
+    )  # fmt: skip
+    active = ServiceActivated(
+        service_id=B, order_id=B, item=0, sku="MAIL-STD", quantities={"base": Decimal(1)}, effective_at=NOW
+    )
+    done = OrderCompleted(order_id=B, reference="ORD-B", accepted_at=NOW)
+    states = []
+    for n, said in enumerate((delayed, active, done)):
+        await console.publish(Event(f"late-{n}", "/test", said.wire_type, B, NOW, said))
+        await console.settled()
+        (order,) = await console.sql("select state, explanation from service_order where id = $1", B)
+        states.append(order["state"])
+        if said is delayed:
+            assert "http" in order["explanation"]
+            assert "503" in order["explanation"]
+    assert states == ["delayed", "in_progress", "completed"]
 
 
 async def test_what_there_is_not_is_told_as_a_problem_and_a_cookie_of_nonsense_opens_nothing(console: Running) -> None:

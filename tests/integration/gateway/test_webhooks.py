@@ -12,7 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, Visit
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.signals import Severity
-from schemas.tenants import OrderFailed
+from schemas.tenants import OrderDelayed, OrderFailed
 from services.gateway.adapters import webhook
 from services.local.ports import free_port
 from tests.integration.gateway.receivers import (
@@ -90,6 +90,20 @@ async def test_an_alert_reaches_its_reseller_signed_with_the_people_to_call(serv
     }  # fmt: skip
     succeeded = [fact.data for fact in await served.gateway.published(DeliverySucceeded)]
     assert [(fact.attempts, fact.recipient) for fact in succeeded if fact.alert_id == opened.alert_id] == [(1, "VAR-A")]
+
+
+async def test_a_reseller_hears_that_an_order_waits_for_a_back_end(served: World) -> None:
+    async with receiving(answering("204 No Content")) as receiver:
+        await point(served, "VAR-A", receiver)
+        delayed = OrderDelayed(
+            order_id=str(uuid4()), reference="ORD-1", reseller_id="VAR-A", item=0, service_id=str(uuid4()),
+            waits_for=("http",), since=NOW, gives_up_at=NOW + timedelta(hours=24), explanation="PUT answered 503",
+        )  # fmt: skip
+        await served.tell(tenant_of("A"), delayed)
+        await served.gateway.settled()
+        events = [item.verified(served.secrets["VAR-A"])[0] for item in receiver.told]
+    (told,) = [event for event in events if event["type"] == "vicino.order.delayed.v1"]
+    assert (told["data"]["reference"], told["data"]["waits_for"]) == ("ORD-1", ["http"])
 
 
 async def test_a_reseller_does_not_hear_how_the_others_stood(served: World) -> None:
