@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from schemas.topics import BY_NAME
@@ -19,6 +20,10 @@ from tests.support.databases import fresh_database
 from tests.support.servers import Addresses, started
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+# A busy machine is slow, not wrong: an example has no deadline, its test has (pyproject.toml, `timeout`).
+hypothesis.settings.register_profile("vicino", deadline=None)
+hypothesis.settings.load_profile("vicino")
 
 pytest_plugins = ["tests.support.skips"]
 

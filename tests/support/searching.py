@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -71,9 +72,11 @@ async def topics(bootstrap: str, prefix: str) -> dict[str, bytes]:
 
 def files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Every file below a folder but Kafka's tables of positions; what vanishes meanwhile was none to keep."""
-    for path in folder.rglob("*"):
-        try:
-            if path.suffix not in POSITIONS and path.is_file() and not path.is_symlink():
-                yield str(path.relative_to(folder)), path.read_bytes()
-        except FileNotFoundError:
-            continue
+    # Servers at work remove folders and files: `os.walk` passes over what is gone, `rglob` raises.
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            try:
+                if path.suffix not in POSITIONS and path.is_file() and not path.is_symlink():
+                    yield str(path.relative_to(folder)), path.read_bytes()
+            except FileNotFoundError:
+                continue

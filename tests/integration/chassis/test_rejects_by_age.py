@@ -39,7 +39,8 @@ async def test_rejects_go_when_their_time_is_over_sent_again_or_not(
     for n, days in enumerate((0, 34, 36, 36, 36, 37, 400)):
         await kept.execute(
             'insert into reject (topic, part, log_id, "offset", reason, detail, first_seen, replayed_at)'
-            " values ('t', 0, 'l', $1, 'x', 'x', now() - make_interval(days => $2), case when $1 % 2 = 0 then now() end)",
+            " values ('t', 0, 'l', $1::bigint, 'x', 'x', now() - make_interval(days => $2),"
+            " case when $1::bigint % 2 = 0 then now() end)",
             n, days,
         )  # fmt: skip
     await rejects.measure(kept, DAYS)
