@@ -54,6 +54,11 @@ for _reason in ("all", "address"):
     CONNECTIONS_REFUSED.labels(_reason)
 for _reason in ("silent", "arrival", "unread"):
     CONNECTIONS_ENDED.labels(_reason)
+NAME_LOOKUPS = Counter(
+    "vicino_name_lookups_total", "Look-ups of hosts outside: found, unknown, slow, or remembered as failed", ["outcome"]
+)
+for _outcome in ("found", "unknown", "slow", "remembered"):
+    NAME_LOOKUPS.labels(_outcome)
 CLIENTS_REPLACED = Counter(
     "vicino_kafka_clients_replaced_total",
     "Kafka clients replaced because a task of theirs had ended or stood still",

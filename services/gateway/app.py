@@ -4,6 +4,7 @@ from pathlib import Path
 
 from services.chassis.health import AsgiApp
 from services.chassis.logs import logger
+from services.chassis.names import Names
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
 from services.gateway.adapters.mail import Mailer
@@ -33,6 +34,8 @@ class GatewaySettings(ServiceSettings):
     operator_email: str | None = None
     webhook_allow_private: bool = False
     """Webhooks to private addresses and by plain http: only where everything runs on one machine."""
+    nameservers: str = ""
+    """Name servers for the hosts of webhooks, with commas between, each with or without a port; empty: those of the system."""
     requests_per_second: float = 200.0
     """How fast one key may knock, in the long run."""
     requests_burst: float = 400.0
@@ -47,7 +50,8 @@ def build(settings: GatewaySettings) -> Service:
     if settings.webhook_allow_private:
         log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
     people = People(settings.keys())
-    webhooks = WebhookSender(settings.keys(), settings.webhook_allow_private)
+    names = Names(settings.nameservers)
+    webhooks = WebhookSender(settings.keys(), settings.webhook_allow_private, names)
     very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
@@ -62,7 +66,7 @@ def build(settings: GatewaySettings) -> Service:
 
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api,
-        background=(keep_house, in_flight.keep_sending, instants.keep, Pulse().keep),
+        background=(keep_house, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from services.chassis.names import Names
 from services.chassis.service import Service, run
 from services.chassis.settings import ServiceSettings, SettingsWrong
 from services.onboarding.adapters import Driver, Drivers
@@ -39,6 +40,10 @@ class OnboardingSettings(ServiceSettings):
     """Where HTTP back-ends may be: names, `*.domain`, addresses or networks, each with `:port` if wanted, commas between.
     Empty: none may be called."""
 
+    nameservers: str = ""
+    """Name servers for the hosts of HTTP back-ends, with commas between, each with or without a port; empty: those of the
+    system."""
+
     def allowed(self) -> Allowed:
         """The addresses that the HTTP driver may call. Raises `SettingsWrong`."""
         try:
@@ -60,7 +65,8 @@ def build(settings: OnboardingSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     postgres = PostgresDriver(settings.provisioning_url.get_secret_value(), settings.keys())
     patience = {driver: timedelta(hours=hours) for driver, hours in settings.give_up_after_hours.items()}
-    found = drivers_there_are(postgres, HttpDriver(settings.keys(), settings.allowed()))
+    names = Names(settings.nameservers)
+    found = drivers_there_are(postgres, HttpDriver(settings.keys(), settings.allowed(), names))
     if unknown := patience.keys() - found.keys():
         raise SettingsWrong(
             f"VICINO_GIVE_UP_AFTER_HOURS names drivers that there are not: {', '.join(sorted(unknown))}"
@@ -68,8 +74,9 @@ def build(settings: OnboardingSettings) -> Service:
     drivers = Drivers(found, patience)
     remember = partial(remember_logins, driver=postgres)
     return Service(
-        "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()), background=(remember,)
-    )
+        "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()),
+        background=(remember, names.keep),
+    )  # fmt: skip
 
 
 def main() -> None:

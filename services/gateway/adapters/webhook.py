@@ -1,17 +1,14 @@
 """Signed webhooks (Standard Webhooks): resolved once, sent to the address that was checked, no redirects followed."""
 
 import asyncio
-import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
+from services.chassis.names import Names, NameUnresolved, Pinned
 from services.chassis.sealing import KeyRing, Sealer
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.schedule import Outcome, Verdict, judge
@@ -34,24 +31,11 @@ class Receiver:
 PURPOSE = "webhook-secret"
 
 
-class _Pinned(AbstractResolver):
-    """Answers with the addresses that were checked, so that a second look-up cannot say something else."""
-
-    def __init__(self, found: Sequence[ResolveResult]) -> None:
-        self._found = list(found)
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
-        return self._found
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
 class WebhookSender:
     """Posts signed notifications."""
 
-    def __init__(self, keys: KeyRing | bytes, allow_private: bool) -> None:
-        self._sealer = Sealer(keys, PURPOSE)
+    def __init__(self, keys: KeyRing | bytes, allow_private: bool, names: Names) -> None:
+        self._sealer, self._names = Sealer(keys, PURPOSE), names
         self._allow_private = allow_private
 
     def seal_secret(self, secret: str, row: str) -> bytes:
@@ -71,7 +55,7 @@ class WebhookSender:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._post(receiver, message_id, body)
-        except AddressRefused as error:
+        except (AddressRefused, NameUnresolved) as error:
             return Verdict(Outcome.RETRY), str(error)
         except TimeoutError:
             return Verdict(Outcome.RETRY), f"no answer within {TIMEOUT_SECONDS:.0f} s"
@@ -95,7 +79,7 @@ class WebhookSender:
         url = URL(receiver.url)
         if (url.raw_host, url.port) != (host, port):
             raise AddressRefused("the address can be read in two ways")
-        connector = aiohttp.TCPConnector(resolver=_Pinned(await self._addresses(host, port)), force_close=True)
+        connector = aiohttp.TCPConnector(resolver=Pinned(host, port, await self._addresses(host)), force_close=True)
         async with (
             aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
@@ -104,16 +88,9 @@ class WebhookSender:
             verdict = judge(answer.status, answer.headers.get("retry-after"), datetime.now(UTC))
             return verdict, f"answered {answer.status}"
 
-    async def _addresses(self, host: str, port: int) -> list[ResolveResult]:
+    async def _addresses(self, host: str) -> list[str]:
         """Resolve once and refuse what is not public. A literal address is checked the same way."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(item[4][0]) for item in found]
+        addresses = await self._names.addresses(host)
         if not self._allow_private and not all(map(is_public, addresses)):
             raise AddressRefused("the address is not in the public internet")
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
-                family=socket.AF_INET6 if ip_address(address.partition("%")[0]).version == 6 else socket.AF_INET,
-            )
-            for address in addresses
-        ]  # fmt: skip
+        return addresses

@@ -7,14 +7,11 @@ only, are resolved once, and follow no redirect.
 import asyncio
 import hmac
 import json
-import socket
 from base64 import b64encode
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
@@ -22,6 +19,7 @@ from schemas.catalogue import ProvisioningStep
 from schemas.scalars import plain
 from services.chassis.jobs import GiveUp
 from services.chassis.logs import logger
+from services.chassis.names import Names, Pinned
 from services.chassis.sealing import KeyRing, ring_of
 from services.onboarding import metrics
 from services.onboarding.adapters import Instance
@@ -51,25 +49,12 @@ def signing_secrets(keys: KeyRing | bytes) -> list[str]:
     return ["whsec_" + b64encode(secret).decode() for secret in made]
 
 
-class _Pinned(AbstractResolver):
-    """Answers with the addresses that were checked, so that a second look-up cannot say something else."""
-
-    def __init__(self, found: Sequence[ResolveResult]) -> None:
-        self._found = list(found)
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
-        return self._found
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
 class HttpDriver:
     """Any application that can keep services by id. 2xx is done; a final refusal is final; everything else is tried again."""
 
-    def __init__(self, keys: KeyRing | bytes, allowed: Allowed) -> None:
+    def __init__(self, keys: KeyRing | bytes, allowed: Allowed, names: Names) -> None:
         self._signers = [Webhook(secret) for secret in signing_secrets(keys)]
-        self._allowed = allowed
+        self._allowed, self._names = allowed, names
 
     async def provision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """PUT the service."""
@@ -111,7 +96,9 @@ class HttpDriver:
             raise BackendRefused(f"{method} answered {status}")
 
     async def _send(self, method: str, url: URL, text: str, key: str) -> int:
-        connector = aiohttp.TCPConnector(resolver=_Pinned(await self._addresses(url)), force_close=True)
+        host, port = url.raw_host or "", url.port or 0
+        pinned = Pinned(host, port, await self._addresses(host, port))
+        connector = aiohttp.TCPConnector(resolver=pinned, force_close=True)
         async with (
             aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
             session.request(
@@ -132,22 +119,14 @@ class HttpDriver:
             "webhook-signature": " ".join(signer.sign(key, signed_at, text) for signer in self._signers),
         }
 
-    async def _addresses(self, url: URL) -> list[ResolveResult]:
-        """Resolve once, and see that all of it is listed. Raises `BackendNotAllowed`, `OSError`."""
-        host, port = url.raw_host or "", url.port or 0
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(item[4][0]) for item in found]
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        """Resolve once, and see that all of it is listed. Raises `BackendNotAllowed`, `NameUnresolved`."""
+        addresses = await self._names.addresses(host)
         if not self._allowed.permits(host, port, addresses):
             # What a job says of its error may reach a reseller: which host it is stays in the log.
             log.warning("a back-end is not in VICINO_HTTP_DRIVER_ALLOW", host=host, port=port, addresses=addresses)
             raise BackendNotAllowed("the back-end is not in VICINO_HTTP_DRIVER_ALLOW")
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-            )
-            for address in addresses
-        ]  # fmt: skip
+        return addresses
 
 
 def _url(text: str) -> URL:

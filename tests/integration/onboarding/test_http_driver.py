@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 
 from schemas.catalogue import ProvisioningStep
 from services.chassis.jobs import GiveUp
+from services.chassis.names import Names, NameUnresolved
 from services.chassis.sealing import KeyRing
 from services.local.ports import free_port
 from services.onboarding.adapters import Instance
@@ -61,7 +62,7 @@ def step(url: str) -> ProvisioningStep:
 async def test_a_call_is_signed_so_that_any_standard_webhooks_library_verifies_it(
     backend: Listening, method: str
 ) -> None:
-    driver, one = HttpDriver(KEY, allowed("127.0.0.1")), instance()
+    driver, one = HttpDriver(KEY, allowed("127.0.0.1"), Names()), instance()
     await getattr(driver, CALLS[method])(one, step(f"http://127.0.0.1:{backend.port}/base/"), "key-1")
     [(how, path, headers, body)] = backend.requests
     assert (how, path) == (method, f"/base/services/{one.service_id}")
@@ -74,7 +75,7 @@ async def test_a_call_is_signed_so_that_any_standard_webhooks_library_verifies_i
 
 
 async def test_while_the_master_key_is_replaced_both_secrets_verify(backend: Listening) -> None:
-    driver = HttpDriver(KeyRing(KEY, (OLD,)), allowed("127.0.0.1"))
+    driver = HttpDriver(KeyRing(KEY, (OLD,)), allowed("127.0.0.1"), Names())
     await driver.provision(instance(), step(f"http://127.0.0.1:{backend.port}"), "key-1")
     [(_, _, headers, body)] = backend.requests
     for secret in (*signing_secrets(KEY), *signing_secrets(OLD)):
@@ -87,17 +88,17 @@ ELSEWHERE = ["127.0.0.1", "localhost", "LOCALHOST.", "2130706433", "0x7f.1", "12
 @pytest.mark.parametrize("listed", ["", "10.0.0.0/8", "127.0.0.1:1", "backend.example.it", "*.localhost", "127.0.0.2"])
 @pytest.mark.parametrize("host", ELSEWHERE)
 async def test_an_address_that_is_not_listed_is_not_called(backend: Listening, host: str, listed: str) -> None:
-    driver, where = HttpDriver(KEY, allowed(listed)), step(f"http://{host}:{backend.port}")
+    driver, where = HttpDriver(KEY, allowed(listed), Names()), step(f"http://{host}:{backend.port}")
     for call in CALLS.values():
         with pytest.raises((BackendNotAllowed, OSError)) as refused:
             await getattr(driver, call)(instance(), where, "key-1")
-        assert isinstance(refused.value, BackendNotAllowed) or host == "LOCALHOST."
+        assert isinstance(refused.value, BackendNotAllowed | NameUnresolved) or host == "LOCALHOST."
     assert backend.requests == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
 async def test_an_address_that_is_listed_is_called_however_it_is_written(backend: Listening, host: str) -> None:
-    driver = HttpDriver(KEY, allowed(f"127.0.0.0/8:{backend.port}, ::1"))
+    driver = HttpDriver(KEY, allowed(f"127.0.0.0/8:{backend.port}, ::1"), Names())
     await driver.provision(instance(), step(f"http://{host}:{backend.port}"), "key-1")
     assert len(backend.requests) == 1
 
@@ -105,7 +106,7 @@ async def test_an_address_that_is_listed_is_called_however_it_is_written(backend
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(backend: Listening, status: int) -> None:
     backend.status, backend.location = status, f"http://127.0.0.1:{backend.port}/elsewhere"
-    driver = HttpDriver(KEY, allowed("127.0.0.1"))
+    driver = HttpDriver(KEY, allowed("127.0.0.1"), Names())
     with pytest.raises(BackendRefused, match=str(status)):
         await driver.provision(instance(), step(f"http://127.0.0.1:{backend.port}"), "key-1")
     assert len(backend.requests) == 1
@@ -116,4 +117,4 @@ async def test_a_redirect_is_not_followed(backend: Listening, status: int) -> No
 )
 async def test_what_is_no_http_address_is_given_up(url: str) -> None:
     with pytest.raises(GiveUp):
-        await HttpDriver(KEY, allowed("0.0.0.0/0")).provision(instance(), step(url), "key-1")
+        await HttpDriver(KEY, allowed("0.0.0.0/0"), Names()).provision(instance(), step(url), "key-1")

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.chassis.names import Names
 from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.keys import matches, new_key, new_webhook_secret, split
 from services.gateway.domain.schedule import RETRY_AFTER_MAX_SECONDS, Outcome, Verdict, judge, next_wait_seconds
 from services.gateway.limits import Limiter
+from tests.support.name_server import NameServer, naming
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 INSIDE = [
@@ -62,19 +64,6 @@ def test_any_address_is_taken_or_refused(url: str) -> None:
         assert (bool(host), port in (443, 8443)) == (True, True)
 
 
-class Names:
-    """A resolver that answers with one list of addresses after the other, and counts."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers, self.asked = list(answers), 0
-
-    async def __call__(self, host: str, port: int, **_: Any) -> list[Any]:
-        found = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        family = {True: socket.AF_INET6, False: socket.AF_INET}
-        return [(family[":" in address], socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
-
-
 @pytest.fixture
 async def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every address that a connection is tried to; none is made."""
@@ -88,35 +77,38 @@ async def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return tried
 
 
-async def post(monkeypatch: pytest.MonkeyPatch, names: Names, host: str = "hooks.example") -> str:
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names)
-    sender = WebhookSender(b"k" * 32, allow_private=False)
+async def post(server: NameServer, host: str = "hooks.example") -> str:
+    names = Names(server.address)
+    sender = WebhookSender(b"k" * 32, allow_private=False, names=names)
     verdict, answer = await sender.post(Receiver(f"https://{host}/x", (new_webhook_secret(),)), "id", b"{}")
+    await names.close()
     assert verdict.outcome is Outcome.RETRY
     return answer
 
 
-@pytest.mark.parametrize("address", INSIDE)
-async def test_no_packet_leaves_for_a_name_that_leads_inside(
-    monkeypatch: pytest.MonkeyPatch, connections: list[Any], address: str
-) -> None:
-    answer = await post(monkeypatch, Names(["93.184.215.14", address]))
-    assert answer == "the address is not in the public internet"
+@pytest.mark.parametrize("address", [address for address in INSIDE if "%" not in address])
+async def test_no_packet_leaves_for_a_name_that_leads_inside(connections: list[Any], address: str) -> None:
+    async with naming({"hooks.example": ["93.184.215.14", address]}) as server:
+        assert await post(server) == "the address is not in the public internet"
     assert connections == []
 
 
-async def test_a_name_that_changes_its_mind_is_asked_once_and_the_checked_address_is_used(
-    monkeypatch: pytest.MonkeyPatch, connections: list[Any]
-) -> None:
-    names = Names(["93.184.215.14"], ["127.0.0.1"])
-    await post(monkeypatch, names)
-    assert names.asked == 1
+async def test_a_name_is_asked_once_and_the_checked_address_is_used(connections: list[Any]) -> None:
+    async with naming({"hooks.example": ["93.184.215.14"]}) as server:
+        await post(server)
+        assert server.asked == {"hooks.example": 2}, "one question for each kind of address, and no second look-up"
     assert connections == [("93.184.215.14", 443)]
+
+
+async def test_what_is_logged_of_a_name_that_is_not_there_says_so(connections: list[Any]) -> None:
+    async with naming({}) as server:
+        assert await post(server) == "its name has no address"
+    assert connections == []
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0177.0.0.1", "0x7f.1", "127.1"])
 async def test_a_number_that_means_this_machine_leads_nowhere(connections: list[Any], host: str) -> None:
-    sender = WebhookSender(b"k" * 32, allow_private=False)
+    sender = WebhookSender(b"k" * 32, allow_private=False, names=Names())
     try:
         sender.check(f"https://{host}/")
     except AddressRefused:

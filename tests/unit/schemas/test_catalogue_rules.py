@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue import CataloguePublished, Meter, Plan, Price, RecurringPrice, Tier, UsagePrice
 from schemas.catalogue_rules import DRIVERS
+from services.chassis.names import Names
 from services.gateway.specs import CatalogueSpec
 from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.app import drivers_there_are
@@ -234,5 +235,5 @@ def test_a_step_without_what_its_driver_needs_is_refused_with_its_place(step: di
 
 
 def test_every_driver_that_a_catalogue_may_name_is_there_and_no_other() -> None:
-    driver = HttpDriver(bytes(range(32)), Allowed())
+    driver = HttpDriver(bytes(range(32)), Allowed(), Names())
     assert drivers_there_are(driver, driver).keys() == DRIVERS.keys()
