@@ -131,6 +131,16 @@ class Doors:
                 raise refusal(refused) from None
             return JSONResponse({"accepted": answers}, 202)
 
+    async def who_speaks(self, principal: Principal) -> dict[str, Any]:
+        """A principal, and of a reseller whether its address is open: a 410 closes it until it is registered again."""
+        found: dict[str, Any] = {"kind": principal.kind, "id": principal.id}
+        if principal.kind == Kind.RESELLER:
+            async with self.runtime.pool.acquire() as db:
+                reseller = await sql.reseller(db, id=principal.id)
+            closed_at = reseller["webhook_closed_at"]
+            found["webhook"] = {"open": closed_at is None, "closed_at": closed_at}
+        return found
+
     async def deliveries(self, recipient: str | None, state: DeliveryState | None, limit: int) -> list[dict[str, Any]]:
         """The delivery log, newest first: one recipient's, or all of it."""
         async with self.runtime.pool.acquire() as db:
@@ -145,10 +155,9 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
         return await doors.events(request)
 
     @app.get("/v1/me")
-    async def me(request: Request) -> dict[str, str]:
-        """Who this key is."""
-        principal = principal_of(request)
-        return {"kind": principal.kind, "id": principal.id}
+    async def me(request: Request) -> dict[str, Any]:
+        """Who this key is; of a reseller, whether its webhooks are sent, and if not, since when."""
+        return await doors.who_speaks(principal_of(request))
 
     @app.get("/v1/deliveries")
     async def my_deliveries(

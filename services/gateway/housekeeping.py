@@ -7,6 +7,7 @@ from services.chassis import metrics
 from services.chassis.database import Connection, is_infrastructure
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
+from services.gateway.metrics import WEBHOOKS_CLOSED
 from services.gateway.people import People
 from services.gateway.store import sql
 from services.gateway.tenant_keys import adopt
@@ -38,6 +39,7 @@ async def tidy(runtime: Runtime) -> None:
     async with runtime.pool.acquire() as db:
         await _tidy_refusals(db, runtime)
         await adopt(db, People(runtime.settings.keys()))
+        WEBHOOKS_CLOSED.set(await sql.webhooks_closed(db))
         await sql.prune_orders(db, days=ORDER_ANSWER_DAYS)
         await sql.prune_notifications(db, before=runtime.clock.now() - DELIVERY_LOG)
 

@@ -1,7 +1,7 @@
 """Telling: signed webhooks to resellers, mails to the operator. At least once, always under the same id."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,9 @@ from services.chassis.jobs import (
     RetryLater,
     handle,
 )
+from services.chassis.logs import logger
 from services.chassis.rows import Limit
+from services.chassis.store import rows
 from services.chassis.unit import Args, Unit
 from services.gateway import metrics, sealed
 from services.gateway.adapters.mail import Mailer, mail_fault
@@ -46,10 +48,9 @@ TENANT_WAIT_SECONDS = 0.5
 WEBHOOKS_AT_ONCE = 128
 WEBHOOKS_AT_ONCE_TO_ONE = 4
 MAILS_AT_ONCE = 2
-SECRET_OVERLAP = timedelta(hours=24)
-"""How long the secret before a rotation signs along."""
-
 EXPLANATION_LENGTH_MAX = 500
+
+log = logger(__name__)
 
 
 class Notify(Args):
@@ -119,11 +120,11 @@ def _addressed(row: asyncpg.Record, data: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _receiver(reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime) -> Receiver:
-    """Where it goes; for a while after a rotation it is signed with two secrets."""
-    kept, row = [reseller["webhook_secret"]], sealed.webhook_secret(reseller["id"])
-    if reseller["webhook_secret_before"] and now < reseller["webhook_secret_changed_at"] + SECRET_OVERLAP:
-        kept.append(reseller["webhook_secret_before"])
+async def _receiver(db: Connection, reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime) -> Receiver:
+    """Where it goes; for a day after a rotation it is signed with the secret before, too."""
+    past = await rows(sql.past_secrets(db, id=reseller["id"], now=now))
+    kept = [reseller["webhook_secret"], *(row["secret"] for row in past)]
+    row = sealed.webhook_secret(reseller["id"])
     return Receiver(reseller["webhook_url"], tuple(webhooks.open_secret(secret, row) for secret in kept))
 
 
@@ -132,10 +133,10 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
     async with job.read() as db:
         row = await sql.notification(db, id=job.args.notification_id)
         reseller = await sql.reseller(db, id=row["recipient"])
-        if reseller is None or not reseller["webhook_open"]:
+        if reseller is None or reseller["webhook_closed_at"] is not None:
             raise GiveUp("this recipient takes no webhooks")
         body = msgspec.json.encode(await _compose(db, row, messengers.people))
-    receiver = _receiver(reseller, messengers.webhooks, job.now)
+        receiver = await _receiver(db, reseller, messengers.webhooks, job.now)
     verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
     metrics.DELIVERIES.labels(Channel.WEBHOOK, verdict.outcome).inc()
     if verdict.outcome is Outcome.DELIVERED:
@@ -148,7 +149,9 @@ async def _not_delivered(job: Job[Notify], recipient: str, verdict: Verdict, ans
     async with job.read() as db:
         await sql.note_attempt(db, id=job.args.notification_id, answer=answer)
         if verdict.outcome is Outcome.GONE:
-            await sql.close_webhook(db, id=recipient)
+            await sql.close_webhook(db, id=recipient, at=job.now)
+            metrics.WEBHOOKS_CLOSED.set(await sql.webhooks_closed(db))
+            log.warning("a receiver answered 410: its reseller gets nothing more", reseller_id=recipient)
             raise GiveUp("the receiver answered 410")
     raise RetryLater(next_wait_seconds(job.kind.backoff.seconds(job.attempt), verdict), answer)
 

@@ -17,6 +17,7 @@ ORDER_IN_FLIGHT_SECONDS = Gauge(
 ERASED = Counter("vicino_gateway_erasures_total", "Tenants whose persons were erased")
 CLOCK_BEHIND = Gauge("vicino_gateway_clock_behind_seconds", "How far this clock is behind the highest instant seen")
 REQUEST_SECONDS = Histogram("vicino_gateway_request_seconds", "Time of a request at POST /v1/events")
+WEBHOOKS_CLOSED = Gauge("vicino_gateway_webhooks_closed", "Resellers that get nothing: their receiver answered 410")
 DELIVERIES = Counter("vicino_gateway_deliveries_total", "Attempts to tell someone", ["channel", "outcome"])
 
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.

@@ -36,27 +36,41 @@ select plan, on_sale from plan;
 insert into reseller (id, name, webhook_url, webhook_secret, contact)
 values (:id, :name, :webhook_url, :webhook_secret, :contact)
 on conflict (id) do update
-set name = excluded.name, webhook_url = excluded.webhook_url, contact = excluded.contact, webhook_open = true
+set name = excluded.name, webhook_url = excluded.webhook_url, contact = excluded.contact, webhook_closed_at = null
 returning (xmax = 0);
 
 -- name: reseller(id)^
 -- A reseller.
-select id, name, webhook_url, webhook_secret, webhook_secret_before, webhook_secret_changed_at, webhook_open, contact
-from reseller where id = :id;
+select id, name, webhook_url, webhook_secret, webhook_closed_at, contact from reseller where id = :id;
+
+-- name: past_secrets(id, now)
+-- The secrets before the current one that still sign along, newest first.
+select secret from webhook_secret_past where reseller_id = :id and ends_at > :now order by ends_at desc;
 
 -- name: lock_reseller(id)$
 -- Whether there is such a reseller; holds it until the transaction ends, so that its keys are counted one at a time.
 select id from reseller where id = :id for update;
 
--- name: rotate_webhook_secret(id, webhook_secret, changed_at)$
--- A new signing secret; the one before signs along for a while.
-update reseller
-set webhook_secret_before = webhook_secret, webhook_secret = :webhook_secret, webhook_secret_changed_at = :changed_at
-where id = :id returning id;
+-- name: end_past_secrets(id, now)!
+-- Secrets whose day is over go.
+delete from webhook_secret_past where reseller_id = :id and ends_at <= :now;
 
--- name: close_webhook(id)!
+-- name: keep_past_secret(id, ends_at)!
+-- The current secret is about to be replaced: it signs along until then.
+insert into webhook_secret_past (reseller_id, secret, ends_at)
+select id, webhook_secret, :ends_at from reseller where id = :id;
+
+-- name: put_webhook_secret(id, webhook_secret)!
+-- A new signing secret.
+update reseller set webhook_secret = :webhook_secret where id = :id;
+
+-- name: close_webhook(id, at)!
 -- The receiver said never again.
-update reseller set webhook_open = false where id = :id;
+update reseller set webhook_closed_at = coalesce(webhook_closed_at, :at) where id = :id;
+
+-- name: webhooks_closed()$
+-- How many resellers get nothing, because their receiver said never again.
+select count(*) from reseller where webhook_closed_at is not null;
 
 -- name: put_backend(id, name, skus)$
 -- A back-end of services. Returns whether it is new.
@@ -289,10 +303,16 @@ select id from reseller order by id;
 
 -- name: lock_sealed_reseller(id)^
 -- What of a reseller is kept sealed, held for this transaction.
-select contact, webhook_secret, webhook_secret_before from reseller where id = :id for update;
+select contact, webhook_secret from reseller where id = :id for update;
 
--- name: put_sealed_reseller(id, contact, webhook_secret, webhook_secret_before)!
+-- name: put_sealed_reseller(id, contact, webhook_secret)!
 -- The same, sealed under another key.
-update reseller
-set contact = :contact, webhook_secret = :webhook_secret, webhook_secret_before = :webhook_secret_before
-where id = :id;
+update reseller set contact = :contact, webhook_secret = :webhook_secret where id = :id;
+
+-- name: sealed_past_secrets(reseller_id)
+-- The secrets of a reseller before the current one; its row is held.
+select secret from webhook_secret_past where reseller_id = :reseller_id;
+
+-- name: put_sealed_past_secret(reseller_id, secret, sealed_again)!
+-- The same, sealed under another key.
+update webhook_secret_past set secret = :sealed_again where reseller_id = :reseller_id and secret = :secret;

@@ -12,12 +12,13 @@ from schemas.orders import AssignmentDecided, OrderReviewed
 from services.chassis.database import Connection
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
+from services.chassis.store import rows
 from services.chassis.web import Problem
 from services.gateway import metrics, sealed, tenant_keys
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
-from services.gateway.domain.keys import LIVE_KEYS_MAX, new_key, new_webhook_secret
+from services.gateway.domain.keys import LIVE_KEYS_MAX, PAST_SECRETS_MAX, SECRET_OVERLAP, new_key, new_webhook_secret
 from services.gateway.jobs import OPERATOR, ask_for_delivery
 from services.gateway.knowledge import Knowledge
 from services.gateway.people import People
@@ -106,13 +107,19 @@ class Registry:
         self._knowledge.forget()
 
     async def rotate_secret(self, reseller_id: str) -> str:
-        """A new signing secret; the one before signs along for a while. Raises `Problem` 404."""
+        """A new signing secret; each one before signs along for its day. Raises `Problem` 404, 409 for too many in a day."""
         secret = new_webhook_secret()
         async with self._runtime.unit(f"secret|{uuid4()}") as unit:
+            if await sql.lock_reseller(unit.db, id=reseller_id) is None:
+                raise Problem(404, "Not Found", "no such reseller")
+            await sql.end_past_secrets(unit.db, id=reseller_id, now=unit.now)
+            past = await rows(sql.past_secrets(unit.db, id=reseller_id, now=unit.now))
+            if len(past) >= PAST_SECRETS_MAX:
+                detail = f"{PAST_SECRETS_MAX} secrets of the last 24 hours still sign along: wait until one has ended"
+                raise Problem(409, "Conflict", detail)
             kept = self._webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id))
-            found = await sql.rotate_webhook_secret(unit.db, id=reseller_id, webhook_secret=kept, changed_at=unit.now)
-        if found is None:
-            raise Problem(404, "Not Found", "no such reseller")
+            await sql.keep_past_secret(unit.db, id=reseller_id, ends_at=unit.now + SECRET_OVERLAP)
+            await sql.put_webhook_secret(unit.db, id=reseller_id, webhook_secret=kept)
         return secret
 
     async def decide(self, tenant_id: str, decision: Decision) -> str:

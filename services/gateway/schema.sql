@@ -243,10 +243,8 @@ CREATE TABLE reseller (
     name text NOT NULL,
     webhook_url text NOT NULL,
     webhook_secret bytea NOT NULL,
-    webhook_open boolean DEFAULT true NOT NULL,
     contact bytea NOT NULL,
-    webhook_secret_before bytea,
-    webhook_secret_changed_at timestamp with time zone
+    webhook_closed_at timestamp with time zone
 );
 
 CREATE TABLE service (
@@ -268,6 +266,12 @@ CREATE TABLE tenant_key (
     key_id bytea NOT NULL,
     sealed_key bytea NOT NULL,
     made_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE webhook_secret_past (
+    reseller_id text NOT NULL,
+    secret bytea NOT NULL,
+    ends_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE ONLY accepted_order
@@ -372,3 +376,8 @@ CREATE INDEX refusal_at ON refusal USING btree (at);
 CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
+
+CREATE INDEX webhook_secret_past_reseller ON webhook_secret_past USING btree (reseller_id, ends_at);
+
+ALTER TABLE ONLY webhook_secret_past
+    ADD CONSTRAINT webhook_secret_past_reseller_id_fkey FOREIGN KEY (reseller_id) REFERENCES reseller(id);

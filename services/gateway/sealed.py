@@ -26,7 +26,7 @@ def reseller_contact(reseller_id: str) -> str:
 
 
 def webhook_secret(reseller_id: str) -> str:
-    """A reseller's signing secret; the one before moves from its column to the next as it is."""
+    """A reseller's signing secret; one that is replaced moves to the table of those before as it is."""
     return f"reseller.webhook_secret/{reseller_id}"
 
 
@@ -75,6 +75,10 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
             await sql.put_sealed_reseller(
                 db, id=one["id"], contact=again(persons, reseller["contact"], reseller_contact(one["id"])),
                 webhook_secret=again(secrets, reseller["webhook_secret"], secret),
-                webhook_secret_before=again(secrets, reseller["webhook_secret_before"], secret),
             )  # fmt: skip
+            for past in await rows(sql.sealed_past_secrets(db, reseller_id=one["id"])):
+                sealed_again = again(secrets, past["secret"], secret)
+                await sql.put_sealed_past_secret(
+                    db, reseller_id=one["id"], secret=past["secret"], sealed_again=sealed_again
+                )
     return done

@@ -5,12 +5,19 @@ import re
 import secrets
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 KEY_ID_BYTES = 9
 SECRET_BYTES = 32
 LIVE_KEYS_MAX = 2
 """Two, so that a new key can be in use before the old one ends."""
+
+SECRET_OVERLAP = timedelta(hours=24)
+"""How long a signing secret signs along after it is replaced."""
+
+PAST_SECRETS_MAX = 4
+"""Signing secrets before the current one, at most: each makes every webhook's signature longer."""
 
 _FORM = re.compile(r"([0-9a-f]{18})\.([A-Za-z0-9_-]{43})")
 

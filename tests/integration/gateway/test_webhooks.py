@@ -1,19 +1,23 @@
 """Resellers are told, signed, at least once and under one id; a bad receiver harms nobody but itself."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiosmtpd.controller import Controller
+from prometheus_client import REGISTRY
 from standardwebhooks import WebhookVerificationError
 
 from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, Visit
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
+from schemas.scalars import read_instant
 from schemas.signals import Severity
 from schemas.tenants import OrderDelayed, OrderFailed
+from services.gateway import housekeeping
 from services.gateway.adapters import webhook
+from services.gateway.domain.keys import PAST_SECRETS_MAX
 from services.local.ports import free_port
 from tests.integration.gateway.receivers import (
     Behaviour,
@@ -240,6 +244,66 @@ async def test_while_a_secret_is_rotated_a_webhook_is_signed_with_both(served: W
         receiver.told[-1].verified(after)
         with pytest.raises(WebhookVerificationError):
             receiver.told[-1].verified(before)
+
+
+async def test_however_often_a_secret_is_replaced_within_a_day_each_signs_along_for_its_own_day(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with open_world(database, bootstrap, topic_prefix) as world, receiving(answering("200 OK")) as receiver:
+        await world.serve("A", "VAR-A")
+        await point(world, "VAR-A", receiver)
+        path = "/operator/v1/resellers/VAR-A/webhook-secret"
+        born = {world.secrets["VAR-A"]: world.clock.now()}
+        replaced: dict[str, datetime] = {}
+        for hours in (0, 1, 5, 5, 2, 12, 10, 3, 20, 24, 0, 23):
+            world.clock.advance(timedelta(hours=hours))
+            now = world.clock.now()
+            live = [secret for secret in born if now < replaced.get(secret, now + timedelta(1))]
+            answer = await world.call("POST", path)
+            if len(live) > PAST_SECRETS_MAX:
+                assert answer.status == 409, f"{len(live) - 1} still sign along"
+            else:
+                assert answer.status == 201
+                current = list(born)[-1]
+                replaced[current] = now + timedelta(hours=24)
+                born[answer.body["webhook_secret"]] = now
+                live.append(answer.body["webhook_secret"])
+            opened = alert(world, "A", "VAR-A")
+            await world.tell(tenant_of("A"), opened)
+            await attempts(world, opened.alert_id, 1)
+            signed = receiver.told[-1].headers["webhook-signature"].split()
+            assert len(signed) == len(live)
+            receiver.told[-1].verified(*live)
+            for ended in born.keys() - set(live):
+                with pytest.raises(WebhookVerificationError):
+                    receiver.told[-1].verified(ended)
+        assert (await world.call("POST", "/operator/v1/resellers/NOBODY/webhook-secret")).status == 404
+
+
+async def test_an_address_that_410_closed_is_told_to_its_reseller_and_to_the_operator(served: World) -> None:
+    def closed() -> float | None:
+        return REGISTRY.get_sample_value("vicino_gateway_webhooks_closed")
+
+    async def me(key: str) -> Any:
+        return (await served.call("GET", "/v1/me", key=key)).body
+
+    async with receiving(answering("410 Gone")) as receiver:
+        await point(served, "VAR-A", receiver)
+        assert await me("VAR-A") == {
+            "kind": "reseller", "id": "VAR-A", "webhook": {"open": True, "closed_at": None}
+        }  # fmt: skip
+        opened = alert(served, "A", "VAR-A")
+        await served.tell(tenant_of("A"), opened)
+        await attempts(served, opened.alert_id, 1)
+        await served.gateway.settled()
+        told = (await me("VAR-A"))["webhook"]
+        assert (told["open"], read_instant(told["closed_at"])) == (False, served.clock.now())
+        assert (await me("VAR-B"))["webhook"]["open"]
+        assert closed() == 1
+        await point(served, "VAR-A", receiver)
+        await housekeeping.tidy(served.gateway.runtime)
+        assert ((await me("VAR-A"))["webhook"]["open"], closed()) == (True, 0)
+        assert await me("erp") == {"kind": "backend", "id": "erp"}
 
 
 async def test_a_storm_for_a_dead_receiver_delays_nobody_else(served: World) -> None:

@@ -187,10 +187,14 @@ async def test_a_rotation_seals_every_sealed_column_again_and_goes_on_where_it_w
     people, webhooks = Sealer(A, "people"), Sealer(A, "webhook-secret")
     for n in range(3):
         await gateway.execute(
-            "insert into reseller (id, name, webhook_url, webhook_secret, webhook_secret_before, contact)"
-            " values ($1, $1, 'https://x.example', $2, $3, $4)",
+            "insert into reseller (id, name, webhook_url, webhook_secret, contact)"
+            " values ($1, $1, 'https://x.example', $2, $3)",
             f"VAR-{n}", webhooks.seal(b"one", sealed.webhook_secret(f"VAR-{n}")),
-            webhooks.seal(b"before", sealed.webhook_secret(f"VAR-{n}")), people.seal(b"Ada", sealed.reseller_contact(f"VAR-{n}")),
+            people.seal(b"Ada", sealed.reseller_contact(f"VAR-{n}")),
+        )  # fmt: skip
+        await gateway.execute(
+            "insert into webhook_secret_past (reseller_id, secret, ends_at) values ($1, $2, now())",
+            f"VAR-{n}", webhooks.seal(b"before", sealed.webhook_secret(f"VAR-{n}")),
         )  # fmt: skip
         await gateway.execute(
             "insert into tenant (id, contact) values ($1, $2)",
@@ -221,8 +225,10 @@ async def test_a_rotation_seals_every_sealed_column_again_and_goes_on_where_it_w
     for row in await gateway.fetch("select * from reseller"):
         secret = sealed.webhook_secret(row["id"])
         assert Sealer(B, "webhook-secret").open(row["webhook_secret"], secret) == b"one"
-        assert Sealer(B, "webhook-secret").open(row["webhook_secret_before"], secret) == b"before"
         assert Sealer(B, "people").open(row["contact"], sealed.reseller_contact(row["id"])) == b"Ada"
+    for row in await gateway.fetch("select * from webhook_secret_past"):
+        secret = sealed.webhook_secret(row["reseller_id"])
+        assert Sealer(B, "webhook-secret").open(row["secret"], secret) == b"before"
 
 
 async def test_every_column_of_sealed_bytes_is_one_that_a_rotation_seals_again(
@@ -234,9 +240,9 @@ async def test_every_column_of_sealed_bytes_is_one_that_a_rotation_seals_again(
         " where table_schema = 'gateway' and data_type = 'bytea'"
         " and (column_name ~ 'contact|secret|sealed') and column_name not like '%hash'"
     )
-    expected = {"tenant.contact", "reseller.contact", "reseller.webhook_secret", "reseller.webhook_secret_before"} | {
-        "tenant_key.sealed_key"
-    }
+    expected = {
+        "tenant.contact", "reseller.contact", "reseller.webhook_secret", "webhook_secret_past.secret", "tenant_key.sealed_key"
+    }  # fmt: skip
     assert {row["name"] for row in found} == expected
 
 
