@@ -1,5 +1,6 @@
 """The Kafka of the compose file is closed, and each service gets in there with a login of its own."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,23 @@ async def test_every_login_of_the_compose_file_gets_into_its_broker_and_nobody_e
         names = (*SERVICES, "rejects")
         logins = {name: servers_from(kafka.bootstrap, environment(name)) for name in names}
         assert logins["rejects"].user == user_of(OPERATOR)
-        seen = {name: topics_seen(login) for name, login in logins.items()}
-        assert seen == {name: due(OPERATOR if name == "rejects" else name) for name in names}
+        for name, login in logins.items():
+            await sees(login, due(OPERATOR if name == "rejects" else name))
         with pytest.raises(KafkaException):
             topics_seen(KafkaServers(kafka.bootstrap))
     finally:
         await kafka.stop()
+
+
+async def sees(login: KafkaServers, expected: set[str]) -> None:
+    """A broker answers a change once its controller has it, and lists and allows it a moment later."""
+    seen: set[str] = set()
+    try:
+        async with asyncio.timeout(20):
+            while (seen := await asyncio.to_thread(topics_seen, login)) != expected:
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        pytest.fail(f"{login.user} sees {sorted(seen)}, expected {sorted(expected)}")
 
 
 def topics_seen(login: KafkaServers) -> set[str]:
