@@ -8,6 +8,8 @@ import asyncpg
 import msgspec
 from aiosql.queries import Queries
 
+from services.chassis.texts import bounded
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -108,10 +110,6 @@ def is_lost(db: Connection) -> bool:
         return True
 
 
-TOLD_LENGTH_MAX = 500
-"""Short enough for every text of an event, with what is put before it."""
-
-
 def told(error: BaseException) -> str:
     """An error as it may be kept, logged and put into an event: bounded, printable, and silent about our servers.
 
@@ -121,14 +119,7 @@ def told(error: BaseException) -> str:
         return f"{type(error).__name__} ({error.sqlstate})"
     if isinstance(error, OSError | asyncpg.InterfaceError):
         return type(error).__name__
-    return storable(f"{type(error).__name__}: {error}")
-
-
-def storable(text: str) -> str:
-    """A text that PostgreSQL, JSON and every schema take: no control characters or lone surrogates, cut with an ellipsis."""
-    beginning = text[: TOLD_LENGTH_MAX + 1]
-    clean = "".join(letter if letter.isprintable() else " " for letter in beginning).strip()
-    return clean if len(beginning) <= TOLD_LENGTH_MAX else clean[: TOLD_LENGTH_MAX - 1] + "…"
+    return bounded(f"{type(error).__name__}: {error}")
 
 
 def load_queries(path: Path) -> Any:

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from schemas.envelope import faults
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
-from services.chassis.database import is_infrastructure, storable, told
+from services.chassis.database import is_infrastructure, told
 from services.chassis.failpoints import reach
 from services.chassis.jobs import Exhausted, GiveUp, Job, JobHandler, Lane, NotYet, RetryLater
 from services.chassis.logs import logger
+from services.chassis.texts import bounded
 from services.chassis.unit import LeaseLost
 from services.chassis.wakeups import Wakeups
 
@@ -166,7 +167,7 @@ class Worker:
     async def _keep(self, row: asyncpg.Record, why: str) -> str:
         """Keep a job that will not be tried again, for a person to look at."""
         log.error("job kept as failed", kind=row["kind"], job=str(row["id"]), error=why)
-        await self._settle(store.fail_job, row, storable(why))
+        await self._settle(store.fail_job, row, bounded(why))
         return "failed"
 
     async def _settle(self, statement: Callable[..., Awaitable[None]], row: asyncpg.Record, *values: object) -> None:
@@ -195,4 +196,4 @@ class Worker:
 
 def _why(error: Exception) -> str:
     """An error as it is told: what a job says of itself goes out in its own words."""
-    return storable(str(error)) if isinstance(error, GiveUp | RetryLater) else told(error)
+    return bounded(str(error)) if isinstance(error, GiveUp | RetryLater) else told(error)

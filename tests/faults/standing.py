@@ -10,12 +10,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from services.local.process import Child, tail
-
-TABLES = {
-    "consumer_offset": "select * from consumer_offset",
-    "outbox": "select seq, aggregatetype, type from outbox order by seq limit 20",
-    "job": "select kind, state, attempt, run_at, leased_until, last_error from job limit 20",
-}
+from tests.support.account import TABLES
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 import uvicorn
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas.envelope import Event, Payload, decode
 from schemas.topics import BY_NAME, Topic
@@ -19,10 +20,13 @@ from services.chassis.serving import http_config, listen
 from services.chassis.settings import ServiceSettings
 from services.local.ports import free_port
 from services.local.roles import ensure_service, role_of
+from tests.support.account import TABLES
 
 PASSWORD = "only-for-tests"
 SETTLE_SECONDS = 60.0
 """Only what hangs gets there, also on two busy cores; a test has 120 s."""
+
+ACCOUNT_SECONDS = 10.0
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 PayloadT = TypeVar("PayloadT", bound=Payload)
@@ -88,11 +92,30 @@ class Running:
             return list(await db.fetch(query, *args))
 
     async def eventually(self, condition: Callable[[], Any], seconds: float = SETTLE_SECONDS) -> Any:
-        """Wait until an (async) condition is true; returns what it gave."""
-        async with asyncio.timeout(seconds):
-            while not (found := await condition()):
-                await asyncio.sleep(0.02)
+        """Wait until an (async) condition is true; returns what it gave.
+
+        Fails with what the condition is, and where things stand.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not (found := await condition()):
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            name = getattr(condition, "__qualname__", repr(condition))
+            raise AssertionError(f"{name} did not hold within {seconds:g} s\n{await self.account()}") from None
         return found
+
+    async def account(self) -> str:
+        """What a person would look at first: readiness, offsets, what is left to send and to do."""
+        lines = [f"problem: {problem}" for consumer in self.process.consumers for problem in consumer.problems()]
+        try:
+            async with asyncio.timeout(ACCOUNT_SECONDS):
+                lines.append(f"ends: {await self.ends(self._topics())}")
+                for name, query in TABLES.items():
+                    lines += [f"{name}: {dict(row)}" for row in await self.sql(query)]
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError) as error:
+            lines.append(f"a server does not say more: {error!r}")
+        return "\n".join(lines)
 
     async def settled(self) -> None:
         """Wait until everything written is taken, no job is due, and the outbox is empty."""

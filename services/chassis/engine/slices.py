@@ -11,12 +11,11 @@ from services.chassis.database import Connection
 from services.chassis.engine.batches import Record
 from services.chassis.rows import Fact
 from services.chassis.store import Log
+from services.chassis.texts import bounded
 from services.chassis.unit import Cause, Parcel, Unit, dead_letter
 
 MIRROR_BYTES_MAX = 500_000
 """What of a rejected record's value goes to the dead-letter topic; the `reject` row keeps all of it."""
-
-DETAIL_LENGTH_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class SliceUnit(Unit):
 
     def reject(self, record: Record, reason: str, detail: str, tenant_id: str | None = None) -> None:
         """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""
-        detail = _storable(detail)
+        detail = bounded(detail)
         headers = [(name, None if value is None else b64encode(value).decode()) for name, value in _headers(record)]
         self.rejected.append(
             store.Reject(self._piece.log, record.offset, tenant_id, reason, detail, record.key, record.value, headers)
@@ -65,12 +64,7 @@ class SliceUnit(Unit):
 
 
 def _headers(record: Record) -> list[tuple[str, bytes | None]]:
-    return [(_storable(name), value) for name, value in record.headers]
-
-
-def _storable(text: str) -> str:
-    """Text as PostgreSQL can keep it, whatever a partner sent."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")[:DETAIL_LENGTH_MAX]
+    return [(bounded(name), value) for name, value in record.headers]
 
 
 def _mirror(piece: Slice, service: str, record: Record, reason: str, detail: str) -> Fact:

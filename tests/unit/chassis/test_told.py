@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from schemas.scalars import Text
-from services.chassis.database import TOLD_LENGTH_MAX, storable, told
+from services.chassis.database import told
+from services.chassis.texts import TEXT_LENGTH_MAX, bounded
 
 ANYTHING = st.text(alphabet=st.characters(exclude_categories=()), max_size=3000)
 
@@ -19,14 +20,14 @@ ANYTHING = st.text(alphabet=st.characters(exclude_categories=()), max_size=3000)
 @example("\ufffe\u2028\u202e")
 def test_any_text_of_an_error_fits_every_schema_and_the_database(text: str) -> None:
     found = told(RuntimeError(text))
-    assert len(found) <= TOLD_LENGTH_MAX
+    assert len(found) <= TEXT_LENGTH_MAX
     assert TypeAdapter(Text).validate_python(found) == found
     assert "\x00" not in found.encode().decode()
 
 
 def test_what_is_cut_says_so() -> None:
-    assert storable("x" * 501) == "x" * 499 + "…"
-    assert storable("x" * 500) == "x" * 500
+    assert bounded("x" * 501) == "x" * 499 + "…"
+    assert bounded("x" * 500) == "x" * 500
 
 
 @pytest.mark.parametrize(
