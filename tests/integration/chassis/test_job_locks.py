@@ -2,7 +2,6 @@
 
 import asyncio
 
-import asyncpg
 import pytest
 
 from services.chassis.backoff import Backoff
@@ -11,6 +10,7 @@ from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Args, NotRouted
 from tests.integration.chassis.test_engine_smoke import MIGRATIONS
+from tests.support.deadlocks import deadlocks
 from tests.support.running import running, settings_for
 
 ROWS, ROUNDS = 4, 15
@@ -31,17 +31,6 @@ async def run_meet(job: Job[Meet]) -> None:
     async with job.finish() as unit:
         await unit.db.execute("update effect set n = n + 1 where id = $1", job.args.row)
         await unit.db.execute("select pg_sleep(0.01)")
-
-
-async def _deadlocks(url: str) -> int:
-    db = await asyncpg.connect(url)
-    try:
-        # A backend reports what it counted when it goes idle, at most a second late.
-        await asyncio.sleep(1.2)
-        found = await db.fetchval("select deadlocks from pg_stat_database where datname = current_database()")
-        return int(found)
-    finally:
-        await db.close()
 
 
 async def test_jobs_and_transactions_that_move_them_meet_without_a_deadlock_and_all_act_once(
@@ -68,7 +57,7 @@ async def test_jobs_and_transactions_that_move_them_meet_without_a_deadlock_and_
             await asyncio.gather(*(answer(n, turn) for n in range(ROWS)))
         await at_work.settled()
         rows = await at_work.sql("select n from effect")
-    assert await _deadlocks(database) == 0
+    assert await deadlocks(database) == 0
     assert [row["n"] // 1000 for row in rows] == [ROUNDS] * ROWS
 
 
