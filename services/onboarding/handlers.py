@@ -38,8 +38,8 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
         await refuse_order(await sql.lock_order(unit.db, id=order_id), unit)
         return
     if order.tenant is not None and not await _register(event.subject, order.tenant, event.principal, unit):
-        await replace_held(event, order_id, unit)
         await _hold_unplaced(event, order_id, unit)
+        await replace_held(event, order_id, unit)
         return
     tenant = tenant or await sql.lock_tenant(unit.db, id=event.subject)
     if tenant is None:
@@ -52,12 +52,12 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
             subject=event.subject,
         )  # fmt: skip
         return
-    await replace_held(event, order_id, unit)
     await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit, judged_for=tenant["reseller_id"])
     unit.publish(
         OrderAcknowledged(order_id=order_id, reference=order.reference, effective_at=order.effective_at or unit.now),
         subject=event.subject,
     )
+    await replace_held(event, order_id, unit)
     if tenant["reseller_id"] is None:
         unit.enqueue(assign_reseller, AssignReseller(tenant_id=event.subject), key=event.subject)
     else:
@@ -152,6 +152,8 @@ async def assignment_decided(event: Event[AssignmentDecided], unit: Unit) -> Non
         raise Missing("tenant_unknown", "no such tenant")
     if tenant["reseller_id"] is not None:
         raise Rejected("already_assigned", "this tenant has a reseller")
+    if not await store.open_orders(unit.db, event.subject):
+        raise Rejected("nothing_waits", "this tenant has no order that waits for a reseller")
     if await sql.force_capacity(unit.db, id=event.data.reseller_id) is None:
         raise Missing("reseller_unknown", "no such reseller")
     await sql.release_orders(unit.db, tenant_id=event.subject)

@@ -145,7 +145,9 @@ async def run_assign_reseller(job: Job[AssignReseller], quota: Quota) -> None:
         if tenant["reseller_id"] is not None:
             return
         orders = await store.open_orders(unit.db, tenant["id"])
-        if await sql.known_revision(unit.db) < max((order["revision"] for order in orders), default=0):
+        if not orders:
+            return  # they ended meanwhile: a place would be taken for nothing
+        if await sql.known_revision(unit.db) < max(order["revision"] for order in orders):
             raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
         if fault := await firm_fault(tenant, quota, unit):
             await _ask_a_person(tenant, orders, QUOTA_EXCEEDED, fault, unit)
@@ -213,6 +215,8 @@ async def run_plan_order(job: Job[PlanOrder], quota: Quota) -> None:
     async with job.finish() as unit:
         tenant = await sql.lock_tenant(unit.db, id=await sql.tenant_of_order(unit.db, id=job.args.order_id))
         order = await sql.lock_order(unit.db, id=job.args.order_id)
+        if order["state"] != OrderState.ACKNOWLEDGED:
+            return  # a person ended it, or another job planned it, while this one waited
         is_judged = order["judged_for"] in (None, tenant["reseller_id"])
         if not is_judged and not Sender(order["principal"]).speaks_for(tenant["reseller_id"]):
             await refuse_order(order, unit)

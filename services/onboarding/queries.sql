@@ -74,8 +74,8 @@ select id, reference, principal from service_order where id = any(:ids::text[]);
 select tenant_id from service_order where id = :id;
 
 -- name: judge_order(id, reseller_id)!
--- An order goes on for a tenant of this reseller.
-update service_order set judged_for = :reseller_id where id = :id;
+-- An order goes on for a tenant of this reseller; nobody is waited for any more.
+update service_order set judged_for = :reseller_id, state = 'acknowledged' where id = :id;
 
 -- name: add_item(order_id, n, action, sku, service_id, quantities)!
 -- An item of an order.

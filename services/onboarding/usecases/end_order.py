@@ -82,7 +82,7 @@ async def refuse_order(order: asyncpg.Record, unit: Unit) -> None:
 
 
 async def end_unbegun(order: asyncpg.Record, reason: str, explanation: str, unit: Unit) -> None:
-    """End an order of which nothing was begun, and tell its sender why."""
+    """End an order of which nothing was begun, and tell its sender why; frees the place of a tenant left with nothing."""
     for item in await store.items(unit.db, order["id"]):
         await sql.settle_item(unit.db, order_id=order["id"], n=item["n"], state=ItemState.FAILED, fault=reason)
     await sql.set_order_state(unit.db, id=order["id"], state=OrderState.FAILED)
@@ -94,6 +94,7 @@ async def end_unbegun(order: asyncpg.Record, reason: str, explanation: str, unit
         ),
         subject=order["tenant_id"],
     )  # fmt: skip
+    await give_place_back(order["tenant_id"], unit)
 
 
 async def activate_tenant(order: Any, unit: Unit) -> None:

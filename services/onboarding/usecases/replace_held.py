@@ -15,11 +15,14 @@ SUPERSEDED = "superseded"
 
 
 async def replace_held(event: Event[OrderPlaced], order_id: str, unit: Unit) -> None:
-    """End the firm's held orders that ask for what this one asks for, and tell their sender which order stands now."""
+    """End the firm's other held orders that ask for what this one asks for, and tell their sender which order stands now.
+
+    Called once the order is kept: a firm that has it does not lose its place with the ones before.
+    """
     wanted = [asked(item.action, item.sku, item.service_id, item.quantities) for item in event.data.items]
     for held in await store.held_orders(unit.db, event.subject):
         mine = held["principal"] is None or Sender(event.principal).speaks_for(held["principal"])
-        if mine and same_items(wanted, await _asked_by(held["id"], unit)):
+        if held["id"] != order_id and mine and same_items(wanted, await _asked_by(held["id"], unit)):
             await _supersede(held, order_id, unit)
 
 

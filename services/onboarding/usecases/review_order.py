@@ -6,7 +6,7 @@ from schemas.tenants import OrderAcknowledged, OrderState
 from services.chassis.parking import Missing
 from services.chassis.unit import Rejected, Unit
 from services.onboarding.store import sql
-from services.onboarding.usecases.end_order import end_unbegun, give_place_back
+from services.onboarding.usecases.end_order import end_unbegun
 
 REFUSED = "refused"
 
@@ -28,7 +28,6 @@ async def review_order(event: Event[OrderReviewed], unit: Unit) -> bool:
         raise Rejected("order_not_held", "this order does not wait for a person")
     if event.data.review is Review.REFUSE:
         await end_unbegun(order, REFUSED, event.data.reason or "the operator refused it", unit)
-        await give_place_back(event.subject, unit)
         return False
     if tenant is None:
         raise Rejected("tenant_unknown", "the firm's town is not known: it must correct the address and order again")
