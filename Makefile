@@ -39,11 +39,11 @@ demo: venv ## the main job, played on a fresh stack: watch it, then read .vicino
 up: venv ## the same stack, to stay: prints its addresses, keeps its data in .vicino/
 	@$(RUN) exec $(BIN)/vicino up
 
-test: venv-dev ## all tests but the cluster's and the campaigns, under five minutes
+test: venv-dev ## all tests but those that ill-treat servers of their own
 	@$(RUN) $(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 -m "not cluster and not campaign"
 
-test-cluster: venv-dev ## three brokers, killed and restarted; credentials and ACLs; servers gone silent
-	@$(RUN) $(BIN)/python -m pytest -m cluster
+test-cluster: venv-dev ## servers killed, paused and cut; three brokers; credentials and ACLs
+	@$(RUN) $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "cluster and not campaign"
 
 check: venv-dev ## format, lint, types, import rules
 	@$(RUN) $(BIN)/ruff format --check .

@@ -9,14 +9,20 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from benchmarks import engine, footprint, relay
+from benchmarks import engine, footprint, isolation, relay
 from benchmarks.metering import bench as metering
 from benchmarks.metering import growth
 from benchmarks.report import publish
 from services.local.roles import ensure_database
 from tests.faults.world import servers
 
-ON_SERVERS = {"engine": engine.run, "relay": relay.run, "metering": metering.run, "growth": growth.run}
+ON_SERVERS = {
+    "engine": engine.run,
+    "relay": relay.run,
+    "metering": metering.run,
+    "growth": growth.run,
+    "isolation": isolation.run,
+}
 ALONE = {"footprint": footprint.run}
 LONG = {"growth"}
 """Only when asked for by name."""

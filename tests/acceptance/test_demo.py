@@ -72,6 +72,7 @@ async def in_the_middle(home: Path) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.cluster
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 async def test_a_demo_ended_in_the_middle_leaves_no_process_behind(home: Path, number: signal.Signals) -> None:
@@ -83,6 +84,7 @@ async def test_a_demo_ended_in_the_middle_leaves_no_process_behind(home: Path, n
     await gone(home)
 
 
+@pytest.mark.cluster
 @pytest.mark.timeout(120)
 async def test_a_demo_whose_make_is_killed_leaves_no_process_behind(home: Path) -> None:
     make = await start(home, "bash", "-c", '"$@" & wait', "make", MAKELEVEL="1")

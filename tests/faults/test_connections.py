@@ -9,6 +9,8 @@ from tests.faults.on_connections import CASES
 from tests.faults.short import each, hold
 from tests.faults.world import Servers
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("fault", each(CASES))

@@ -7,6 +7,8 @@ import pytest
 from tests.faults.verdict import Count
 from tests.faults.world import Servers, World, finish, world
 
+pytestmark = pytest.mark.cluster
+
 PLANTED = {
     "a raw event missing": ("delete from usage_block where id = (select min(id) from usage_block)", "lost"),
     "a bucket missing": ("delete from meter_bucket where ctid = (select min(ctid) from meter_bucket)", "lost"),

@@ -17,7 +17,7 @@ from services.local.home import CHECKOUT, Home
 from services.local.kafka import Kafka
 from services.local.stack import Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 WAIT_SECONDS = 60.0
 
 

@@ -14,7 +14,7 @@ from services.local.kafka import Kafka
 from services.local.postgres import Postgres
 from services.local.stack import Stack
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 OUTBREAK_SECONDS = 4.0
 """Before it is measured: each message is written once when an outage begins."""
 
