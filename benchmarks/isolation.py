@@ -1,4 +1,4 @@
-"""What one party's trouble costs its neighbour: how long a job waits beside a back-end that hangs or refuses, and the work made."""
+"""What trouble of one party costs its neighbour: how long a job waits beside a back-end that hangs or refuses, and the work."""
 
 import asyncio
 import statistics

@@ -153,9 +153,10 @@ delete from job where kind = :kind and key = :key;
 select set_config('idle_in_transaction_session_timeout', :timeout, true),
     pg_advisory_xact_lock(hashtext(current_schema()), 2);
 
--- name: lease_jobs(kinds, room, lease_seconds, failing, now)
+-- name: lease_jobs(kinds, room, lease_seconds, trying, resting, now)
 -- Leases due jobs, at most `room` of each kind and no more than their limits have places. Due is judged by the injected
--- clock, leases by the database's. A limit in `failing` has one place. A group is what shares a kind, a limit and a party.
+-- clock, leases by the database's. A limit in `trying` has one place, one in `resting` none. A group is what shares a kind, a
+-- limit and a party. Of a lane only the head, its first, may run: heads are looked up once, and not for each that waits behind.
 with recursive wanted as (
     select * from unnest(:kinds::text[], :room::int[], :lease_seconds::float8[]) as k (kind, room, lease_seconds)
 ), limits as (
@@ -174,7 +175,8 @@ with recursive wanted as (
 ), budgets as materialized (
     select limits.kind, limits.limit_name, limits.party, busy.n as busy,
         case when limits.limit_name = '' then room
-             when limits.limit_name = any(:failing::text[]) then least(1, limit_places) - busy.n
+             when limits.limit_name = any(:resting::text[]) then 0
+             when limits.limit_name = any(:trying::text[]) then least(1, limit_places) - busy.n
              else limit_places - busy.n end as places
     from limits cross join lateral (
         select case when limits.limit_name = '' then 0 else count(*) end as n from job
@@ -191,6 +193,12 @@ with recursive wanted as (
           and job.party > groups.party
         order by party limit 1
     ) as next
+), heads as materialized (
+    select head.id
+    from (select distinct lane from job where lane is not null and state = 'waiting' and run_at <= :now) as due
+    cross join lateral (
+        select id from job where job.lane = due.lane and state = 'waiting' order by seq limit 1
+    ) as head
 ), candidates as (
     select groups.kind, groups.limit_name, places, busy, waiting.id, waiting.run_at, waiting.seq,
         of_party.n + row_number() over (partition by groups.kind, groups.limit_name, groups.party
@@ -205,8 +213,7 @@ with recursive wanted as (
         select id, run_at, seq from job
         where job.kind = groups.kind and job.limit_name = groups.limit_name and job.party = groups.party
           and state = 'waiting' and run_at <= :now and (leased_until is null or leased_until < clock_timestamp())
-          and (lane is null or not exists (
-              select from job as ahead where ahead.lane = job.lane and ahead.seq < job.seq and ahead.state = 'waiting'))
+          and (lane is null or id in (select id from heads))
         order by run_at, seq limit least(room, places)
     ) as waiting
 ), of_limit as (

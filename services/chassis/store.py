@@ -1,6 +1,6 @@
 """The chassis' statements (`queries.sql`), typed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from services.chassis.database import Connection, load_queries
+from services.chassis.failing_limits import FailingLimits
 from services.chassis.rows import Cancelled, Fact, JobRow, bounded
 
 QUERIES = Path(__file__).parent / "queries.sql"
@@ -196,9 +197,9 @@ async def outbox_size(db: Connection) -> int:
 
 
 async def lease_jobs(
-    db: Connection, room: dict[str, int], lease_seconds: dict[str, float], failing: Collection[str], now: datetime
+    db: Connection, room: dict[str, int], lease_seconds: dict[str, float], failing: FailingLimits, now: datetime
 ) -> list[asyncpg.Record]:
-    """Lease due jobs, at most `room` of each kind, as their limits have places; a limit in `failing` has one."""
+    """Lease due jobs, at most `room` of each kind, as their limits have places: one that fails has one, or rests."""
     kinds = list(room)
     async with db.transaction():
         await _sql.lock_leasing(db, timeout=LEASING_TIMEOUT)
@@ -207,7 +208,8 @@ async def lease_jobs(
             kinds=kinds,
             room=[room[kind] for kind in kinds],
             lease_seconds=[lease_seconds[kind] for kind in kinds],
-            failing=list(failing),
+            trying=failing.trying(),
+            resting=failing.resting(),
             now=now,
         )
         return await rows(found)

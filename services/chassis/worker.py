@@ -14,6 +14,7 @@ from schemas.envelope import faults
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
 from services.chassis.database import is_infrastructure, told
+from services.chassis.failing_limits import FailingLimits
 from services.chassis.failpoints import reach
 from services.chassis.jobs import Exhausted, GiveUp, Job, JobHandler, Lane, NotYet, RetryLater
 from services.chassis.logs import logger
@@ -40,7 +41,7 @@ class Worker:
         self._leases = {name: handler.kind.lease_seconds for name, handler in self._handlers.items()}
         self._wakeups = wakeups
         self._running: dict[asyncio.Task[None], str] = {}
-        self._failing: set[str] = set()
+        self._failing = FailingLimits()
         self._alive = time.monotonic()
         self._leasing = asyncio.Lock()
         self._stopping = False
@@ -88,11 +89,10 @@ class Worker:
         metrics.JOBS.labels(handler.kind.name, outcome).inc()
 
     def _note(self, limit: str, outcome: str) -> None:
-        """A limit whose last job failed has one place until one succeeds: what hangs holds few of the kind's places."""
         if outcome == "done":
-            self._failing.discard(limit)
+            self._failing.succeeded(limit)
         elif limit and outcome == "retried":
-            self._failing.add(limit)
+            self._failing.failed(limit)
 
     async def _outcome(self, handler: JobHandler, row: asyncpg.Record) -> str:
         """Run a job and settle its row; returns what became of it."""

@@ -195,5 +195,26 @@ async def test_a_limit_that_fails_has_one_place_and_gets_all_back_when_one_succe
         await at_work.eventually(partial(_none_left, at_work))
 
 
+async def test_what_refuses_at_once_is_asked_now_and_then_and_not_all_the_time(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    back_ends = BackEnds()
+    names = [f"n{n}" for n in range(500)]
+    back_ends.failures.update(dict.fromkeys(names, 100))
+    async with copies(1, back_ends, database, bootstrap, topic_prefix) as at_work:
+        async with at_work.runtime.unit("many for one that is down") as unit:
+            for name in names:
+                unit.enqueue(call, Call(name=name, group="down"), limit=Limit("back-end:down", 4))
+        await reached("some attempts", lambda: len(back_ends.begun) >= 6)
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), len(back_ends.begun)
+        async with at_work.runtime.unit("a neighbour") as unit:
+            unit.enqueue(call, Call(name="well"), limit=Limit("back-end:well", 4))
+        await reached("the neighbour", lambda: "well" in back_ends.ended)
+        await reached("two more attempts", lambda: len(back_ends.begun) >= before + 3)
+        # One every other second in the long run; the bound only tells it from one after the other, which would be hundreds.
+        assert len(back_ends.begun) - before <= 5 + 3 * (loop.time() - began)
+
+
 async def _none_left(at_work: Running) -> bool:
     return not await at_work.sql("select 1 from job")
