@@ -49,18 +49,27 @@ class Repeats(logging.Filter):
         """Whether the record is written now."""
         if record.levelno < logging.WARNING and record.name.startswith(OURS):
             return True
-        now = time.monotonic()
-        with self._lock:
-            key = (record.name, record.levelno, _sameness(record))
-            window = self._windows.get(key)
-            if window is None or (now >= window.ends_at and not window.held_back):
-                if window is not None or len(self._windows) < KEYS_MAX:
-                    self._windows[key] = _Window(now + self._window_seconds)
-                    self._wake()
-                return True
-            window.held_back += 1
-            window.last = record
-            return False
+        # A message never waits for the account. Its holder may be this very thread: memory asked for here can run the
+        # garbage collector, and what that removes may log ("not closed"). Such a message is written uncounted.
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            return self._is_first(record)
+        finally:
+            self._lock.release()
+
+    def _is_first(self, record: logging.LogRecord) -> bool:
+        """Whether it begins a window; else it is held back. Called with the lock."""
+        now, key = time.monotonic(), (record.name, record.levelno, _sameness(record))
+        window = self._windows.get(key)
+        if window is None or (now >= window.ends_at and not window.held_back):
+            if window is not None or len(self._windows) < KEYS_MAX:
+                self._windows[key] = _Window(now + self._window_seconds)
+                self._wake()
+            return True
+        window.held_back += 1
+        window.last = record
+        return False
 
     def flush(self, *, all_of_them: bool = False) -> None:
         """Write how often each message was held back whose time is over, or of all of them at the end of a process."""

@@ -28,8 +28,8 @@ async def account(of: Standing) -> str:
     """The workers and their readiness, offsets, outbox and jobs, and the end of the log."""
     lines = ["not settled:"]
     for worker in of.workers:
-        runs = "runs" if worker.running else "has ended"
-        lines.append(f"worker {worker.pid} {runs}: {await of.get(worker.pid, '/readyz')}")
+        pid = worker.program()
+        lines.append("a worker that has ended" if pid is None else f"worker {pid} runs: {await of.get(pid, '/readyz')}")
     try:
         lines.append(f"ends: {await of.ends()}")
         async with of.connected() as db:

@@ -48,6 +48,7 @@ MASTER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 EVENTS = 150
 SETTLE_SECONDS = 60.0
 SESSION_MS = 6000
+ANSWER = aiohttp.ClientTimeout(total=5)
 PASSWORD = "only-for-tests"
 Message: TypeAlias = tuple[str, bytes, bytes]
 """Topic, key, value."""
@@ -144,6 +145,7 @@ class World:
             "VICINO_KAFKA_BOOTSTRAP": self.on.kafka.bootstrap,
             "VICINO_TOPIC_PREFIX": self.prefix,
             "VICINO_INSIDE_PORT": str(port),
+            "VICINO_HTTP_PORT": str(free_port()),
             "VICINO_SESSION_TIMEOUT_MS": str(SESSION_MS),
             "VICINO_SLICE_RECORDS_MAX": "40",
             "VICINO_VOLUME_SLICE_RECORDS_MAX": "60",
@@ -277,9 +279,12 @@ class World:
 
     async def _get(self, pid: int, path: str) -> str:
         try:
-            async with aiohttp.ClientSession() as session, session.get(self._http[pid] + path) as response:
+            async with (
+                aiohttp.ClientSession(timeout=ANSWER) as session,
+                session.get(self._http[pid] + path) as response,
+            ):
                 return await response.text()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return ""
 
     async def _is_settled(self) -> bool:

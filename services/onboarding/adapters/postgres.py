@@ -1,7 +1,9 @@
 """PostgreSQL as a back-end: a database and a login for each service instance, which sees nothing else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 
@@ -13,6 +15,32 @@ from services.onboarding.adapters.logins import Login, find, guard, make_databas
 from services.onboarding.domain.credentials import Credentials, derive, name_before, name_of
 
 TIMEOUT_SECONDS = 20.0
+TRIES_MAX = 5
+"""Of a call that meets another's change."""
+
+MET_ANOTHER = "tuple concurrently updated"
+"""PostgreSQL's message, of no code of its own, when two sessions change one row of its catalogue at once."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _despite_others(
+    call: Callable[Concatenate["PostgresDriver", P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["PostgresDriver", P], Coroutine[Any, Any, R]]:
+    """Make a call again that met another session's change of the same login. Each call may be made twice."""
+
+    @wraps(call)
+    async def calling(driver: "PostgresDriver", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await call(driver, *args, **kwargs)
+            except asyncpg.InternalServerError as error:
+                if MET_ANOTHER not in str(error):
+                    raise
+        return await call(driver, *args, **kwargs)
+
+    return calling
 
 
 class PostgresDriver:
@@ -34,6 +62,7 @@ class PostgresDriver:
         before = [name_before(key, service_id) for key in self._keys]
         return await find(connection, service_id, [name_of(service_id), *before])
 
+    @_despite_others
     async def provision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """Make the login, then the database it owns. Each part that an earlier attempt left undone is done now."""
         async with self._connection("provision") as connection:
@@ -52,6 +81,7 @@ class PostgresDriver:
         async with self._connection("exists") as connection:
             return await self._found(connection, instance.service_id) is not None
 
+    @_despite_others
     async def deprovision(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
         """Cut its connections, drop the database and the login."""
         async with self._connection("deprovision") as connection:
@@ -63,6 +93,7 @@ class PostgresDriver:
             await connection.execute(f'drop database if exists "{login.name}" with (force)')
             await connection.execute(f'drop role if exists "{login.name}"')
 
+    @_despite_others
     async def remember(self, service_ids: list[str]) -> int:
         """Write beside each login of these whose it is and under which key it was made, if that is not known.
 
@@ -88,6 +119,7 @@ class PostgresDriver:
         key = self._keys.current if login.key_id is None else self._keys.by_id(login.key_id)
         return derive(key, service_id, name=login.name) if key is not None else None
 
+    @_despite_others
     async def rotate(self, service_id: str) -> bool:
         """Give its login the password that the current key makes; False when it has it, or there is no login."""
         async with self._connection("rotate") as connection:

@@ -27,6 +27,9 @@ LOG_BYTES_PER_SECOND_MAX = 1_500
 CONNECTIONS_PER_SECOND_MAX = 40
 """Of five services with four to six clients each. It was 209, and now and then more than 1,000."""
 
+ANSWER = aiohttp.ClientTimeout(total=5)
+"""Of one question to a service; it is asked again."""
+
 RECOVERY_SECONDS_MAX = 60.0
 """Only what hangs gets there, also on two busy cores."""
 
@@ -57,7 +60,7 @@ class Servers:
     async def until_ready(self) -> None:
         problems = dict.fromkeys(self.stack.services, "not asked")
         try:
-            async with asyncio.timeout(RECOVERY_SECONDS_MAX), aiohttp.ClientSession() as session:
+            async with asyncio.timeout(RECOVERY_SECONDS_MAX), aiohttp.ClientSession(timeout=ANSWER) as session:
                 while problems:
                     for name in list(problems):
                         try:
@@ -65,7 +68,7 @@ class Servers:
                                 problems[name] = await answer.text()
                                 if answer.status == 200:
                                     del problems[name]
-                        except aiohttp.ClientError as error:
+                        except (aiohttp.ClientError, TimeoutError) as error:
                             problems[name] = repr(error)
                     await asyncio.sleep(0.1)
         except TimeoutError:

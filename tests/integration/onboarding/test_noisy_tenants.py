@@ -1,7 +1,7 @@
 """Tenants that take all they can get take nothing from Vicino: connections, disk, limits of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import uuid4
@@ -11,18 +11,25 @@ import pytest
 
 from schemas.catalogue import ProvisioningStep
 from services.chassis.database import open_pool
+from services.chassis.sealing import KeyRing
 from services.local.postgres import Postgres
 from services.local.roles import PROVISIONER, SERVICES, ensure_database, ensure_provisioner, ensure_service, role_of
 from services.onboarding.adapters import Instance
-from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX
+from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX, make_database, make_role
 from services.onboarding.adapters.postgres import PostgresDriver
-from services.onboarding.domain.credentials import derive
+from services.onboarding.domain.credentials import derive, name_before
 
 KEY = b"k" * 32
 PASSWORD = "only-for-tests"
 TENANTS = 25
 POOL = 12
+STEP = ProvisioningStep(driver="postgres")
+WAITING = "select exists (select from pg_stat_activity where usename = $1 and wait_event_type = 'Lock')"
 FULL = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
+
+
+def instance_of(service_id: str) -> Instance:
+    return Instance(service_id, "t", "SKU", {})
 
 
 @dataclass
@@ -49,7 +56,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shar
     driver = PostgresDriver(server.url(PROVISIONER, PASSWORD, "postgres"), KEY)
     found = Shared(server, [str(uuid4()) for _ in range(TENANTS)])
     for service_id in found.services:
-        await driver.provision(Instance(service_id, "t", "SKU", {}), ProvisioningStep(driver="postgres"), "k")
+        await driver.provision(instance_of(service_id), STEP, "k")
     yield found
     await server.stop()
 
@@ -115,3 +122,35 @@ async def test_a_session_begins_with_limits_of_time_and_of_files(shared: Shared)
     names = ("temp_file_limit", "statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
     assert [name for name in names if await connection.fetchval(f"show {name}") in ("0", "-1")] == []
     await connection.close()
+
+
+CALLS: dict[str, Callable[[PostgresDriver, str], Awaitable[object]]] = {
+    "provision": lambda driver, service_id: driver.provision(instance_of(service_id), STEP, "k"),
+    "deprovision": lambda driver, service_id: driver.deprovision(instance_of(service_id), STEP, "k"),
+    "rotate": lambda driver, service_id: driver.rotate(service_id),
+    "remember": lambda driver, service_id: driver.remember([service_id]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_call_that_meets_another_sessions_change_of_its_login_is_made_again(shared: Shared, call: str) -> None:
+    service_id, url = str(uuid4()), shared.postgres.url(PROVISIONER, PASSWORD, "postgres")
+    driver = PostgresDriver(url, KeyRing(b"n" * 32, (KEY,)) if call == "rotate" else KEY)
+    async with AsyncExitStack() as held:
+        watching, other = await asyncpg.connect(shared.postgres.superuser_url), await asyncpg.connect(url)
+        held.callback(watching.terminate)
+        held.callback(other.terminate)
+        # As it was made before it was noted whose a login is: there is something to do for each call.
+        login = derive(KEY, service_id, name=name_before(KEY, service_id))
+        await make_role(other, login)
+        await make_database(other, login)
+        async with other.transaction():
+            await other.execute(f'alter role "{login.role}" connection limit 3')
+            await other.execute(f"comment on role \"{login.role}\" is 'changed'")
+            called = asyncio.ensure_future(CALLS[call](driver, service_id))
+            async with asyncio.timeout(20):
+                while not await watching.fetchval(WAITING, PROVISIONER):
+                    assert not called.done(), f"it waited for nobody: {called}"
+                    await asyncio.sleep(0.01)
+        await called
+    assert (await driver.credentials(service_id) is None) == (call == "deprovision")

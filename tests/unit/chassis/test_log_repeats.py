@@ -1,13 +1,16 @@
 """A message that repeats itself is written once, then counted; no other message is lost behind it."""
 
+import gc
 import io
 import logging
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
+from services.chassis import log_repeats
 from services.chassis.log_repeats import OURS, Repeats
 
 WINDOW_SECONDS = 0.15
@@ -95,3 +98,40 @@ def test_a_flood_of_different_messages_does_not_make_the_filter_grow(log: Log) -
         log.loggers["aiokafka"].error("%s", "".join(chr(ord("a") + int(digit)) for digit in str(n)))
     assert len(log.lines) == 5_000
     assert len(log.repeats._windows) <= 1_000
+
+
+class Unclosed:
+    """What says so when it is removed, as clients do that nobody closed."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._itself = self  # only the collector finds it
+
+    def __del__(self) -> None:
+        self._logger.warning("not closed")
+
+
+@pytest.mark.parametrize("at", ["_sameness", "_Window", "_counted"])
+def test_what_the_collector_removes_while_the_account_is_kept_stops_nobody(
+    log: Log, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector may run wherever memory is asked for: here it runs inside the filter."""
+    of_aiokafka, called = log.loggers["aiokafka"], getattr(log_repeats, at)
+
+    def collecting(*args: object) -> object:
+        Unclosed(of_aiokafka)
+        gc.collect()
+        return called(*args)
+
+    def write() -> None:
+        for _ in range(3):
+            of_aiokafka.error("gone")
+        log.repeats.flush(all_of_them=True)
+
+    monkeypatch.setattr(log_repeats, at, collecting)
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(5)
+    assert not writer.is_alive(), "the writer waits for itself"
+    assert "gone" in log.lines
+    assert "not closed" in log.lines
