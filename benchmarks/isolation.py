@@ -13,7 +13,7 @@ from benchmarks.engine import MIGRATIONS, NAME
 from benchmarks.report import Row
 from services.chassis.backoff import Backoff
 from services.chassis.jobs import Job, JobKind, RetryLater, handle
-from services.chassis.rows import Limit
+from services.chassis.pending import Limit
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Args

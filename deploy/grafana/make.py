@@ -39,7 +39,7 @@ OWN: dict[str, tuple[Panel, ...]] = {
         ("Faults at the door", "short", "sum by (reason) (increase(vicino_gateway_faults_total[5m]))", "One reason rising: a sender's mistake; call them."),
         ("Time at the door, p99", "s", "histogram_quantile(0.99, sum by (le) (rate(vicino_gateway_request_seconds_bucket[5m])))", "Above one second: Kafka is slow to acknowledge."),
         ("Deliveries", "short", "sum by (channel, outcome) (increase(vicino_gateway_deliveries_total[5m]))", "Retries rising: a receiver is down."),
-        ("Answered 503", "short", "increase(vicino_gateway_unavailable_total[5m])", "Above zero: Kafka or the database is away."),
+        ("Answered 503", "short", "increase(vicino_gateway_unavailable_total[5m])", "Above zero: Kafka or the database is unavailable."),
     ),
     "onboarding": (
         ("Tenants placed", "short", "sum by (by) (increase(vicino_onboarding_assignments_total[1h]))", "`nobody` above zero: a tenant waits for a person."),

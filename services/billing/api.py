@@ -19,7 +19,7 @@ from services.billing.usecases.summarise_usage import summarise_usage
 from services.chassis import store as chassis_store
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.web import Problem, application, operator_only
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -82,12 +82,12 @@ def _of_all_tenants(app: FastAPI, ask: Reads) -> None:
     @app.get("/v1/usage/parked")
     async def parked() -> list[dict[str, Any]]:
         """What usage waits for: services, or the catalogue, that are not known yet."""
-        return [dict(row) for row in await ask(lambda db: rows(metering.parked(db)))]
+        return [dict(row) for row in await ask(lambda db: collect(metering.parked(db)))]
 
     @app.get("/v1/meters")
     async def meters() -> list[dict[str, Any]]:
         """All definitions of all meters."""
-        found = await ask(lambda db: rows(sql.meter_versions(db)))
+        found = await ask(lambda db: collect(sql.meter_versions(db)))
         return [dict(row) for row in sorted(found, key=lambda row: (row["key"], row["version"]))]
 
 
@@ -105,7 +105,7 @@ def _of_one_tenant(app: FastAPI, ask: Reads) -> None:
     @app.get("/v1/tenants/{tenant_id}/usage/late")
     async def late(tenant_id: Name) -> list[dict[str, Any]]:
         """Usage that came after its month was invoiced, with the month it belongs to."""
-        return [_shown(row) for row in await ask(lambda db: rows(metering.late(db, tenant_id=tenant_id)))]
+        return [_shown(row) for row in await ask(lambda db: collect(metering.late(db, tenant_id=tenant_id)))]
 
     @app.get("/v1/invoices/{invoice_id}/explain")
     async def explain(invoice_id: Name) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from services.chassis.engine.slices import on_slice
 from services.chassis.logs import logger
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOOK_EVERY_SECONDS = 5.0
@@ -59,7 +59,7 @@ def build(settings: BillingSettings) -> Service:
         settings,
         MIGRATIONS,
         routes=ROUTES,
-        slices=(on_slice(USAGE, intake.take_slice),),
+        slices=(on_slice(USAGE, intake.handle_slice),),
         jobs=jobs(intake, settings.invoice_grace_hours, settings.usage_raw_days),
         api=build_api,
         background=(lambda runtime: _look_after(runtime, intake),),
@@ -76,7 +76,7 @@ async def _look_after(runtime: Runtime, intake: Intake) -> None:
                 if check := await sql.last_check(db):
                     metrics.DIFFERENCES.set(check["differences"])
                     metrics.CHECKED.set(check["checked_at"].timestamp())
-                for row in await rows(sql.ripe(db)):
+                for row in await collect(sql.ripe(db)):
                     async with db.transaction():
                         await intake.count_parked(db, row["waits_for"], runtime.clock.now())
             failures = 0

@@ -9,7 +9,7 @@ from services.billing.domain.charges import Charge
 from services.billing.domain.periods import Days, civil_day
 from services.billing.domain.recurring import Billed, Change
 from services.chassis.database import Connection, load_queries
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -17,7 +17,7 @@ sql = load_queries(Path(__file__).parent / "queries.sql")
 async def timeline(db: Connection, service_id: str, zone: ZoneInfo) -> list[Change]:
     """A service's quantities by civil day; of several changes on one day the last one holds."""
     by_day: dict[date, Change] = {}
-    for row in await rows(sql.changes(db, service_id=service_id)):
+    for row in await collect(sql.changes(db, service_id=service_id)):
         day = civil_day(row["effective_at"], zone)
         by_day[day] = Change(day, {meter: Decimal(n) for meter, n in row["quantities"].items()})
     return [by_day[day] for day in sorted(by_day)]
@@ -26,7 +26,7 @@ async def timeline(db: Connection, service_id: str, zone: ZoneInfo) -> list[Chan
 async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:
     """The recurring units billed for a service, by meter."""
     found: dict[str, list[Billed]] = {}
-    for row in await rows(sql.billed(db, service_id=service_id)):
+    for row in await collect(sql.billed(db, service_id=service_id)):
         found.setdefault(row["meter"], []).append(Billed(Days(row["day_from"], row["day_to"]), row["units_billed"]))
     return found
 

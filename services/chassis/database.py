@@ -43,7 +43,7 @@ async def _prepare(connection: Connection) -> None:
 
 
 async def open_pool(url: str, schema: str, size_max: int, application: str) -> Pool:
-    """A pool whose connections see `schema` first. Raises what `is_infrastructure` knows while the server is away."""
+    """A pool whose connections see `schema` first. Raises what `is_infrastructure` knows while the server is unavailable."""
     return await asyncpg.create_pool(
         url,
         min_size=1,

@@ -18,7 +18,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
 from services.chassis.failpoints import reach
-from services.chassis.rows import Ended
+from services.chassis.pending import Ended
 from services.chassis.unit import Args, Cause, LeaseLost, Parcel, Unit
 
 OUTSIDE_CALL = Backoff.schedule((1, 2, 5, 15, 60, 300), jitter=0.1)
@@ -89,7 +89,7 @@ class Delay:
 class Job(Generic[ArgsT]):
     """One run of a job."""
 
-    def __init__(self, args: ArgsT, kind: JobKind[ArgsT], row: asyncpg.Record, lane: "Lane") -> None:
+    def __init__(self, args: ArgsT, kind: JobKind[ArgsT], row: asyncpg.Record, context: "WorkerContext") -> None:
         self.args = args
         self.kind = kind
         self.id: UUID = row["id"]
@@ -100,7 +100,7 @@ class Job(Generic[ArgsT]):
         """May be set by the run, where it depends on whom it calls."""
         self.finished = False
         self.delay_told: bool = row["delay_told"]
-        self._row, self._lane = row, lane
+        self._row, self._context = row, context
 
     @property
     def idempotency_key(self) -> str:
@@ -124,12 +124,12 @@ class Job(Generic[ArgsT]):
     @property
     def now(self) -> datetime:
         """The injected clock."""
-        return self._lane.clock.now()
+        return self._context.clock.now()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """A connection to look things up with; give it back before the outside call."""
-        async with self._lane.pool.acquire() as db:
+        async with self._context.pool.acquire() as db:
             yield db
 
     @asynccontextmanager
@@ -139,12 +139,12 @@ class Job(Generic[ArgsT]):
         Raises `LeaseLost` when it is no longer ours; then nothing of it counts.
         """
         reach("job.before_finish")
-        async with self._lane.pool.acquire() as db, db.transaction():
+        async with self._context.pool.acquire() as db, db.transaction():
             cause = Cause(f"job|{self.id}", self._row["correlation_id"], self._row["causation_id"])
             # The own row goes last, with the flush: handlers lock the domain's rows before they move jobs, and the other
             # way round here the two would deadlock.
             ended = Ended(self.id, self.token, self.kind.name, self._row["key"])
-            unit = Unit(db, self._lane.service, self.now, cause, Parcel(ended=ended))
+            unit = Unit(db, self._context.service, self.now, cause, Parcel(ended=ended))
             unit.attempts = self.attempt
             yield unit
             await unit.flush()
@@ -158,9 +158,9 @@ class Job(Generic[ArgsT]):
 
         Raises `LeaseLost` when the job is no longer ours, or has told it before.
         """
-        async with self._lane.pool.acquire() as db, db.transaction():
+        async with self._context.pool.acquire() as db, db.transaction():
             cause = Cause(f"job|{self.id}|delayed", self._row["correlation_id"], self._row["causation_id"])
-            unit = Unit(db, self._lane.service, self.now, cause)
+            unit = Unit(db, self._context.service, self.now, cause)
             yield unit
             if not await store.note_delay_told(db, self.id, self.token):
                 raise LeaseLost(self.kind.name)
@@ -201,7 +201,7 @@ def handle(
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class WorkerContext:
     """What every run needs."""
 
     pool: Pool

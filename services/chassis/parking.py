@@ -15,7 +15,7 @@ import msgspec
 from services.chassis import store
 from services.chassis.database import Connection, load_queries
 from services.chassis.engine.batches import Record
-from services.chassis.store import Log, rows
+from services.chassis.store import Log, collect
 from services.chassis.unit import Rejected
 
 _sql = load_queries(store.QUERIES)
@@ -47,12 +47,12 @@ async def park(db: Connection, log: Log, record: Record, subject: str, reason: s
 
 async def waiting(db: Connection, topic: str, subjects: Collection[str]) -> list[asyncpg.Record]:
     """What waits of some subjects of a topic, held, in the order in which it came."""
-    return await rows(_sql.lock_parked(db, topic=topic, subjects=list(subjects)))
+    return await collect(_sql.lock_parked(db, topic=topic, subjects=list(subjects)))
 
 
 async def due(db: Connection) -> list[tuple[str, str]]:
     """Topic and subject of what is due to be tried again."""
-    return [(row["topic"], row["subject"]) for row in await rows(_sql.due_parked(db, limit=DUE_SUBJECTS_MAX))]
+    return [(row["topic"], row["subject"]) for row in await collect(_sql.due_parked(db, limit=DUE_SUBJECTS_MAX))]
 
 
 async def wait_on(db: Connection, row: asyncpg.Record) -> None:

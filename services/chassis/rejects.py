@@ -12,8 +12,8 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from services.chassis import metrics, store
 from services.chassis.database import Connection, connect
 from services.chassis.kafka_login import KafkaServers
+from services.chassis.pending import Fact, FactTooLarge
 from services.chassis.producer import Message, Producer
-from services.chassis.rows import Fact, FactTooLarge
 
 PRUNED_AT_ONCE = 10_000
 DAY_SECONDS = 86_400

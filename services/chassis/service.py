@@ -28,7 +28,7 @@ from services.chassis.engine.records import Routes
 from services.chassis.engine.returning import Returning
 from services.chassis.engine.slices import SliceRoute
 from services.chassis.health import AsgiApp
-from services.chassis.jobs import JobHandler, Lane
+from services.chassis.jobs import JobHandler, WorkerContext
 from services.chassis.migrate import migrated_pool
 from services.chassis.outbox import Relay
 from services.chassis.producer import Producer
@@ -51,7 +51,7 @@ INBOX_DAYS = 90
 MEASURE_EVERY_SECONDS = 5.0
 PRUNE_EVERY_SECONDS = 3600.0
 PRUNE_ROWS_MAX = 10_000
-"""Of one statement: a copy of the service that was away for weeks has millions to drop, and each statement has 30 s."""
+"""Of one statement: a copy of the service that was down for weeks has millions to drop, and each statement has 30 s."""
 
 
 log = logs.logger(__name__)
@@ -173,7 +173,7 @@ class Process:
         service, runtime = self.service, self.runtime
         wakeups = Wakeups(service.settings.postgres_url, service.name, ("outbox", "jobs"))
         relay = Relay(runtime.pool, producer, wakeups)
-        self._worker = worker = Worker(Lane(runtime.pool, service.name, runtime.clock), service.jobs, wakeups)
+        self._worker = worker = Worker(WorkerContext(runtime.pool, service.name, runtime.clock), service.jobs, wakeups)
         self.consumers = self._consumers()
         self._checks = [wakeups.problems, relay.problems, worker.problems]
         self._checks += [client.problems for client in (producer, runtime.producer)]
@@ -292,7 +292,7 @@ async def prune(db: Connection) -> None:
 
 
 async def _close(pool: Pool) -> None:
-    """Close the pool, but not for ever: a server that is away cannot say goodbye."""
+    """Close the pool, but not for ever: an unavailable server cannot say goodbye."""
     try:
         async with asyncio.timeout(2):
             await pool.close()

@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 
 from services.chassis import logs
-from services.chassis.connection import Connection, HttpConfig
 from services.chassis.health import AsgiApp
+from services.chassis.http_connection import Connection, HttpConfig
 from services.chassis.settings import ServiceSettings
 from services.chassis.web import Problem
 

@@ -12,7 +12,7 @@ import msgspec
 
 from services.chassis.database import Connection, load_queries
 from services.chassis.failing_limits import FailingLimits
-from services.chassis.rows import Cancelled, Fact, JobRow, bounded
+from services.chassis.pending import Cancelled, Fact, JobRow, bounded
 
 QUERIES = Path(__file__).parent / "queries.sql"
 _sql = load_queries(QUERIES)
@@ -144,7 +144,7 @@ async def add_facts(db: Connection, facts: Sequence[Fact]) -> None:
 
 async def job_places(db: Connection, n: int) -> list[int]:
     """Places in the order of jobs, for `n` jobs, the first first."""
-    return sorted(row["seq"] for row in await rows(_sql.job_places(db, n=n)))
+    return sorted(row["seq"] for row in await collect(_sql.job_places(db, n=n)))
 
 
 async def add_job(db: Connection, job: JobRow, seq: int) -> None:
@@ -166,7 +166,7 @@ async def notify(db: Connection, what: str) -> None:
     await _sql.notify(db, what=what)
 
 
-async def rows(found: Any) -> list[asyncpg.Record]:
+async def collect(found: Any) -> list[asyncpg.Record]:
     """All rows of a many-row query."""
     return [row async for row in found]
 
@@ -183,7 +183,7 @@ async def try_relay_lock(db: Connection) -> bool:
 
 async def oldest_facts(db: Connection, limit: int) -> list[asyncpg.Record]:
     """The facts to send next, in order."""
-    return await rows(_sql.oldest_facts(db, limit=limit))
+    return await collect(_sql.oldest_facts(db, limit=limit))
 
 
 async def remove_facts(db: Connection, seqs: list[int]) -> None:
@@ -212,7 +212,7 @@ async def lease_jobs(
             resting=failing.resting(),
             now=now,
         )
-        return await rows(found)
+        return await collect(found)
 
 
 async def remove_job(db: Connection, job_id: UUID, token: UUID) -> bool:
@@ -247,27 +247,27 @@ async def fail_job(db: Connection, job_id: UUID, token: UUID, error: str) -> Non
 
 async def job_counts(db: Connection, now: datetime) -> list[asyncpg.Record]:
     """Jobs by kind: due, later, failed."""
-    return await rows(_sql.job_counts(db, now=now))
+    return await collect(_sql.job_counts(db, now=now))
 
 
 async def list_jobs(db: Connection, state: str, limit: int) -> list[asyncpg.Record]:
     """Jobs in a state, the oldest first."""
-    return await rows(_sql.list_jobs(db, state=state, limit=limit))
+    return await collect(_sql.list_jobs(db, state=state, limit=limit))
 
 
 async def retry_failed(db: Connection, ids: list[UUID]) -> int:
     """Give failed jobs all their attempts again; returns how many had failed."""
-    return len(await rows(_sql.retry_failed(db, ids=ids)))
+    return len(await collect(_sql.retry_failed(db, ids=ids)))
 
 
 async def list_rejects(db: Connection, reason: str | None, limit: int) -> list[asyncpg.Record]:
     """The newest rejects, of one reason or of all."""
-    return await rows(_sql.list_rejects(db, reason=reason, limit=limit))
+    return await collect(_sql.list_rejects(db, reason=reason, limit=limit))
 
 
 async def lock_rejects(db: Connection, ids: list[int], reason: str | None) -> list[asyncpg.Record]:
     """Rejects not sent again yet, by id or by reason."""
-    return await rows(_sql.lock_rejects(db, ids=ids, reason=reason))
+    return await collect(_sql.lock_rejects(db, ids=ids, reason=reason))
 
 
 async def mark_replayed(db: Connection, ids: list[int]) -> None:
@@ -277,4 +277,4 @@ async def mark_replayed(db: Connection, ids: list[int]) -> None:
 
 async def count_rejects(db: Connection) -> dict[str, int]:
     """Rejects by reason."""
-    return {row["reason"]: row["n"] for row in await rows(_sql.count_rejects(db))}
+    return {row["reason"]: row["n"] for row in await collect(_sql.count_rejects(db))}

@@ -19,7 +19,7 @@ from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool
-from services.chassis.rows import Cancelled, Ended, Fact, JobRow, Limit, bounded
+from services.chassis.pending import Cancelled, Ended, Fact, JobRow, Limit, bounded
 
 _FACT = UUID("5d2f2f0a-2a55-4a0c-8c3c-7f1b5f6f9d01")
 MIRROR_KEY_BYTES_MAX = 10_000

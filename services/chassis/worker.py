@@ -16,7 +16,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.database import is_infrastructure, told
 from services.chassis.failing_limits import FailingLimits
 from services.chassis.failpoints import reach
-from services.chassis.jobs import Exhausted, GiveUp, Job, JobHandler, Lane, NotYet, RetryLater
+from services.chassis.jobs import Exhausted, GiveUp, Job, JobHandler, NotYet, RetryLater, WorkerContext
 from services.chassis.logs import logger
 from services.chassis.texts import bounded
 from services.chassis.unit import LeaseLost
@@ -35,8 +35,8 @@ log = logger(__name__)
 class Worker:
     """Leases due jobs and runs them, each kind up to its concurrency."""
 
-    def __init__(self, lane: Lane, handlers: Sequence[JobHandler], wakeups: Wakeups) -> None:
-        self._lane = lane
+    def __init__(self, context: WorkerContext, handlers: Sequence[JobHandler], wakeups: Wakeups) -> None:
+        self._context = context
         self._handlers = {handler.kind.name: handler for handler in handlers}
         self._leases = {name: handler.kind.lease_seconds for name, handler in self._handlers.items()}
         self._wakeups = wakeups
@@ -65,8 +65,8 @@ class Worker:
         busy = Counter(self._running.values())
         room = {name: handler.kind.concurrency - busy[name] for name, handler in self._handlers.items()}
         free = {name: places for name, places in room.items() if places > 0 and not self._stopping}
-        async with self._lane.pool.acquire() as db:
-            rows = await store.lease_jobs(db, free, self._leases, self._failing, self._lane.clock.now())
+        async with self._context.pool.acquire() as db:
+            rows = await store.lease_jobs(db, free, self._leases, self._failing, self._context.clock.now())
         if rows:
             reach("job.leased")
         for row in rows:
@@ -97,7 +97,7 @@ class Worker:
     async def _outcome(self, handler: JobHandler, row: asyncpg.Record) -> str:
         """Run a job and settle its row; returns what became of it."""
         try:
-            job = Job(handler.kind.args.model_validate(row["args"]), handler.kind, row, self._lane)
+            job = Job(handler.kind.args.model_validate(row["args"]), handler.kind, row, self._context)
         except ValidationError as error:
             # Written by another build: no later attempt will read it, a person may.
             return await self._keep(row, f"bad arguments: {faults(error)}")
@@ -171,7 +171,7 @@ class Worker:
         return "failed"
 
     async def _settle(self, statement: Callable[..., Awaitable[None]], row: asyncpg.Record, *values: object) -> None:
-        async with self._lane.pool.acquire() as db:
+        async with self._context.pool.acquire() as db:
             await statement(db, row["id"], row["lease_token"], *values)
 
     async def stop(self) -> None:

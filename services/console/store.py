@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.database import Connection, load_queries
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -29,7 +29,7 @@ async def tenants(
 ) -> list[dict[str, Any]]:
     """Tenants with their services."""
     found = sql.tenants(db, id=tenant_id, state=state, limit=part.limit, offset=part.offset)
-    return [dict(row) for row in await rows(found)]
+    return [dict(row) for row in await collect(found)]
 
 
 async def orders(
@@ -37,12 +37,12 @@ async def orders(
 ) -> list[dict[str, Any]]:
     """Orders, newest first."""
     found = sql.orders(db, tenant_id=tenant_id, states=states, limit=part.limit, offset=part.offset)
-    return [dict(row) for row in await rows(found)]
+    return [dict(row) for row in await collect(found)]
 
 
 async def resellers(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
     """Resellers, with how many tenants they serve in all."""
-    found = await rows(sql.resellers(db, limit=part.limit, offset=part.offset))
+    found = await collect(sql.resellers(db, limit=part.limit, offset=part.offset))
     return [
         {**row["profile"], "assigned": row["assigned"], "serving": row["profile"]["active"] + row["assigned"]}
         for row in found
@@ -53,7 +53,7 @@ async def invoices(
     db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, invoice_id: str | None = None
 ) -> list[dict[str, Any]]:
     """Invoices with their lines and totals, newest first."""
-    found = await rows(sql.invoices(db, tenant_id=tenant_id, id=invoice_id, limit=part.limit, offset=part.offset))
+    found = await collect(sql.invoices(db, tenant_id=tenant_id, id=invoice_id, limit=part.limit, offset=part.offset))
     return [
         {**{k: v for k, v in row.items() if k != "document"}, **row["document"], "date": row["date"]} for row in found
     ]
@@ -71,7 +71,7 @@ async def alerts(
     db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, waiting: bool = False
 ) -> list[dict[str, Any]]:
     """Alerts with their state, newest first."""
-    found = await rows(sql.alerts(db, tenant_id=tenant_id, waiting=waiting, limit=part.limit, offset=part.offset))
+    found = await collect(sql.alerts(db, tenant_id=tenant_id, waiting=waiting, limit=part.limit, offset=part.offset))
     return [
         {**row["document"], **{k: v for k, v in row.items() if k != "document"}, "state": _state(row)} for row in found
     ]
@@ -79,7 +79,7 @@ async def alerts(
 
 async def deliveries(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
     """Notifications, newest first."""
-    return [dict(row) for row in await rows(sql.deliveries(db, limit=part.limit, offset=part.offset))]
+    return [dict(row) for row in await collect(sql.deliveries(db, limit=part.limit, offset=part.offset))]
 
 
 async def figures(db: Connection) -> dict[str, Any]:
@@ -89,4 +89,4 @@ async def figures(db: Connection) -> dict[str, Any]:
 
 async def invoiced(db: Connection, limit: int) -> list[tuple[str, Decimal]]:
     """Whom most was invoiced to, and how much of it, net."""
-    return [(row["label"], row["value"]) for row in await rows(sql.invoiced(db, limit=limit))]
+    return [(row["label"], row["value"]) for row in await collect(sql.invoiced(db, limit=limit))]

@@ -11,13 +11,12 @@ from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from schemas.scalars import Key, Uuid
-from services.chassis.rows import FactTooLarge
+from services.chassis.pending import FactTooLarge
 from services.chassis.service import Runtime
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.strangers import Strangers
 from services.chassis.web import Problem, address_of, application, bearer, check_pace, unauthorized
 from services.gateway import contract, metrics
-from services.gateway.away import answer_when_away
 from services.gateway.domain.admission import Kind, Principal
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
 from services.gateway.domain.faults import Fault, Reason, Refused
@@ -27,10 +26,11 @@ from services.gateway.intake import Intake
 from services.gateway.jobs import OPERATOR
 from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
+from services.gateway.operator_requests import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
 from services.gateway.pace import in_turns
 from services.gateway.registry import Registry
-from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
 from services.gateway.store import sql
+from services.gateway.unavailable import answer_when_unavailable
 
 BODY_TIMEOUT_SECONDS = 20.0
 """How long a body may take to arrive: a slow sender must not hold a door open for ever."""
@@ -125,7 +125,7 @@ class Doors:
             try:
                 body = await _body(request, body_limit(request.headers.get("content-type", "")))
                 incoming = await in_turns(parsing(request.headers.items(), body))
-                answers = await self.intake.take(principal, incoming)
+                answers = await self.intake.accept(principal, incoming)
             except Refused as refused:
                 await self.intake.refuse(principal, refused, incoming)
                 raise refusal(refused) from None
@@ -144,7 +144,7 @@ class Doors:
     async def deliveries(self, recipient: str | None, state: DeliveryState | None, limit: int) -> list[dict[str, Any]]:
         """The delivery log, newest first: one recipient's, or all of it."""
         async with self.runtime.pool.acquire() as db:
-            found = await rows(sql.deliveries(db, recipient=recipient, state=state, limit=limit))
+            found = await collect(sql.deliveries(db, recipient=recipient, state=state, limit=limit))
         return [dict(row) for row in found]
 
 
@@ -222,8 +222,8 @@ def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
     async def refusals(reason: Reason | None = None, limit: Limit = 100) -> dict[str, Any]:
         """Faults by reason since the beginning, and the newest of them."""
         async with doors.runtime.pool.acquire() as db:
-            counts = await rows(sql.refusal_counts(db))
-            found = await rows(sql.refusals(db, reason=reason, limit=limit))
+            counts = await collect(sql.refusal_counts(db))
+            found = await collect(sql.refusals(db, reason=reason, limit=limit))
         return {"total": {row["reason"]: row["n"] for row in counts}, "refusals": [dict(row) for row in found]}
 
     @app.get("/operator/v1/deliveries")
@@ -255,7 +255,7 @@ def build_api(doors: Doors, registry: Registry) -> FastAPI:
     )
     app.openapi = partial(contract.describe, app)  # type: ignore[method-assign]
     app.add_exception_handler(FactTooLarge, _fact_too_large)
-    answer_when_away(app)
+    answer_when_unavailable(app)
     _resellers_doors(app, doors)
     _registry_doors(app, registry)
     _operators_doors(app, doors, registry)

@@ -10,6 +10,7 @@ from services.chassis.settings import ServiceSettings
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import Doors, build_api
+from services.gateway.contacts import Contacts
 from services.gateway.handlers import ROUTES
 from services.gateway.housekeeping import keep_house
 from services.gateway.inflight import InFlight
@@ -18,7 +19,6 @@ from services.gateway.intake import Intake
 from services.gateway.jobs import Messengers, jobs
 from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
-from services.gateway.people import People
 from services.gateway.pulse import Pulse
 from services.gateway.registry import Registry
 
@@ -49,7 +49,7 @@ def build(settings: GatewaySettings) -> Service:
     settings.token()  # refused now, not with the first request
     if settings.webhook_allow_private:
         log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
-    people = People(settings.keys())
+    contacts = Contacts(settings.keys())
     names = Names(settings.nameservers)
     webhooks = WebhookSender(settings.keys(), settings.webhook_allow_private, names)
     very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
@@ -60,12 +60,14 @@ def build(settings: GatewaySettings) -> Service:
 
     def api(runtime: Runtime) -> AsgiApp:
         knowledge = Knowledge(runtime.pool)
-        doors = Doors(runtime, knowledge, Intake(runtime, knowledge, people, very_large, in_flight, instants), limiter)
-        registry = Registry(runtime, knowledge, people, webhooks)
+        doors = Doors(
+            runtime, knowledge, Intake(runtime, knowledge, contacts, very_large, in_flight, instants), limiter
+        )
+        registry = Registry(runtime, knowledge, contacts, webhooks)
         return build_api(doors, registry)
 
     return Service(
-        "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, people)), api=api,
+        "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,
         background=(keep_house, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep),
     )  # fmt: skip
 

@@ -7,8 +7,8 @@ from services.chassis import metrics
 from services.chassis.database import Connection, is_infrastructure
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
+from services.gateway.contacts import Contacts
 from services.gateway.metrics import WEBHOOKS_CLOSED
-from services.gateway.people import People
 from services.gateway.store import sql
 from services.gateway.tenant_keys import adopt
 
@@ -38,7 +38,7 @@ async def tidy(runtime: Runtime) -> None:
     """Drop what is beyond its time."""
     async with runtime.pool.acquire() as db:
         await _tidy_refusals(db, runtime)
-        await adopt(db, People(runtime.settings.keys()))
+        await adopt(db, Contacts(runtime.settings.keys()))
         WEBHOOKS_CLOSED.set(await sql.webhooks_closed(db))
         await sql.prune_orders(db, days=ORDER_ANSWER_DAYS)
         await sql.prune_notifications(db, before=runtime.clock.now() - DELIVERY_LOG)

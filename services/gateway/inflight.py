@@ -12,7 +12,7 @@ from services.chassis.database import is_infrastructure
 from services.chassis.logs import logger
 from services.chassis.sealing import KeyRing, Sealer
 from services.chassis.service import Runtime
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.gateway import metrics, store
 from services.gateway.store import Accepted, sql
 
@@ -86,7 +86,7 @@ class InFlight:
     async def send_again(self, runtime: Runtime, quiet_seconds: float = QUIET_SECONDS) -> int:
         """Send some orders again that were not tried for a while; returns how many."""
         async with runtime.pool.acquire() as db:
-            found = await rows(sql.orders_to_send_again(db, seconds=quiet_seconds, limit=LOT))
+            found = await collect(sql.orders_to_send_again(db, seconds=quiet_seconds, limit=LOT))
         for row in found:
             message = self.message(Accepted(b"", {}, row["key"], row["message"]))
             if message is not None:

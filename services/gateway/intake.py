@@ -16,16 +16,16 @@ from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
 from services.gateway import metrics, store, tenant_keys
+from services.gateway.contacts import Contacts, Persons
 from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read, too_far
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Faults, Reason, Refused
-from services.gateway.domain.placing import key_of
+from services.gateway.domain.partitioning import key_of
 from services.gateway.inflight import InFlight, Turns
 from services.gateway.instants import Instants
 from services.gateway.knowledge import Knowledge
 from services.gateway.pace import Pace
-from services.gateway.people import People, Persons
 from services.gateway.sealed import tenant_contact
 from services.gateway.store import Accepted, Answer, sql
 
@@ -39,23 +39,23 @@ class Intake:
     """The way in, the same for every door."""
 
     def __init__(
-        self, runtime: Runtime, knowledge: Knowledge, people: People, very_large: AbstractSet[str], in_flight: InFlight,
+        self, runtime: Runtime, knowledge: Knowledge, contacts: Contacts, very_large: AbstractSet[str], in_flight: InFlight,
         instants: Instants,
     ) -> None:  # fmt: skip
-        self._runtime, self._knowledge, self._people, self._very_large = runtime, knowledge, people, very_large
+        self._runtime, self._knowledge, self._contacts, self._very_large = runtime, knowledge, contacts, very_large
         self._in_flight, self._instants, self._turns, self._budget = in_flight, instants, Turns(), Budget()
 
-    async def take(self, principal: Principal, events: Sequence[Incoming]) -> list[Answer]:
+    async def accept(self, principal: Principal, events: Sequence[Incoming]) -> list[Answer]:
         """Let events in, all or none; returns an answer for each.
 
-        Raises `Refused` with every fault, and whatever the database or Kafka raises while it is away.
+        Raises `Refused` with every fault, and whatever the database or Kafka raises while it is unavailable.
         """
         typed, faults = await self._read(events)
         names = [(principal.id, *item.name) for item in typed if isinstance(item.data, OrderPlaced)]
         async with self._turns.of(names, SEND_TIMEOUT_SECONDS):
-            return await self._take(principal, events, typed, faults)
+            return await self._accept(principal, events, typed, faults)
 
-    async def _take(
+    async def _accept(
         self, principal: Principal, events: Sequence[Incoming], typed: Sequence[Typed], faults: Faults
     ) -> list[Answer]:
         before = await self._orders_before(principal, typed, faults)
@@ -101,7 +101,7 @@ class Intake:
         async with self._runtime.pool.acquire() as db:
             known = await store.accepted_orders(db, principal.id, [item.name for item in orders])
             subjects = [item.subject for item in orders] if known else []
-            persons = await tenant_keys.known(db, self._people, subjects) if subjects else {}
+            persons = await tenant_keys.known(db, self._contacts, subjects) if subjects else {}
         found = {}
         for item in orders:
             if (before := known.get(item.name)) is None:
@@ -122,7 +122,7 @@ class Intake:
                 await pace.breathe()
             if not found:
                 break
-        faults.take(found)
+        faults.merge(found)
         if faults:
             raise Refused(faults)
         admitted = []
@@ -143,12 +143,12 @@ class Intake:
         if not naming and not any(item.order_id for item in admitted):
             return list(admitted), found
         async with self._runtime.pool.acquire() as db, db.transaction():
-            keys = await tenant_keys.held(db, self._people, naming)
+            keys = await tenant_keys.held(db, self._contacts, naming)
             sealed = [self._sealed(item, keys) for item in admitted]
             # In one order everywhere, so that two batches with the same orders cannot lock each other out.
             orders = [item for item in sealed if item.order_id]
             for item in sorted(orders, key=lambda order: (order.event.source, order.event.id)):
-                if (before := await self._accept(db, principal, item, keys)) is not None:
+                if (before := await self._accept_order(db, principal, item, keys)) is not None:
                     found[item.index] = before
             for item in sorted(orders, key=lambda order: order.event.subject):
                 if item.index not in found:
@@ -160,7 +160,7 @@ class Intake:
         persons = keys.get(item.event.subject)
         return item if persons is None else replace(item, event=persons.seal_event(item.event))
 
-    async def _accept(
+    async def _accept_order(
         self, db: Connection, principal: Principal, item: Admitted, keys: Mapping[str, Persons]
     ) -> Accepted | None:
         """Write an order; returns what is there if it came before. Raises `Refused` (`id_reuse`)."""
@@ -198,7 +198,7 @@ class Intake:
         """Keep what was refused, so that the operator can see it."""
         for reason, n in refused.found.counts.items():
             metrics.REFUSED.labels(reason).inc(n)
-        room = self._budget.take(principal.id, len(refused.faults), time.monotonic())
+        room = self._budget.spend(principal.id, len(refused.faults), time.monotonic())
         metrics.REFUSALS_NOT_KEPT.inc(refused.total - room)
         async with self._runtime.pool.acquire() as db, db.transaction():
             await store.add_refusals(db, self._runtime.clock.now(), principal.id, refused.faults[:room], events)

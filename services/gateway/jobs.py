@@ -25,12 +25,13 @@ from services.chassis.jobs import (
     handle,
 )
 from services.chassis.logs import logger
-from services.chassis.rows import Limit
-from services.chassis.store import rows
+from services.chassis.pending import Limit
+from services.chassis.store import collect
 from services.chassis.unit import Args, Unit
 from services.gateway import metrics, sealed
 from services.gateway.adapters.mail import Mailer, mail_fault
 from services.gateway.adapters.webhook import Receiver, WebhookSender
+from services.gateway.contacts import Contacts
 from services.gateway.domain.schedule import (
     ATTEMPTS,
     RETRY_AFTER_SECONDS,
@@ -39,7 +40,6 @@ from services.gateway.domain.schedule import (
     Verdict,
     next_wait_seconds,
 )
-from services.gateway.people import People
 from services.gateway.store import sql
 from services.gateway.tenant_keys import contact_of
 
@@ -87,11 +87,11 @@ class Messengers:
 
     webhooks: WebhookSender
     mailer: Mailer
-    people: People
+    contacts: Contacts
 
 
-async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[str, Any]:
-    """The event as its recipient gets it, with the names of the people to call. Waits while the tenant is not known."""
+async def _compose(db: Connection, row: asyncpg.Record, contacts: Contacts) -> dict[str, Any]:
+    """The event as its recipient gets it, with the names of the contacts to call. Waits while the tenant is not known."""
     data = dict(row["event"]["data"])
     # How the others stood is between them and the operator.
     data.pop("ranking", None)
@@ -102,10 +102,10 @@ async def _compose(db: Connection, row: asyncpg.Record, people: People) -> dict[
         raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
     data["tenant"] = {"tenant_id": tenant["id"], "external_id": tenant["external_id"], "name": tenant["name"]}
     if row["alert_id"] is not None:
-        data["tenant"]["contact"] = await contact_of(db, people, tenant)
+        data["tenant"]["contact"] = await contact_of(db, contacts, tenant)
         reseller = await sql.reseller(db, id=data["reseller_id"])
         data["contact"] = (
-            people.open(reseller["contact"], sealed.reseller_contact(reseller["id"])) if reseller else None
+            contacts.open(reseller["contact"], sealed.reseller_contact(reseller["id"])) if reseller else None
         )
     return _addressed(row, data)
 
@@ -122,7 +122,7 @@ def _addressed(row: asyncpg.Record, data: dict[str, Any]) -> dict[str, Any]:
 
 async def _receiver(db: Connection, reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime) -> Receiver:
     """Where it goes; for a day after a rotation it is signed with the secret before, too."""
-    past = await rows(sql.past_secrets(db, id=reseller["id"], now=now))
+    past = await collect(sql.past_secrets(db, id=reseller["id"], now=now))
     kept = [reseller["webhook_secret"], *(row["secret"] for row in past)]
     row = sealed.webhook_secret(reseller["id"])
     return Receiver(reseller["webhook_url"], tuple(webhooks.open_secret(secret, row) for secret in kept))
@@ -135,7 +135,7 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
         reseller = await sql.reseller(db, id=row["recipient"])
         if reseller is None or reseller["webhook_closed_at"] is not None:
             raise GiveUp("this recipient takes no webhooks")
-        body = msgspec.json.encode(await _compose(db, row, messengers.people))
+        body = msgspec.json.encode(await _compose(db, row, messengers.contacts))
         receiver = await _receiver(db, reseller, messengers.webhooks, job.now)
     verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
     metrics.DELIVERIES.labels(Channel.WEBHOOK, verdict.outcome).inc()
@@ -160,7 +160,7 @@ async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
     """Send a mail to the operator."""
     async with job.read() as db:
         row = await sql.notification(db, id=job.args.notification_id)
-        event = await _compose(db, row, messengers.people)
+        event = await _compose(db, row, messengers.contacts)
     try:
         await messengers.mailer.send(row["id"], event)
     except Exception as error:  # noqa: BLE001 - whatever a mail server does is an attempt that failed

@@ -25,7 +25,7 @@ class _Fresh(Generic[T]):
     def __init__(self) -> None:
         self._entries: dict[str, tuple[float, T]] = {}
 
-    def take(self, key: str) -> T | None:
+    def get(self, key: str) -> T | None:
         """A fresh entry, or None."""
         found = self._entries.get(key)
         return found[1] if found is not None and time.monotonic() - found[0] < FRESH_SECONDS else None
@@ -57,7 +57,7 @@ class Knowledge:
         if parts is None:
             return None
         key_id, secret = parts
-        found = self._keys.take(key_id) or await self._look_up_key(key_id)
+        found = self._keys.get(key_id) or await self._look_up_key(key_id)
         return found[0] if found is not None and matches(secret, found[1]) else None
 
     async def _look_up_key(self, key_id: str) -> tuple[Principal, bytes] | None:
@@ -88,7 +88,7 @@ class Knowledge:
         query: Callable[[Connection, Sequence[str]], Awaitable[dict[str, T]]],
         anew: bool,
     ) -> dict[str, T]:
-        found = {} if anew else {key: value for key in ids if (value := cache.take(key)) is not None}
+        found = {} if anew else {key: value for key in ids if (value := cache.get(key)) is not None}
         if missing := sorted(ids - found.keys()):
             async with self._pool.acquire() as db:
                 looked_up = await query(db, missing)
@@ -98,7 +98,7 @@ class Knowledge:
         return found
 
     async def _look_up_plans(self, anew: bool) -> Plans:
-        found = None if anew else self._plans.take("")
+        found = None if anew else self._plans.get("")
         if found is None:
             async with self._pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
                 found = await store.plans(db)

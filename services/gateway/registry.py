@@ -12,17 +12,17 @@ from schemas.orders import AssignmentDecided, OrderReviewed
 from services.chassis.database import Connection
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.web import Problem
 from services.gateway import metrics, sealed, tenant_keys
 from services.gateway.adapters.webhook import WebhookSender
+from services.gateway.contacts import Contacts
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
 from services.gateway.domain.keys import LIVE_KEYS_MAX, PAST_SECRETS_MAX, SECRET_OVERLAP, new_key, new_webhook_secret
 from services.gateway.jobs import OPERATOR, ask_for_delivery
 from services.gateway.knowledge import Knowledge
-from services.gateway.people import People
-from services.gateway.specs import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
+from services.gateway.operator_requests import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
 from services.gateway.store import sql
 
 CATALOGUE_SUBJECT = "catalogue"
@@ -33,8 +33,8 @@ log = logger(__name__)
 class Registry:
     """Registers, on behalf of the operator."""
 
-    def __init__(self, runtime: Runtime, knowledge: Knowledge, people: People, webhooks: WebhookSender) -> None:
-        self._runtime, self._knowledge, self._people, self._webhooks = runtime, knowledge, people, webhooks
+    def __init__(self, runtime: Runtime, knowledge: Knowledge, contacts: Contacts, webhooks: WebhookSender) -> None:
+        self._runtime, self._knowledge, self._contacts, self._webhooks = runtime, knowledge, contacts, webhooks
 
     async def publish_catalogue(self, spec: CatalogueSpec) -> int:
         """Put a catalogue into force; returns its revision."""
@@ -62,7 +62,7 @@ class Registry:
             is_new = await sql.put_reseller(
                 unit.db, id=reseller_id, name=spec.name, webhook_url=spec.webhook_url,
                 webhook_secret=self._webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id)),
-                contact=self._people.seal(spec.contact.model_dump(), sealed.reseller_contact(reseller_id)),
+                contact=self._contacts.seal(spec.contact.model_dump(), sealed.reseller_contact(reseller_id)),
             )  # fmt: skip
             known = spec.model_dump(exclude={"contact", "webhook_url"})
             unit.publish(
@@ -113,7 +113,7 @@ class Registry:
             if await sql.lock_reseller(unit.db, id=reseller_id) is None:
                 raise Problem(404, "Not Found", "no such reseller")
             await sql.end_past_secrets(unit.db, id=reseller_id, now=unit.now)
-            past = await rows(sql.past_secrets(unit.db, id=reseller_id, now=unit.now))
+            past = await collect(sql.past_secrets(unit.db, id=reseller_id, now=unit.now))
             if len(past) >= PAST_SECRETS_MAX:
                 detail = f"{PAST_SECRETS_MAX} secrets of the last 24 hours still sign along: wait until one has ended"
                 raise Problem(409, "Conflict", detail)
@@ -129,7 +129,7 @@ class Registry:
             reseller = await sql.reseller(unit.db, id=decision.reseller_id)
             if tenant is None or reseller is None:
                 raise Problem(404, "Not Found", "no such tenant or reseller")
-            keys = await tenant_keys.held(unit.db, self._people, [tenant_id] if decision.reason else [])
+            keys = await tenant_keys.held(unit.db, self._contacts, [tenant_id] if decision.reason else [])
             sealing = keys[tenant_id].seal_event if keys else None
             return unit.publish(AssignmentDecided(**decision.model_dump()), subject=tenant_id, sealing=sealing).id
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from services.chassis.database import Connection
 from services.chassis.sealing import KeyRing, Sealer
-from services.chassis.store import rows
-from services.gateway import people
+from services.chassis.store import collect
+from services.gateway import contacts
 from services.gateway.adapters import webhook
 from services.gateway.store import sql
 
@@ -43,8 +43,8 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
 
     Raises `SealBroken` for a row that no key opens.
     """
-    persons, secrets, done = Sealer(keys, people.PURPOSE), Sealer(keys, webhook.PURPOSE), Rotated()
-    tenants = Sealer(keys, people.KEYS_PURPOSE)
+    persons, secrets, done = Sealer(keys, contacts.PURPOSE), Sealer(keys, webhook.PURPOSE), Rotated()
+    tenants = Sealer(keys, contacts.KEYS_PURPOSE)
 
     def again(sealer: Sealer, sealed: bytes | None, row: str) -> bytes | None:
         if sealed is None:
@@ -55,20 +55,20 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
         done.sealed_again += 1
         return sealer.again(sealed, row)
 
-    for one in await rows(sql.tenants_with_key(db)):
+    for one in await collect(sql.tenants_with_key(db)):
         async with db.transaction():
             kept = await sql.lock_tenant_key(db, tenant_id=one["tenant_id"])
             sealed_key = again(tenants, kept, tenant_key(one["tenant_id"]))
             await sql.put_tenant_key(db, tenant_id=one["tenant_id"], sealed_key=sealed_key)
-    for one in await rows(sql.tenants_with_contact(db)):
+    for one in await collect(sql.tenants_with_contact(db)):
         async with db.transaction():
             tenant = await sql.lock_sealed_tenant(db, id=one["id"])
             own = await sql.tenant_key_id(db, tenant_id=one["id"])
-            if tenant["contact"] is None or people.key_named(tenant["contact"]) == own:
+            if tenant["contact"] is None or contacts.key_named(tenant["contact"]) == own:
                 continue  # erased, or sealed under the tenant's own key, which was just sealed again
             contact = again(persons, tenant["contact"], tenant_contact(one["id"]))
             await sql.put_sealed_tenant(db, id=one["id"], contact=contact)
-    for one in await rows(sql.reseller_ids(db)):
+    for one in await collect(sql.reseller_ids(db)):
         async with db.transaction():
             reseller = await sql.lock_sealed_reseller(db, id=one["id"])
             secret = webhook_secret(one["id"])
@@ -76,7 +76,7 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
                 db, id=one["id"], contact=again(persons, reseller["contact"], reseller_contact(one["id"])),
                 webhook_secret=again(secrets, reseller["webhook_secret"], secret),
             )  # fmt: skip
-            for past in await rows(sql.sealed_past_secrets(db, reseller_id=one["id"])):
+            for past in await collect(sql.sealed_past_secrets(db, reseller_id=one["id"])):
                 sealed_again = again(secrets, past["secret"], secret)
                 await sql.put_sealed_past_secret(
                     db, reseller_id=one["id"], secret=past["secret"], sealed_again=sealed_again

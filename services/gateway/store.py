@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.catalogue import Plan
 from services.chassis.database import Connection, load_queries
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.gateway.domain.admission import Service, Tenant
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Reason
@@ -40,22 +40,22 @@ class Accepted(NamedTuple):
 
 async def plans(db: Connection) -> Plans:
     """The catalogue as it stands; read it in one snapshot."""
-    found = [(Plan.model_validate(row["plan"]), row["on_sale"]) for row in await rows(sql.plans(db))]
+    found = [(Plan.model_validate(row["plan"]), row["on_sale"]) for row in await collect(sql.plans(db))]
     on_sale = frozenset(plan.sku for plan, is_sold in found if is_sold)
     names: dict[str, frozenset[str]] = {}
-    for row in await rows(sql.meter_names(db)):
+    for row in await collect(sql.meter_names(db)):
         names[row["meter"]] = names.get(row["meter"], frozenset()) | {row["name"]}
     return Plans({plan.sku: plan for plan, _ in found}, on_sale, names, int(await sql.revision(db)))
 
 
 async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, Tenant]:
     """The tenants among `ids`."""
-    return {row["id"]: Tenant(row["reseller_id"]) for row in await rows(sql.tenants(db, ids=list(ids)))}
+    return {row["id"]: Tenant(row["reseller_id"]) for row in await collect(sql.tenants(db, ids=list(ids)))}
 
 
 async def services(db: Connection, ids: Sequence[str]) -> dict[str, Service]:
     """The service instances among `ids`."""
-    found = await rows(sql.services(db, ids=list(ids)))
+    found = await collect(sql.services(db, ids=list(ids)))
     return {row["id"]: Service(row["tenant_id"], row["sku"]) for row in found}
 
 
@@ -64,7 +64,7 @@ async def accepted_orders(
 ) -> dict[tuple[str, str], Accepted]:
     """Those of the orders named by (source, id) that this principal had let in before."""
     sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
-    found = await rows(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
+    found = await collect(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
     return {
         (row["source"], row["id"]): Accepted(row["content_hash"], _in_order(row["answer"]), row["key"], row["message"])
         for row in found

@@ -1,4 +1,4 @@
-"""A child process that cannot be left behind: started under a leash, stopped, killed, paused, resumed."""
+"""A child process that cannot be left behind: started under a supervisor, stopped, killed, paused, resumed."""
 
 import asyncio
 import fcntl
@@ -10,23 +10,23 @@ from pathlib import Path
 
 import psutil
 
-LEASH = Path(__file__).with_name("leash.py")
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 GRACE_SECONDS = 15.0
 
 
 class Child:
-    """A program under a leash. `pid` is the program's own, not the leash's."""
+    """A program under a supervisor. `pid` is the program's own, not the supervisor's."""
 
-    def __init__(self, name: str, leash: asyncio.subprocess.Process, pipe: int) -> None:
+    def __init__(self, name: str, supervisor: asyncio.subprocess.Process, pipe: int) -> None:
         self.name = name
-        self._leash, self._pipe = leash, pipe
+        self._supervisor, self._pipe = supervisor, pipe
 
     @classmethod
     async def start(
         cls, name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None,
         user: str = "-", stop_signal: int = signal.SIGTERM, grace_seconds: float = GRACE_SECONDS, given: Path | None = None,
     ) -> "Child":  # fmt: skip
-        """Start `command`; its output goes to the end of `log`. `user` is `-`, or as `leash.py` says.
+        """Start `command`; its output goes to the end of `log`. `user` is `-`, or as `supervisor.py` says.
 
         `given` is a file to be its standard input.
         """
@@ -34,28 +34,28 @@ class Child:
         with log.open("ab") as output, (given or Path(os.devnull)).open("rb") as source:
             # Inherited with the file: it is let go when the last process that may write this log has ended.
             fcntl.flock(output, fcntl.LOCK_SH)
-            leash = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", str(LEASH), str(read_end), str(grace_seconds), str(int(stop_signal)), user, "--",
+            supervisor = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", str(SUPERVISOR), str(read_end), str(grace_seconds), str(int(stop_signal)), user, "--",
                 *command, pass_fds=[read_end], stdin=source,
                 stdout=output, stderr=output, env=env, cwd=cwd, start_new_session=True,
             )  # fmt: skip
         os.close(read_end)
-        child = cls(name, leash, write_end)
+        child = cls(name, supervisor, write_end)
         while child.running and child.program() is None:
-            await asyncio.sleep(0.005)  # the leash forks within milliseconds
+            await asyncio.sleep(0.005)  # the supervisor forks within milliseconds
         return child
 
     def program(self) -> int | None:
         """The program's process id, if it runs."""
         try:
-            return next((int(found.pid) for found in psutil.Process(self._leash.pid).children()), None)
+            return next((int(found.pid) for found in psutil.Process(self._supervisor.pid).children()), None)
         except psutil.NoSuchProcess:
             return None
 
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self._leash.returncode is None
+        return self._supervisor.returncode is None
 
     @property
     def pid(self) -> int:
@@ -67,14 +67,14 @@ class Child:
 
     async def wait(self) -> int:
         """Wait for its end; returns the exit code."""
-        code = await self._leash.wait()
+        code = await self._supervisor.wait()
         self._let_go()
         return code
 
     async def stop(self) -> None:
         """Ask it to stop, and wait; after the grace period it is killed."""
         if self.running:
-            self._leash.send_signal(signal.SIGTERM)
+            self._supervisor.send_signal(signal.SIGTERM)
         await self.wait()
 
     async def kill(self) -> None:
@@ -111,7 +111,7 @@ async def run_to_end(
 
 
 def has_writers(log: Path) -> bool:
-    """Whether a child that was started on this log still lives, or its leash: also one of an owner that was killed."""
+    """Whether a child that was started on this log still lives, or its supervisor: also one of an owner that was killed."""
     with log.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ from schemas.topics import SIGNALS
 from services.chassis.database import Connection
 from services.chassis.engine.read_up import ReadUp, partition_of
 from services.chassis.jobs import Job, JobKind, NotYet
-from services.chassis.rows import Limit
+from services.chassis.pending import Limit
 from services.chassis.unit import Args, Unit
 from services.monitoring import metrics
 from services.monitoring.domain.heartbeats import Verdict, WayIn, due_at, judge, silent_from

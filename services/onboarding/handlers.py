@@ -7,7 +7,7 @@ from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, OrderRevi
 from schemas.tenants import OrderAcknowledged, OrderFailed, OrderHeld, OrderState, TenantRegistered
 from services.chassis.engine.records import ID_REUSE, on, routes
 from services.chassis.parking import Missing
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.unit import Rejected, Unit
 from services.onboarding import metrics, places, store
 from services.onboarding.domain.authority import Sender
@@ -72,7 +72,7 @@ async def _new_order_id(event: Event[OrderPlaced], unit: Unit) -> str | None:
     """
     old = identity.order_id(event.subject, event.source, event.id)
     new = event.order_id or identity.order_id(event.subject, event.source, event.id, event.principal)
-    before = {row["id"]: row for row in await rows(sql.orders_among(unit.db, ids=[old, new]))}
+    before = {row["id"]: row for row in await collect(sql.orders_among(unit.db, ids=[old, new]))}
     for row in before.values():
         if row["principal"] in (None, event.principal):
             if row["reference"] != event.data.reference:

@@ -6,7 +6,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.database import Connection, is_infrastructure, told
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.onboarding.adapters.postgres import PostgresDriver
 from services.onboarding.store import sql
 
@@ -46,4 +46,4 @@ async def rotate(db: Connection, driver: PostgresDriver) -> int:
 
 
 async def _services(db: Connection) -> list[str]:
-    return [row["id"] for row in await rows(sql.all_services(db))]
+    return [row["id"] for row in await collect(sql.all_services(db))]

@@ -10,7 +10,7 @@ import asyncpg
 from schemas.catalogue import Plan, ResellerProfile
 from schemas.scalars import plain
 from services.chassis.database import Connection, load_queries
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -27,13 +27,13 @@ def from_json(quantities: Mapping[str, str]) -> dict[str, Decimal]:
 
 async def plans(db: Connection) -> dict[str, Plan]:
     """The plans in force, by SKU."""
-    found = [Plan.model_validate(row["plan"]) for row in await rows(sql.plans(db))]
+    found = [Plan.model_validate(row["plan"]) for row in await collect(sql.plans(db))]
     return {plan.sku: plan for plan in found}
 
 
 async def resellers(db: Connection) -> list[ResellerProfile]:
     """All resellers, with the tenants they serve now."""
-    found = await rows(sql.resellers(db))
+    found = await collect(sql.resellers(db))
     return [ResellerProfile.model_validate({**row["profile"], "active": row["active"]}) for row in found]
 
 
@@ -44,22 +44,22 @@ async def take_capacity(db: Connection, reseller_id: str) -> bool:
 
 async def items(db: Connection, order_id: str) -> list[asyncpg.Record]:
     """The items of an order, in order."""
-    return await rows(sql.items(db, order_id=order_id))
+    return await collect(sql.items(db, order_id=order_id))
 
 
 async def open_orders(db: Connection, tenant_id: str) -> list[asyncpg.Record]:
     """A tenant's orders that wait to be worked on."""
-    return await rows(sql.open_orders(db, tenant_id=tenant_id))
+    return await collect(sql.open_orders(db, tenant_id=tenant_id))
 
 
 async def ordered_skus(db: Connection, tenant_id: str) -> frozenset[str]:
     """The SKUs a tenant's reseller must be certified for."""
-    return frozenset(row["sku"] for row in await rows(sql.ordered_skus(db, tenant_id=tenant_id)))
+    return frozenset(row["sku"] for row in await collect(sql.ordered_skus(db, tenant_id=tenant_id)))
 
 
 async def active_services(db: Connection, order_id: str) -> tuple[str, ...]:
     """The service instances that an order made."""
-    return tuple(row["id"] for row in await rows(sql.active_services(db, order_id=order_id)))
+    return tuple(row["id"] for row in await collect(sql.active_services(db, order_id=order_id)))
 
 
 async def add_order(
@@ -75,4 +75,4 @@ async def add_order(
 
 async def held_orders(db: Connection, tenant_id: str) -> list[asyncpg.Record]:
     """A firm's orders that wait for a person."""
-    return await rows(sql.held_orders(db, tenant_id=tenant_id))
+    return await collect(sql.held_orders(db, tenant_id=tenant_id))

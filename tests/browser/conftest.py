@@ -83,7 +83,7 @@ def chromium(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def stranger(chromium: Chrome, console_url: str, tmp_path: Path) -> Iterator[Person]:
-    """Somebody at a desk who has not signed in. What they saw last is kept as a picture."""
+    """Somebody at a scenario who has not signed in. What they saw last is kept as a picture."""
     person = Person(chromium, console_url)
     person.starts_afresh()
     yield person

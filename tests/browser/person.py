@@ -51,7 +51,7 @@ class Person:
         self.driver, self.url = driver, url
 
     def starts_afresh(self) -> None:
-        """At a desk, with a browser that knows nothing."""
+        """At a scenario, with a browser that knows nothing."""
         self.sits_at(DESK)
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.complaints()  # of an earlier test

@@ -1,4 +1,4 @@
-"""The operator's pages, the way a person meets them: a real browser, a keyboard, a desk's screen and a phone's."""
+"""The operator's pages, the way a person meets them: a real browser, a keyboard, a scenario's screen and a phone's."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ MENU = {"Overview": "/", "Tenants": "/tenants", "Resellers": "/resellers", "Invo
 class Visit:
     """A page on both screens, what can be read on it, and what the browser had to say."""
 
-    desk: Seen
+    scenario: Seen
     phone: Seen
     text: str
     table_roles: set[str]
@@ -29,11 +29,11 @@ class Visit:
 
 def visit(person: Person, path: str) -> Visit:
     person.opens(path)
-    desk, text = person.sees(), person.text
+    scenario, text = person.sees(), person.text
     person.sits_at(PHONE)
     person.opens(path)
     roles = {table.aria_role for table in person.driver.find_elements(By.TAG_NAME, "table")}
-    found = Visit(desk, person.sees(), text, roles, person.complaints())
+    found = Visit(scenario, person.sees(), text, roles, person.complaints())
     person.sits_at(DESK)
     return found
 
@@ -49,7 +49,7 @@ def pages(chromium: Chrome, console_url: str) -> dict[str, Visit]:
     while ahead:
         if (path := ahead.pop()) not in seen:
             seen[path] = visit(person, path)
-            ahead += [urlsplit(link).path for link in seen[path].desk.links]
+            ahead += [urlsplit(link).path for link in seen[path].scenario.links]
     return seen
 
 
@@ -101,7 +101,7 @@ def test_the_browser_keeps_no_token_and_no_page_can_read_its_cookie(operator: Pe
 def test_every_link_from_the_first_page_on_leads_to_a_page(pages: dict[str, Visit]) -> None:
     things = {f"/tenants/{A}", f"/tenants/{B}", f"/invoices/{INVOICE}"}
     assert set(pages) == {"/login", *MENU.values(), *things}
-    assert {path: page.desk.status for path, page in pages.items() if page.desk.status != 200} == {}
+    assert {path: page.scenario.status for path, page in pages.items() if page.scenario.status != 200} == {}
 
 
 def test_the_menu_leads_there_and_shows_where_one_is(operator: Person) -> None:
@@ -175,7 +175,7 @@ def test_who_follows_a_link_that_leads_nowhere_gets_a_page_and_a_way_back(
 
 def test_what_a_tenant_calls_itself_is_text_and_never_runs(pages: dict[str, Visit]) -> None:
     assert NAME in pages[f"/tenants/{A}"].text
-    assert {path for path, page in pages.items() if page.desk.scripts} == set()
+    assert {path for path, page in pages.items() if page.scenario.scripts} == set()
 
 
 def test_what_is_not_known_yet_is_left_out(pages: dict[str, Visit]) -> None:
@@ -189,20 +189,20 @@ def test_the_browser_has_nothing_to_complain_of(pages: dict[str, Visit]) -> None
 
 
 def test_nothing_is_loaded_from_another_host(pages: dict[str, Visit], console_url: str) -> None:
-    loaded = {name for page in pages.values() for name in (*page.desk.resources, *page.desk.links)}
+    loaded = {name for page in pages.values() for name in (*page.scenario.resources, *page.scenario.links)}
     assert {name for name in loaded if not name.startswith(f"{console_url}/")} == set()
 
 
 def test_every_page_has_a_title_of_its_own_a_language_and_one_heading(pages: dict[str, Visit]) -> None:
-    titles = [page.desk.title for page in pages.values()]
+    titles = [page.scenario.title for page in pages.values()]
     assert all(titles)
     assert len(set(titles)) == len(titles)
-    assert {path: page.desk.lang for path, page in pages.items() if page.desk.lang not in ("en", "it")} == {}
-    assert {path for path, page in pages.items() if len(page.desk.headings) != 1} == set()
+    assert {path: page.scenario.lang for path, page in pages.items() if page.scenario.lang not in ("en", "it")} == {}
+    assert {path for path, page in pages.items() if len(page.scenario.headings) != 1} == set()
 
 
 def test_every_field_has_a_label(pages: dict[str, Visit], stranger: Person) -> None:
-    assert {path: page.desk.unnamed for path, page in pages.items() if page.desk.unnamed} == {}
+    assert {path: page.scenario.unnamed for path, page in pages.items() if page.scenario.unnamed} == {}
     stranger.opens("/login")
     assert stranger.focus.accessible_name == "Operator token"
 

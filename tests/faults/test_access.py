@@ -55,7 +55,7 @@ def due(who: str, name: str) -> set[str]:
         found = {"write"} if who in topic.readers else {"read"} if who == OPERATOR else set()
     else:
         found = {"read"} if who in topic.readers else set()
-        # People send rejects again, to the topic they came from.
+        # Contacts send rejects again, to the topic they came from.
         found |= {"write"} if who in topic.writers or who == OPERATOR else set()
     return found | {"describe"} if found else set()
 

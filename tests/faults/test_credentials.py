@@ -124,7 +124,7 @@ def refused(code: int) -> Any:
 async def test_a_reseller_writes_its_way_in_and_reads_its_way_out(closed: Closed) -> None:
     await closed.write(closed.kafka.login(), "var.1.out")
     await closed.write(closed.login("1"), "var.1.in")
-    assert await closed.read(closed.login("1"), "var.1.out", "var.1.desk") == b"hello"
+    assert await closed.read(closed.login("1"), "var.1.out", "var.1.scenario") == b"hello"
 
 
 @pytest.mark.parametrize("topic", ["var.10.in", "var.1.out", *INNER, "not.there"])
@@ -136,10 +136,10 @@ async def test_it_writes_nowhere_else(closed: Closed, topic: str) -> None:
 @pytest.mark.parametrize("topic", ["var.10.out", "var.1.in", *INNER])
 async def test_it_reads_nothing_else(closed: Closed, topic: str) -> None:
     with refused(KafkaError.TOPIC_AUTHORIZATION_FAILED):
-        await closed.read(closed.login("1"), topic, "var.1.desk")
+        await closed.read(closed.login("1"), topic, "var.1.scenario")
 
 
-@pytest.mark.parametrize("group", ["var.10.desk", "billing"])
+@pytest.mark.parametrize("group", ["var.10.scenario", "billing"])
 async def test_it_reads_in_no_group_of_others(closed: Closed, group: str) -> None:
     with refused(KafkaError.GROUP_AUTHORIZATION_FAILED):
         await closed.read(closed.login("1"), "var.1.out", group)

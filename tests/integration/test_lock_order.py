@@ -125,22 +125,22 @@ async def test_two_orders_of_each_firm_meet_on_its_tenant(
     database: str, bootstrap: str, superuser_url: str, topic_prefix: str
 ) -> None:
     firms = COUNT // 2
-    async with opened(database, bootstrap, superuser_url, topic_prefix) as desk:
+    async with opened(database, bootstrap, superuser_url, topic_prefix) as scenario:
         first = [order(f"F{n}", 0, "MAIL-STD") for n in range(firms)]
         second = [
             Event(f"{event.id}-again", event.source, event.type, event.subject, event.time,
                   event.data.model_copy(update={"reference": f"{event.data.reference}-2"}), revision=event.revision)
             for event in first
         ]  # fmt: skip
-        await desk.service.publish(*first)
-        await desk.service.settled()
+        await scenario.service.publish(*first)
+        await scenario.service.settled()
         async with meeting(database, "select 1 from onboarding.tenant for update") as stand:
-            await desk.know({**NEAR, "capacity": COUNT})
-            desk.clock.advance(timedelta(minutes=1))
+            await scenario.know({**NEAR, "capacity": COUNT})
+            scenario.clock.advance(timedelta(minutes=1))
             await stand(JOBS)
-            await desk.service.publish(*second)
+            await scenario.service.publish(*second)
             await stand(JOBS + HANDLERS)
-        await desk.service.settled()
-        completed = [event.data.order_id for event in await desk.service.published(OrderCompleted)]
+        await scenario.service.settled()
+        completed = [event.data.order_id for event in await scenario.service.published(OrderCompleted)]
     assert await deadlocks(database) == 0
     assert len(completed) == len(set(completed)) == COUNT

@@ -51,7 +51,7 @@ class Account:
         self.add("rejected", reason)
         self.refused.append((arrival, reason, detail) if detail else explained(arrival, reason))
 
-    def take(self, other: "Account") -> None:
+    def merge(self, other: "Account") -> None:
         """What became of others."""
         self.tally.update(other.tally)  # not `+=`, which drops what is below zero
         self.refused += other.refused

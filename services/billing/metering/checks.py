@@ -18,7 +18,7 @@ from services.billing.metering.store import sql
 from services.billing.metering.writing import write
 from services.billing.store import sql as billing
 from services.chassis.database import Connection
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def rebuild(db: Connection, tenant_id: str, first: date, after: date, mete
         tenant = await billing.lock_tenant(db, id=tenant_id)
         span = days(first, after, ZoneInfo(tenant["zone"]))
         sums, owners = await _recomputed(db, [tenant], first, after, meter)
-        series = [row["no"] for row in await rows(sql.series_in(db, tenant_id=tenant_id, meter=meter))]
+        series = [row["no"] for row in await collect(sql.series_in(db, tenant_id=tenant_id, meter=meter))]
         await sql.clear(db, series=series, starts=span.start, ends=span.end)
         await write(db, Knowledge(), sums, owners)
     return len(sums.buckets)
@@ -122,17 +122,17 @@ async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str
     window = {"starts": span.start, "ends": span.end}
     keys = {
         row["no"]: (row["service_id"], row["meter"], row["version"], tuple(sorted(row["dimensions"].items())))
-        for row in await rows(sql.series_in(db, tenant_id=tenant["id"], meter=meter))
+        for row in await collect(sql.series_in(db, tenant_id=tenant["id"], meter=meter))
     }
     found: dict[Place, Bucket] = {}
-    for row in await rows(sql.buckets(db, series=list(keys), **window)):
+    for row in await collect(sql.buckets(db, series=list(keys), **window)):
         last = None if row["last_at"] is None else (row["last_at"], row["last_order"], row["last"])
         place = (keys[row["series_no"]], row["starts"])
         found[place] = Bucket(row["n"], row["total"], row["high"], row["low"], last)
-    for row in await rows(sql.values(db, series=list(keys), **window)):
+    for row in await collect(sql.values(db, series=list(keys), **window)):
         found.setdefault((keys[row["series_no"]], row["starts"]), Bucket()).values.add(UUID(int=row["value"].int))
     zone = ZoneInfo(tenant["zone"])
-    for row in await rows(sql.levels(db, series=list(keys), **window)):
+    for row in await collect(sql.levels(db, series=list(keys), **window)):
         place = (keys[row["series_no"]], civil_hour(row["at"], zone))
         found.setdefault(place, Bucket()).levels.add((row["at"], row["order"], row["level"]))
     return found

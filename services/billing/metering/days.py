@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from services.billing.metering.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 _PREFIX = "usage_block_"
 
@@ -35,7 +35,7 @@ class Days:
 
 async def drop_before(db: Connection, day: date) -> list[str]:
     """Drop the partitions of all days before this one; returns their names."""
-    names = [row["name"] for row in await rows(sql.block_days(db))]
+    names = [row["name"] for row in await collect(sql.block_days(db))]
     old = [name for name in names if name < f"{_PREFIX}{day:%Y%m%d}"]
     for name in old:
         await db.execute(f"drop table {name}")

@@ -44,7 +44,7 @@ from services.chassis.database import Connection, is_infrastructure
 from services.chassis.engine.records import reason_of
 from services.chassis.engine.slices import Slice, SliceUnit
 from services.chassis.failpoints import reach
-from services.chassis.store import Log, Reject, keep_rejects, rows
+from services.chassis.store import Log, Reject, collect, keep_rejects
 
 EARLY_MAX = EARLY_AT_DOORS + SKEW_MAX
 """So far ahead of our clock usage may be: a door's clock may be ahead of ours."""
@@ -78,7 +78,7 @@ class Intake:
         self._late_days, self._wait_for_disk = late_days, wait_for_disk
         self._knowledge, self._keys, self._days = Knowledge(), Keys(), Days()
 
-    async def take_slice(self, piece: Slice, unit: SliceUnit) -> None:
+    async def handle_slice(self, piece: Slice, unit: SliceUnit) -> None:
         """Count a slice of usage, each event once."""
         if not self._wait_for_disk:
             await unit.db.execute("set local synchronous_commit = off")
@@ -98,7 +98,7 @@ class Intake:
 
     async def count_parked(self, db: Connection, waits_for: str, now: datetime) -> None:
         """Count what waited for a service or the catalogue; what is rejected after all is kept where it came from."""
-        waiting = await rows(sql.unpark(db, waits_for=waits_for))
+        waiting = await collect(sql.unpark(db, waits_for=waits_for))
         if not waiting:
             return
         # Apart: log by log it finds what it has made, and may yet lose it.
@@ -137,7 +137,7 @@ class Intake:
                     continue
                 tried = Account()
                 tried.refuse(some[0], *reason_of(error))
-            account.take(tried)
+            account.merge(tried)
 
     async def _count(
         self, db: Connection, gathered: Gathering, times: Times, account: Account, log: Log, hold: bool = True
@@ -167,19 +167,19 @@ class Intake:
             account.refuse(*refusal)
         if judgement.waiting:
             await _park(db, _first_of_each(judgement.waiting, account), services, log, times.now, account)
-        countable = await self._take(db, where, judgement.countable, gathered.repeats, account)
+        countable = await self._claim(db, where, judgement.countable, gathered.repeats, account)
         reach("usage.keyed")
         if countable:
             account.add("counted", n=sum(map(len, countable.values())))
             await self._keep(db, countable, services, tenants, times.now, log)
 
-    async def _take(
+    async def _claim(
         self, db: Connection, where: Generations, countable: Groups, repeats: bool, account: Account
     ) -> Groups:
         """Take the keys of what can be counted; returns what is counted by it."""
         judged = [arrival for alike in countable.values() for arrival in alike]
         once = _first_of_each(judged, account) if repeats else judged
-        seen = await self._keys.take(db, where, once)
+        seen = await self._keys.claim(db, where, once)
         fresh = _fresh(once, seen, account)
         return countable if len(fresh) == len(judged) else Gathering(fresh).groups
 
@@ -290,7 +290,7 @@ async def _park(
     keys = [arrival.key for arrival in arrivals]
     new = {
         row["event_key"]
-        for row in await rows(
+        for row in await collect(
             sql.park(
                 db, keys=keys, hashes=[as_bigint(arrival.payload_hash) for arrival in arrivals], waits=waits,
                 raws=[arrival.raw for arrival in arrivals], parts=[log.part] * len(keys), log_ids=[log.log_id] * len(keys),
@@ -301,7 +301,7 @@ async def _park(
     account.add("parked", n=len(new))
     if len(new) < len(arrivals):
         old = [arrival for arrival in arrivals if arrival.key not in new]
-        found = await rows(sql.parked_hashes(db, keys=[arrival.key for arrival in old]))
+        found = await collect(sql.parked_hashes(db, keys=[arrival.key for arrival in old]))
         said = {row["event_key"]: row["payload_hash"].to_bytes(8, "big", signed=True) for row in found}
         for arrival in old:
             _again(arrival, said[arrival.key], account)

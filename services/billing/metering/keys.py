@@ -116,7 +116,7 @@ class Keys:
         self.expect_known = False
 
     async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known | None:
-        """Which of these came before, if a look is likely to find some or nothing else would; `take` has the last word.
+        """Which of these came before, if a look is likely to find some or nothing else would; `claim` is authoritative.
 
         None: it was not looked, so each of them may have come before.
         """
@@ -126,7 +126,7 @@ class Keys:
         self.expect_known = bool(seen)
         return seen
 
-    async def take(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+    async def claim(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
         """Take the keys of arrivals, all different; returns which of them are known, and were not to `look`."""
         seen, fresh = Known(), arrivals
         while not await _put(db, where.current, fresh):

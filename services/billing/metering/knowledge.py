@@ -15,7 +15,7 @@ from services.billing.domain.usage import Likeness, Reading, Service
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import Log, rows
+from services.chassis.store import Log, collect
 
 REMEMBERED_MAX = 200_000
 """Services, and series, remembered by a process; beyond, it begins anew. About 100 bytes each."""
@@ -71,7 +71,7 @@ class Knowledge:
         while missing := [service_id for service_id in wanted - absent if service_id not in self._services]:
             if len(self._services) > REMEMBERED_MAX:
                 self._services.clear()
-            found = await rows(sql.services_by_id(db, ids=missing))
+            found = await collect(sql.services_by_id(db, ids=missing))
             absent |= set(missing) - {row["id"] for row in found}
             for row in found:
                 plan = Plan.model_validate(row["plan"])
@@ -127,14 +127,14 @@ class Knowledge:
         if len(self._series) > REMEMBERED_MAX:
             self._series.clear()
         services, meters = sorted({key[0] for key in keys}), sorted({key[1] for key in keys})
-        for row in await rows(metering.series_of(db, services=services, meters=meters)):
+        for row in await collect(metering.series_of(db, services=services, meters=meters)):
             group = tuple(sorted(row["dimensions"].items()))
             self._series[(row["service_id"], row["meter"], row["version"], group)] = row["no"]
 
 
 async def _made(db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey]) -> dict[SeriesKey, int]:
     dimensions = [msgspec.json.encode(dict(group)).decode() for *_, group in keys]
-    made = await rows(
+    made = await collect(
         metering.make_series(
             db, tenants=[tenants[service] for service, *_ in keys], services=[service for service, *_ in keys],
             meters=[meter for _, meter, _, _ in keys], versions=[version for *_, version, _ in keys], dimensions=dimensions,
@@ -148,13 +148,13 @@ async def _made(db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey
 
 async def load_meters(db: Connection) -> Meters:
     """All meters there are."""
-    found = await rows(sql.meter_versions(db))
+    found = await collect(sql.meter_versions(db))
     return Meters(MeterVersion(Meter.model_validate(row["meter"]), row["version"], row["valid_from"]) for row in found)
 
 
 async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, Tenant]:
     """Tenants whose usage is about to be counted, held shared until the transaction ends."""
-    found = await rows(sql.share_tenants(db, ids=sorted(ids)))
+    found = await collect(sql.share_tenants(db, ids=sorted(ids)))
     return {
         row["id"]: Tenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"], row["reseller_id"])
         for row in found
@@ -170,6 +170,6 @@ async def strangers_among(db: Connection, groups: Iterable[Likeness], tenants: M
     }  # fmt: skip
     if not theirs:
         return theirs
-    found = await rows(sql.resellers_among(db, ids=sorted({events.principal or "" for events in theirs})))
+    found = await collect(sql.resellers_among(db, ids=sorted({events.principal or "" for events in theirs})))
     resellers = {row["id"] for row in found}
     return {events for events in theirs if events.principal in resellers}

@@ -20,7 +20,7 @@ from services.billing.metering.arrivals import Arrival, as_before, read
 from services.billing.metering.blocks import unpack, unpack_offsets
 from services.billing.metering.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 HOUR = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -41,7 +41,7 @@ def days(first: date, after: date, zone: ZoneInfo) -> Span:
 
 async def metered(db: Connection, service_id: str, key: str, meters: Meters, span: Span) -> Decimal:
     """The quantity of a service's meter over a window, all its groups together."""
-    series = await rows(sql.series_of_meter(db, service_id=service_id, meter=key))
+    series = await collect(sql.series_of_meter(db, service_id=service_id, meter=key))
     return await quantity(db, key, meters, series, span)
 
 
@@ -76,7 +76,7 @@ async def _counted(db: Connection, aggregation: Aggregation, series: Sequence[as
     window = {"series": [row["no"] for row in series], "starts": span.start, "ends": span.end}
     if aggregation is Aggregation.UNIQUE_COUNT:
         return Decimal(await sql.distinct_values(db, **window))
-    return _folded(aggregation, await rows(sql.buckets(db, **window)))
+    return _folded(aggregation, await collect(sql.buckets(db, **window)))
 
 
 def _folded(aggregation: Aggregation, buckets: Sequence[asyncpg.Record]) -> Decimal:
@@ -113,7 +113,7 @@ async def _average(db: Connection, eras: Sequence[Stretch], series: Sequence[asy
 
 async def _level_time(db: Connection, series: Sequence[int], span: Span) -> Fraction:
     before = await sql.level_before(db, series=series, instant=span.start) or Decimal(0)
-    levels = await rows(sql.levels(db, series=series, starts=span.start, ends=span.end))
+    levels = await collect(sql.levels(db, series=series, starts=span.start, ends=span.end))
     samples = [Sample(row["at"], row["order"].hex(), row["level"]) for row in levels]
     return level_time(samples, before, span.start, span.end)
 

@@ -11,7 +11,7 @@ from services.billing.domain.periods import midnight
 from services.billing.metering.checks import Outcome, ensure_raw, rebuild, verify
 from services.billing.store import sql
 from services.chassis.database import Connection, connect
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 SERVICE = "billing"
 ROME = ZoneInfo("Europe/Rome")
@@ -29,7 +29,7 @@ async def definitions(url: str) -> list[tuple[Any, ...]]:
     """All versions of all meters."""
     db = await _open(url)
     try:
-        found = await rows(sql.meter_versions(db))
+        found = await collect(sql.meter_versions(db))
     finally:
         await db.close()
     ordered = sorted(found, key=lambda row: (row["key"], row["version"]))
@@ -41,7 +41,7 @@ async def definitions(url: str) -> list[tuple[Any, ...]]:
 
 
 async def _tenants(db: Connection, wanted: str | None) -> list[asyncpg.Record]:
-    found = await rows(sql.tenants(db))
+    found = await collect(sql.tenants(db))
     chosen = [row for row in found if wanted is None or wanted in (row["id"], row["external_id"])]
     if wanted is not None and not chosen:
         raise NotKnown(f"no tenant has the id or external id {wanted}")
@@ -82,7 +82,7 @@ async def rebuilt(
 
 async def _date(db: Connection, meter: str, version: int, first: date) -> None:
     """Let a definition count from midnight in Rome of a day; rebuilding does the rest."""
-    known = [row for row in await rows(sql.meter_versions(db)) if (row["key"], row["version"]) == (meter, version)]
+    known = [row for row in await collect(sql.meter_versions(db)) if (row["key"], row["version"]) == (meter, version)]
     if not known:
         raise NotKnown(f"meter {meter} has no version {version}: see `vicino meters list`")
     async with db.transaction():

@@ -10,7 +10,7 @@ from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
 from services.chassis.logs import logger
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.unit import Unit
 
 CHECK_EVERY = timedelta(hours=6)
@@ -44,7 +44,7 @@ def plan_check(unit: Unit) -> None:
 async def compare_some(db: Connection, args: CheckMeters, today: date) -> Checked:
     """Compare the buckets of the next tenants with their raw events; each difference is logged."""
     day = args.day or today
-    tenants = await rows(sql.tenants_beyond(db, id=args.beyond, limit=TENANTS_AT_ONCE))
+    tenants = await collect(sql.tenants_beyond(db, id=args.beyond, limit=TENANTS_AT_ONCE))
     buckets, differences = args.buckets, args.differences
     if tenants:
         outcome = await verify(db, tenants, _since(day), day + timedelta(1))

@@ -25,7 +25,7 @@ from services.billing.metering.knowledge import load_meters
 from services.billing.metering.reading import days, metered
 from services.billing.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.unit import Unit
 
 
@@ -69,7 +69,7 @@ async def _charges(db: Connection, tenant_id: str, boundary: date, zone: ZoneInf
     """All charges of a run, in the order of the document: services as the tenant got them, fees, then usage."""
     meters = await load_meters(db)
     found: list[tuple[str, Charge]] = []
-    for service in await rows(sql.services(db, tenant_id=tenant_id)):
+    for service in await collect(sql.services(db, tenant_id=tenant_id)):
         plan = Plan.model_validate(service["plan"])
         activated = civil_day(service["activated_at"], zone)
         if activated > boundary:

@@ -9,7 +9,7 @@ from services.billing.job_kinds import CountWaiting, count_waiting
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.billing.usecases.check_meters import plan_check
-from services.chassis.store import rows
+from services.chassis.store import collect
 from services.chassis.unit import Unit
 
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ async def publish_catalogue(data: CataloguePublished, unit: Unit) -> None:
         await sql.put_plan(
             unit.db, sku=plan.sku, revision=data.revision, currency=data.currency, plan=plan.model_dump(mode="json")
         )
-    if not await rows(sql.meter_versions(unit.db)):  # once: each check plans the next
+    if not await collect(sql.meter_versions(unit.db)):  # once: each check plans the next
         plan_check(unit)
     changed = [await _put_meter(meter, data, unit) for meter in data.meters]
     await see_revision(data.revision, unit)

@@ -16,7 +16,7 @@ from services.billing.metering.reading import HOUR, Span, cut, days, events, qua
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import rows
+from services.chassis.store import collect
 
 SPANS_MAX = 800
 """A month by the hour, and a little."""
@@ -101,7 +101,7 @@ async def _tenant(db: Connection, tenant_id: str) -> Record:
 async def _groups(db: Connection, tenant: Record, query: UsageQuery) -> dict[tuple[str, str, str], list[Record]]:
     """A tenant's series by service, meter and the dimensions asked for, as JSON."""
     groups: dict[tuple[str, str, str], list[Record]] = {}
-    for row in await rows(metering.series_in(db, tenant_id=tenant["id"], meter=query.meter)):
+    for row in await collect(metering.series_in(db, tenant_id=tenant["id"], meter=query.meter)):
         dimensions = {name: row["dimensions"].get(name, "") for name in query.group_by}
         groups.setdefault((row["service_id"], row["meter"], msgspec.json.encode(dimensions).decode()), []).append(row)
     return groups

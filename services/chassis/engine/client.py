@@ -138,9 +138,9 @@ def subscribe(
         decoder=decoder,
     )
 
-    async def take(records: Any) -> None:
+    async def pass_on(records: Any) -> None:
         """Raw records of one or more partitions."""
         await handler(records)
 
-    subscriber(take)
+    subscriber(pass_on)
     return subscriber

@@ -22,9 +22,9 @@ from services.chassis.backoff import Backoff
 from services.chassis.engine import batches
 from services.chassis.engine.batches import Record
 from services.chassis.engine.client import Client, Reading, subscribe
-from services.chassis.engine.lanes import Lane
 from services.chassis.engine.logbook import Logbook, TopicMissing
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
+from services.chassis.engine.partition_queue import PartitionQueue
 from services.chassis.engine.slices import Slice
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
@@ -73,7 +73,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._halted: dict[TopicPartition, str] = {}
         self._unreadable: dict[TopicPartition, tuple[int, int]] = {}
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._lanes: dict[TopicPartition, Lane[Slice]] = {}
+        self._queues: dict[TopicPartition, PartitionQueue[Slice]] = {}
         self._heard = time.monotonic()
         self._fruitless, self._patient_until = 0, 0.0
         self._missing = ""
@@ -81,7 +81,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         kafka_clients.install()
         batches.install()
         batches.listen(self._cannot_read)
-        self._client = Client(reading.group, subscribe(broker, reading, list(self._topics), self, self._take_batch))
+        self._client = Client(reading.group, subscribe(broker, reading, list(self._topics), self, self._process_batch))
 
     @property
     def _consumer(self) -> AIOKafkaConsumer:
@@ -103,8 +103,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             self._logs.pop(tp, None)
             self._uncommitted.pop(tp, None)
             self._unhalt(tp)
-            if lane := self._lanes.get(tp):
-                lane.clear()
+            if queue := self._queues.get(tp):
+                queue.clear()
             if task := self._positioning.pop(tp, None):
                 task.cancel()
 
@@ -182,8 +182,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     # -- records ---------------------------------------------------------------------------------------------------
 
-    async def _take_batch(self, records: tuple[Record, ...]) -> None:
-        """Bring each partition's records to its lane, as what they are now: a topic made anew has another log id."""
+    async def _process_batch(self, records: tuple[Record, ...]) -> None:
+        """Bring each partition's records to its queue, as what they are now: a topic made anew has another log id."""
         reach("engine.fetched")
         if self._stopping:
             return
@@ -191,14 +191,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             (tp := TopicPartition(*place), Slice(self._topics[tp.topic], self._log(tp), list(run)))
             for place, run in groupby(records, attrgetter("topic", "partition"))
         ]
-        await asyncio.gather(*(self._lane(tp).put(piece) for tp, piece in slices))
+        await asyncio.gather(*(self._queue_of(tp).put(piece) for tp, piece in slices))
 
-    def _lane(self, tp: TopicPartition) -> Lane[Slice]:
-        if tp not in self._lanes:
-            self._lanes[tp] = Lane(str(tp), partial(self._take, tp))
-        return self._lanes[tp]
+    def _queue_of(self, tp: TopicPartition) -> PartitionQueue[Slice]:
+        if tp not in self._queues:
+            self._queues[tp] = PartitionQueue(str(tp), partial(self._process, tp))
+        return self._queues[tp]
 
-    async def _take(self, tp: TopicPartition, piece: Slice) -> bool:
+    async def _process(self, tp: TopicPartition, piece: Slice) -> bool:
         """Carry one slice until it is committed, is found not to be ours, or the service stops; false: read anew."""
         failures = 0
         while piece.records and self._owns(tp):
@@ -279,7 +279,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     def _gets_nothing(self) -> str:
         """Why the client seems dead though its tasks live; empty when it does not."""
-        stuck = [tp for tp in self._stuck() if tp not in self._lanes or self._lanes[tp].is_idle]
+        stuck = [tp for tp in self._stuck() if tp not in self._queues or self._queues[tp].is_idle]
         if not stuck:
             return ""
         if time.monotonic() < self._patient_until:
@@ -380,7 +380,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def stop_taking(self) -> None:
         """Begin no other slice, and let those in work end."""
         self._stopping = True
-        await asyncio.gather(*(lane.finish() for lane in self._lanes.values()))
+        await asyncio.gather(*(queue.finish() for queue in self._queues.values()))
 
     async def leave(self) -> None:
         """End the client. It may be dead: whatever it raises must not stand in the way of a stop."""
@@ -389,5 +389,5 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     def close(self) -> None:
         """End now, whatever is in work: its transaction is undone."""
         batches.forget(self._cannot_read)
-        for lane in self._lanes.values():
-            lane.close()
+        for queue in self._queues.values():
+            queue.close()

@@ -14,7 +14,7 @@ from services.chassis import metrics, store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool, is_infrastructure, is_lost
 from services.chassis.engine.fence import Verdict, judge
-from services.chassis.engine.records import Careful, Routes, reason_of, take_records
+from services.chassis.engine.records import Careful, Routes, handle_records, reason_of
 from services.chassis.engine.slices import Slice, SliceHandler, SliceUnit
 from services.chassis.failpoints import reach
 from services.chassis.store import Log
@@ -69,10 +69,10 @@ class Partition:
     """What is done with slices, whichever partition they come from."""
 
     def __init__(
-        self, pool: Pool, service: str, clock: Clock, take: Take, wait_seconds_max: float = 0
+        self, pool: Pool, service: str, clock: Clock, process: Take, wait_seconds_max: float = 0
     ) -> None:  # fmt: skip
         self._wait_seconds_max = wait_seconds_max
-        self._pool, self._service, self._clock, self._take = pool, service, clock, take
+        self._pool, self._service, self._clock, self._process = pool, service, clock, process
 
     async def start(self, log: Log, begin: int, end: int) -> int:
         """Where to read on. Records what retention has removed unread. Raises `LogTruncated`."""
@@ -146,10 +146,10 @@ class Partition:
         _count(part.piece, await self._transact(part, reject))
 
     async def _careless(self, piece: Slice, unit: SliceUnit) -> None:
-        await self._take(piece, unit, False)
+        await self._process(piece, unit, False)
 
     async def _careful(self, piece: Slice, unit: SliceUnit) -> None:
-        await self._take(piece, unit, True)
+        await self._process(piece, unit, True)
 
     async def _transact(self, part: _Part, act: SliceHandler) -> SliceUnit:
         async with self._pool.acquire() as db:
@@ -204,16 +204,16 @@ def _count(piece: Slice, unit: SliceUnit) -> None:
 def by_record(table: Routes) -> Take:
     """Slices taken event by event."""
 
-    async def take(piece: Slice, unit: SliceUnit, careful: bool) -> None:
-        await take_records(piece, unit, table, careful=careful)
+    async def process(piece: Slice, unit: SliceUnit, careful: bool) -> None:
+        await handle_records(piece, unit, table, careful=careful)
 
-    return take
+    return process
 
 
 def by_slice(handlers: dict[str, SliceHandler]) -> Take:
     """Slices taken whole, by the handler of their topic."""
 
-    async def take(piece: Slice, unit: SliceUnit, careful: bool) -> None:
+    async def process(piece: Slice, unit: SliceUnit, careful: bool) -> None:
         await handlers[piece.topic.name](piece, unit)
 
-    return take
+    return process

@@ -91,7 +91,7 @@ def key_before(event: Event[Payload]) -> UUID:
     return _key(event_name(event.subject, event.source, event.id))
 
 
-async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful: bool) -> None:
+async def handle_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful: bool) -> None:
     """Act on a slice, once per event. Raises `Careful` when a handler refuses and savepoints are not yet in use."""
     reading = read(piece, table)
     for record, fault in reading.malformed:
@@ -101,7 +101,7 @@ async def take_records(piece: Slice, unit: SliceUnit, table: Routes, *, careful:
         for row in await parking.waiting(unit.db, piece.topic.name, subjects) if subjects else []:
             # A record of another log of the topic is refused as what it is, not as one of this slice.
             if parking.log_of(row) == piece.log:
-                await take_waiting(row, unit, table)
+                await handle_waiting(row, unit, table)
     fresh = await _fresh(reading.arrivals, unit)
     if not careful:
         await _plain(fresh, unit, table)
@@ -201,7 +201,7 @@ async def _waits(arrival: Arrival, unit: SliceUnit, error: Exception) -> bool:
     return True
 
 
-async def take_waiting(row: asyncpg.Record, unit: SliceUnit, table: Routes) -> None:
+async def handle_waiting(row: asyncpg.Record, unit: SliceUnit, table: Routes) -> None:
     """Try again a record that waits: it acts, waits on, or is refused when its time is over."""
     record = parking.record_of(row)
     try:

@@ -7,7 +7,7 @@ from schemas.topics import BY_NAME
 from services.chassis import metrics, parking
 from services.chassis.clock import Clock
 from services.chassis.database import Pool
-from services.chassis.engine.records import Routes, take_waiting
+from services.chassis.engine.records import Routes, handle_waiting
 from services.chassis.engine.slices import Slice, SliceUnit
 from services.chassis.logs import logger
 
@@ -52,5 +52,5 @@ class Returning:
                 for row in await parking.waiting(db, topic, [subject]):
                     piece = Slice(BY_NAME[topic], parking.log_of(row), [parking.record_of(row)])
                     unit = SliceUnit(db, self.service, self.clock.now(), piece, self.wait_seconds_max)
-                    await take_waiting(row, unit, self.table)
+                    await handle_waiting(row, unit, self.table)
                     await unit.flush()

@@ -9,7 +9,7 @@ from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.database import Connection
 from services.chassis.engine.batches import Record
-from services.chassis.rows import Fact
+from services.chassis.pending import Fact
 from services.chassis.store import Log
 from services.chassis.texts import bounded
 from services.chassis.unit import Cause, Parcel, Unit, dead_letter

@@ -12,7 +12,7 @@ class Budget:
 
     _left: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def take(self, principal: str, wanted: int, at: float) -> int:
+    def spend(self, principal: str, wanted: int, at: float) -> int:
         """Take rows: as many as are wanted, or are left."""
         left, before = self._left.get(principal, (float(ROWS_AT_ONCE), at))
         left = min(float(ROWS_AT_ONCE), left + (at - before) * ROWS_PER_SECOND)

@@ -147,7 +147,7 @@ def _batch(body: bytes) -> Generator[None, None, list[Incoming]]:
         except Refused as refused:
             if Reason.NOT_JSON in refused.found.counts:
                 raise
-            faults.take(refused.found)
+            faults.merge(refused.found)
         yield
     if faults:
         raise Refused(faults)

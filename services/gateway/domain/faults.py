@@ -106,7 +106,7 @@ class Faults:
             if len(self.first) < FAULTS_MAX:
                 self.first.append(fault)
 
-    def take(self, other: "Faults") -> None:
+    def merge(self, other: "Faults") -> None:
         """Count what was found elsewhere."""
         self.counts.update(other.counts)
         self.first = [*self.first, *other.first][:FAULTS_MAX]

@@ -17,7 +17,7 @@ from schemas.envelope import decode
 from schemas.orders import OrderPlaced
 from schemas.topics import TOPICS
 from services.chassis.kafka_login import KafkaServers
-from services.gateway.people import People, place_of
+from services.gateway.contacts import Contacts, place_of
 from services.gateway.sealed import tenant_key
 from services.local.access import OPERATOR, kafka_secret
 from services.local.demo.expectations import Expectations
@@ -226,11 +226,11 @@ async def secrets(stage: Stage) -> None:
 
 async def sealed_contacts(stage: Stage, told: Mapping[str, Iterable[bytes]]) -> dict[str, dict[str, Any]]:
     """The contacts that orders carry, by firm, opened with the tenants' keys."""
-    people = People(key_bytes(stage.stack.master_key))
+    opener = Contacts(key_bytes(stage.stack.master_key))
     connection = await asyncpg.connect(stage.stack.url_of("gateway"))
     rows = await connection.fetch("select tenant_id, sealed_key from gateway.tenant_key")
     await connection.close()
-    keys = {row["tenant_id"]: people.persons(row["sealed_key"], tenant_key(row["tenant_id"])) for row in rows}
+    keys = {row["tenant_id"]: opener.persons(row["sealed_key"], tenant_key(row["tenant_id"])) for row in rows}
     contacts: dict[str, dict[str, Any]] = {}
     for event in map(decode, told["orders.v1"]):
         if isinstance(event.data, OrderPlaced) and event.data.tenant is not None and event.sealed is not None:

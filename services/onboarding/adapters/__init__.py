@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from schemas.catalogue import ProvisioningStep
 from services.chassis.jobs import GIVE_UP_AFTER, GiveUp
-from services.chassis.rows import Limit
+from services.chassis.pending import Limit
 
 BACKEND_CALLS_AT_ONCE = 4
 

@@ -3,7 +3,7 @@
 import pytest
 
 from services.billing.usecases import query_usage
-from tests.integration.billing.desk import ERP, TENANT, Desk, activated, catalogue, open_desk
+from tests.integration.billing.scenario import ERP, TENANT, Scenario, activated, catalogue, open_desk
 from tests.integration.billing.test_metering import call, meter, offer
 
 BAD: dict[str, tuple[str, dict[str, str], int]] = {
@@ -31,22 +31,22 @@ BAD: dict[str, tuple[str, dict[str, str], int]] = {
 async def test_bounds_are_told_and_nothing_is_worked_out_before(
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as desk:
-        await desk.publish(catalogue(offer(meter("calls", "sum", group_by=["region"]), meter("plain", "sum"))))
-        await desk.publish(activated(ERP, "X"))
-        await desk.publish(*(call(f"u{n}", dimensions={"region": f"r{n}"}) for n in range(4)))
+    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+        await scenario.publish(catalogue(offer(meter("calls", "sum", group_by=["region"]), meter("plain", "sum"))))
+        await scenario.publish(activated(ERP, "X"))
+        await scenario.publish(*(call(f"u{n}", dimensions={"region": f"r{n}"}) for n in range(4)))
         for name, (path, params, status) in BAD.items():
-            answer = await desk.get(f"/v1/tenants/{TENANT}/{path}", **params)
+            answer = await scenario.get(f"/v1/tenants/{TENANT}/{path}", **params)
             assert isinstance(answer, tuple), name
             assert (answer[0], answer[1]["status"]) == (status, status), name
-        await _groups_are_counted_first(desk, monkeypatch)
+        await _groups_are_counted_first(scenario, monkeypatch)
         day = {"from": "2026-10-25", "to": "2026-10-26", "by": "hour", "meter": "calls"}
-        assert len(await desk.get(f"/v1/tenants/{TENANT}/usage", **day)) == 25
+        assert len(await scenario.get(f"/v1/tenants/{TENANT}/usage", **day)) == 25
 
 
-async def _groups_are_counted_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _groups_are_counted_first(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"from": "2026-11-01", "to": "2026-11-11", "by": "day", "meter": "calls"}
     monkeypatch.setattr(query_usage, "VALUES_MAX", 39)
-    assert len(await desk.get(f"/v1/tenants/{TENANT}/usage", **asked)) == 10
-    status, problem = await desk.get(f"/v1/tenants/{TENANT}/usage", **asked, group_by="region")
+    assert len(await scenario.get(f"/v1/tenants/{TENANT}/usage", **asked)) == 10
+    status, problem = await scenario.get(f"/v1/tenants/{TENANT}/usage", **asked, group_by="region")
     assert (status, "39" in problem["detail"]) == (422, True)

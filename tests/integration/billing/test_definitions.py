@@ -25,7 +25,7 @@ from services.billing.metering.writing import write
 from services.chassis.database import Pool, open_pool
 from services.chassis.migrate import migrate
 from services.local.roles import ensure_service, role_of
-from tests.integration.billing.desk import ERP, START, TENANT, Desk, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import ERP, START, TENANT, Scenario, activated, catalogue, open_desk, used
 from tests.integration.billing.test_metering import NOVEMBER, meter, offer, total
 from tests.support.catalogue import ROME
 from tests.support.oracles import History, quantity_over
@@ -116,15 +116,15 @@ def level(event_id: str, at: datetime, quantity: str, **dimensions: str) -> Even
 
 
 @pytest.fixture
-async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     async with open_desk(database, bootstrap, topic_prefix) as found:
         yield found
 
 
-async def begin(desk: Desk, content: dict[str, Any]) -> None:
+async def begin(scenario: Scenario, content: dict[str, Any]) -> None:
     """The first catalogue, and a service sold by it."""
-    await desk.publish(catalogue(content))
-    await desk.publish(activated(ERP, "X"))
+    await scenario.publish(catalogue(content))
+    await scenario.publish(activated(ERP, "X"))
 
 
 LATER: dict[str, dict[str, Any]] = {
@@ -138,32 +138,34 @@ LATER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", LATER)
-async def test_a_definition_for_january_changes_nothing_of_november(desk: Desk, change: str) -> None:
-    await begin(desk, offer(meter("level", "time_weighted")))
+async def test_a_definition_for_january_changes_nothing_of_november(scenario: Scenario, change: str) -> None:
+    await begin(scenario, offer(meter("level", "time_weighted")))
     later = offer(meter("level", **{"aggregation": "time_weighted", **LATER[change]}))
-    desk.clock.advance(timedelta(days=11))
-    await desk.publish(level("e1", START + timedelta(days=9), "10", region="it"))
-    assert await total(desk, "level") == "7"
-    await desk.publish(catalogue({**later, "valid_from": "2027-01-01T00:00:00Z"}, revision=2))
-    await desk.publish(level("e2", START + timedelta(days=10), "10", region="it"))
-    desk.clock.set(START + timedelta(days=31))
-    assert await total(desk, "level") == "7"
-    assert await desk.differences(*NOVEMBER) == []
+    scenario.clock.advance(timedelta(days=11))
+    await scenario.publish(level("e1", START + timedelta(days=9), "10", region="it"))
+    assert await total(scenario, "level") == "7"
+    await scenario.publish(catalogue({**later, "valid_from": "2027-01-01T00:00:00Z"}, revision=2))
+    await scenario.publish(level("e2", START + timedelta(days=10), "10", region="it"))
+    scenario.clock.set(START + timedelta(days=31))
+    assert await total(scenario, "level") == "7"
+    assert await scenario.differences(*NOVEMBER) == []
 
 
-async def test_a_level_ends_with_the_definition_that_grouped_it_and_holds_where_the_groups_stay(desk: Desk) -> None:
+async def test_a_level_ends_with_the_definition_that_grouped_it_and_holds_where_the_groups_stay(
+    scenario: Scenario,
+) -> None:
     def defined(day: int, *group_by: str, **more: Any) -> dict[str, Any]:
         content = offer(meter("level", "time_weighted", decimals=6, group_by=list(group_by), **more))
         return {**content, "valid_from": (START + timedelta(days=day)).isoformat()}
 
-    await begin(desk, defined(0))
-    await desk.publish(level("e1", START, "10", region="it"))
-    await desk.publish(catalogue(defined(10, "region"), revision=2))
-    await desk.publish(catalogue(defined(25, "region", unit="GB"), revision=3))
-    desk.clock.set(START + timedelta(days=20))
-    await desk.publish(level("e2", START + timedelta(days=20), "6", region="it"))
-    assert await total(desk, "level") == plain_average([(10, 10), (0, 10), (6, 10)])
-    days = [await total(desk, "level", f"2026-11-{day}", f"2026-11-{day + 1}") for day in (10, 11, 20, 21, 27)]
+    await begin(scenario, defined(0))
+    await scenario.publish(level("e1", START, "10", region="it"))
+    await scenario.publish(catalogue(defined(10, "region"), revision=2))
+    await scenario.publish(catalogue(defined(25, "region", unit="GB"), revision=3))
+    scenario.clock.set(START + timedelta(days=20))
+    await scenario.publish(level("e2", START + timedelta(days=20), "6", region="it"))
+    assert await total(scenario, "level") == plain_average([(10, 10), (0, 10), (6, 10)])
+    days = [await total(scenario, "level", f"2026-11-{day}", f"2026-11-{day + 1}") for day in (10, 11, 20, 21, 27)]
     assert days == ["10", "0", "0", "6", "6"]
 
 
@@ -173,21 +175,21 @@ def plain_average(levels: list[tuple[int, int]]) -> str:
     return f"{exact.quantize(Decimal('0.000001')):f}".rstrip("0")
 
 
-async def test_groups_are_added_before_they_are_rounded(desk: Desk) -> None:
-    await begin(desk, offer(meter("level", "time_weighted", group_by=["region"])))
-    desk.clock.set(START + timedelta(days=15))
-    await desk.publish(
+async def test_groups_are_added_before_they_are_rounded(scenario: Scenario) -> None:
+    await begin(scenario, offer(meter("level", "time_weighted", group_by=["region"])))
+    scenario.clock.set(START + timedelta(days=15))
+    await scenario.publish(
         *(level(f"e{n}", START + timedelta(days=15), "1", region=name) for n, name in enumerate(REGIONS))
     )
-    assert await total(desk, "level") == "2"
+    assert await total(scenario, "level") == "2"
 
 
 @pytest.mark.parametrize("in_one_slice", [False, True], ids=["slice by slice", "in one slice"])
 async def test_of_two_events_of_one_instant_the_correction_wins_also_when_added_up_anew(
-    desk: Desk, in_one_slice: bool
+    scenario: Scenario, in_one_slice: bool
 ) -> None:
-    await begin(desk, offer(meter("level", "time_weighted"), meter("last", "latest", event="level")))
-    desk.clock.set(START + timedelta(days=20))
+    await begin(scenario, offer(meter("level", "time_weighted"), meter("last", "latest", event="level")))
+    scenario.clock.set(START + timedelta(days=20))
     pairs = [
         (level(f"{uuid4()}", START + timedelta(days=day), "1"), level(f"{uuid4()}", START + timedelta(days=day), "2"))
         for day in range(20)
@@ -195,45 +197,45 @@ async def test_of_two_events_of_one_instant_the_correction_wins_also_when_added_
 
     async def all_corrected() -> bool:
         said = {
-            await total(desk, key, f"2026-11-{day:02}", f"2026-11-{day + 1:02}")
+            await total(scenario, key, f"2026-11-{day:02}", f"2026-11-{day + 1:02}")
             for key in ("level", "last")
             for day in range(1, 21)
         }
         return said == {"2"}
 
     for pair in pairs if not in_one_slice else [sum(pairs, ())]:
-        await desk.slice(*(event.encode() for event in pair))
-    await desk.service.settled()
+        await scenario.slice(*(event.encode() for event in pair))
+    await scenario.service.settled()
     assert await all_corrected()
-    assert await desk.differences(*NOVEMBER) == []
-    assert [n async for _, n in rebuilt(desk.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None)] == [40]
+    assert await scenario.differences(*NOVEMBER) == []
+    assert [n async for _, n in rebuilt(scenario.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None)] == [40]
     assert await all_corrected()
     again = level("again", START + timedelta(days=3), "3")
-    await desk.slice(again.encode())
-    await desk.service.settled()
-    assert await total(desk, "last", "2026-11-04", "2026-11-05") == "3"
+    await scenario.slice(again.encode())
+    await scenario.service.settled()
+    assert await total(scenario, "last", "2026-11-04", "2026-11-05") == "3"
 
 
-async def test_events_of_earlier_builds_keep_the_order_they_had(desk: Desk) -> None:
-    await begin(desk, offer(meter("last", "latest")))
+async def test_events_of_earlier_builds_keep_the_order_they_had(scenario: Scenario) -> None:
+    await begin(scenario, offer(meter("last", "latest")))
     events = [used(f"e{n}", START, meter="last", quantity=str(n)) for n in range(6)]
-    await desk.publish(*events)
+    await scenario.publish(*events)
     by_key = max(events, key=lambda event: read(event.encode(), 0).key)
-    await desk.service.sql("update usage_block set log_no = null, offsets = null, first_offset = null")
-    async for _ in rebuilt(desk.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None):
+    await scenario.service.sql("update usage_block set log_no = null, offsets = null, first_offset = null")
+    async for _ in rebuilt(scenario.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None):
         pass
-    assert await total(desk, "last") == str(by_key.data.quantity)
-    await desk.publish(replace(used("correction", START, meter="last", quantity="77")))
-    assert await total(desk, "last") == "77"
-    assert await desk.differences(*NOVEMBER) == []
+    assert await total(scenario, "last") == str(by_key.data.quantity)
+    await scenario.publish(replace(used("correction", START, meter="last", quantity="77")))
+    assert await total(scenario, "last") == "77"
+    assert await scenario.differences(*NOVEMBER) == []
 
 
-async def test_the_same_definition_published_for_an_earlier_day_begins_then(desk: Desk) -> None:
-    await begin(desk, offer(meter("level", "time_weighted")))
+async def test_the_same_definition_published_for_an_earlier_day_begins_then(scenario: Scenario) -> None:
+    await begin(scenario, offer(meter("level", "time_weighted")))
     other = offer(meter("level", "time_weighted", decimals=3))
     for revision, day in ((2, "2027-01-01"), (3, "2026-12-01"), (4, "2026-12-05")):
-        await desk.publish(catalogue({**other, "valid_from": f"{day}T00:00:00Z"}, revision=revision))
-    found = await desk.service.sql("select version, valid_from from meter_version where key = 'level' order by 1")
+        await scenario.publish(catalogue({**other, "valid_from": f"{day}T00:00:00Z"}, revision=revision))
+    found = await scenario.service.sql("select version, valid_from from meter_version where key = 'level' order by 1")
     assert [(row["version"], f"{row['valid_from']:%Y-%m-%d}") for row in found] == [
         (1, "1970-01-01"), (2, "2027-01-01"), (3, "2026-12-01"),
     ]  # fmt: skip

@@ -25,7 +25,7 @@ from services.billing.metering.checks import RawGone
 from services.billing.metering.keys import as_bigint
 from services.billing.metering.tools import rebuilt
 from services.billing.usecases import check_meters
-from tests.integration.billing.desk import ERP, MAIL, START, TENANT, Desk, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import ERP, MAIL, START, TENANT, Scenario, activated, catalogue, open_desk, used
 from tests.support.catalogue import ROME
 from tests.support.databases import fresh_database
 from tests.support.oracles import quantity_of, read_by
@@ -54,7 +54,7 @@ LEVEL = meter("level", "time_weighted", decimals=6)
 
 
 @pytest.fixture
-async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     """Three meters, and a service that began with November; it is ten o'clock on the first of the month."""
     async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
         await found.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL)))
@@ -66,17 +66,17 @@ def call(event_id: str, minutes: float = 1, **more: Any) -> Event[Any]:
     return used(event_id, START + timedelta(minutes=minutes), **{"meter": "calls", "quantity": "1", **more})
 
 
-async def counted(desk: Desk, key: str = "calls") -> int:
+async def counted(scenario: Scenario, key: str = "calls") -> int:
     """How many events there are in a meter's buckets."""
-    found = await desk.service.sql(
+    found = await scenario.service.sql(
         "select coalesce(sum(n), 0)::int as n from meter_bucket join series on no = series_no where meter = $1", key
     )
     return int(found[0]["n"])
 
 
-async def total(desk: Desk, key: str = "calls", first: str = "2026-11-01", after: str = "2026-12-01") -> str:
+async def total(scenario: Scenario, key: str = "calls", first: str = "2026-11-01", after: str = "2026-12-01") -> str:
     """What the API says of a meter."""
-    found = await desk.get(f"/v1/tenants/{TENANT}/usage", **{"from": first, "to": after, "meter": key})
+    found = await scenario.get(f"/v1/tenants/{TENANT}/usage", **{"from": first, "to": after, "meter": key})
     return str(found[0]["quantity"])
 
 
@@ -87,60 +87,60 @@ async def test_an_event_counts_once_in_a_slice_in_the_next_on_any_partition_and_
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     raw = call("u1").encode()
-    async with open_desk(database, bootstrap, topic_prefix) as desk:
-        await desk.publish(catalogue(offer(CALLS)))
-        await desk.publish(activated(ERP, "X"))
-        await desk.slice(raw, raw)
-        await desk.service.settled()
-        assert await desk.account() == {("counted", ""): 1, ("duplicate", ""): 1}
-        await desk.slice(raw)
+    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+        await scenario.publish(catalogue(offer(CALLS)))
+        await scenario.publish(activated(ERP, "X"))
+        await scenario.slice(raw, raw)
+        await scenario.service.settled()
+        assert await scenario.account() == {("counted", ""): 1, ("duplicate", ""): 1}
+        await scenario.slice(raw)
         for part in range(1, 4):
-            await desk.slice(raw, part=part)
-        await desk.service.settled()
-        assert await desk.account() == {("counted", ""): 1, ("duplicate", ""): 5}
-    async with open_desk(database, bootstrap, topic_prefix) as desk:
-        await desk.slice(raw, call("u2").encode())
-        await desk.service.settled()
-        assert await desk.account() == {("counted", ""): 2, ("duplicate", ""): 6}
-        assert await counted(desk) == 2
+            await scenario.slice(raw, part=part)
+        await scenario.service.settled()
+        assert await scenario.account() == {("counted", ""): 1, ("duplicate", ""): 5}
+    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+        await scenario.slice(raw, call("u2").encode())
+        await scenario.service.settled()
+        assert await scenario.account() == {("counted", ""): 2, ("duplicate", ""): 6}
+        assert await counted(scenario) == 2
 
 
-async def test_partitions_that_carry_the_same_events_at_once_count_them_once(desk: Desk) -> None:
+async def test_partitions_that_carry_the_same_events_at_once_count_them_once(scenario: Scenario) -> None:
     raws, dice = [call(f"u{n}", n / 10).encode() for n in range(400)], random.Random(3)
     slices = [(part, dice.sample(raws, 40)) for part in range(4) for _ in range(20)]
     slices += [(part, raws[n : n + 40]) for part in range(4) for n in range(0, 400, 40)]
     dice.shuffle(slices)
-    await asyncio.gather(*(desk.slice(*some, part=part) for part, some in slices))
-    await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 400, ("duplicate", ""): 120 * 40 - 400}
-    assert (await counted(desk), await total(desk)) == (400, "400")
-    assert await desk.differences(*NOVEMBER) == []
+    await asyncio.gather(*(scenario.slice(*some, part=part) for part, some in slices))
+    await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 400, ("duplicate", ""): 120 * 40 - 400}
+    assert (await counted(scenario), await total(scenario)) == (400, "400")
+    assert await scenario.differences(*NOVEMBER) == []
 
 
 @pytest.mark.parametrize(("again", "commits"), [(0, True), (0, False), (1, True)])
 async def test_a_slice_that_meets_another_partition_at_the_same_event_waits_and_looks_again(
-    desk: Desk, again: int, commits: bool
+    scenario: Scenario, again: int, commits: bool
 ) -> None:
     for _ in range(1 + again):  # whether it expects to see events again decides where it meets the other
-        await desk.publish(call("u0"))
+        await scenario.publish(call("u0"))
     raws = [call("u1").encode(), call("u2").encode()]
     one = read(raws[0], 0)
-    async with desk.service.runtime.pool.acquire() as db:
+    async with scenario.service.runtime.pool.acquire() as db:
         other = db.transaction()
         await other.start()
         await db.execute("insert into usage_key_1 values ($1, $2)", UUID(bytes=one.key), as_bigint(one.payload_hash))
-        await desk.slice(*raws)
-        await desk.waiting_for_a_lock(1)
+        await scenario.slice(*raws)
+        await scenario.waiting_for_a_lock(1)
         await (other.commit() if commits else other.rollback())
-    await desk.service.settled()
-    account = await desk.account()
+    await scenario.service.settled()
+    account = await scenario.account()
     assert (account[("counted", "")], account.get(("duplicate", ""), 0)) == (3 - commits, again + commits)
-    await desk.slice(*raws, part=1)
-    await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 3 - commits, ("duplicate", ""): again + commits + 2}
+    await scenario.slice(*raws, part=1)
+    await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 3 - commits, ("duplicate", ""): again + commits + 2}
 
 
-async def test_the_same_content_in_another_spelling_is_the_same(desk: Desk) -> None:
+async def test_the_same_content_in_another_spelling_is_the_same(scenario: Scenario) -> None:
     at = START + timedelta(minutes=1, milliseconds=500)
     event = used("u1", at, meter="calls", quantity="1.5", dimensions={"region": "eu", "town": "Carpi"}).encode()
     local = at.astimezone(ROME).isoformat()
@@ -152,90 +152,92 @@ async def test_the_same_content_in_another_spelling_is_the_same(desk: Desk) -> N
     ]  # fmt: skip
     assert len({event, *spelled}) == 8
     for raw in [event, *spelled]:
-        await desk.slice(raw)
-    await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 1, ("duplicate", ""): 7}
+        await scenario.slice(raw)
+    await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 1, ("duplicate", ""): 7}
 
 
-async def test_an_id_with_other_content_is_refused_and_kept_as_it_came(desk: Desk) -> None:
-    await desk.slice(call("u1").encode(), call("u1", quantity="2").encode())
-    await desk.service.settled()
-    await desk.slice(call("u1", quantity="3").encode(), part=2)
-    await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 1, ("rejected", "id_reuse"): 2}
-    kept = await desk.service.sql('select topic, part, "offset", tenant_id, reason, key, raw from reject order by id')
+async def test_an_id_with_other_content_is_refused_and_kept_as_it_came(scenario: Scenario) -> None:
+    await scenario.slice(call("u1").encode(), call("u1", quantity="2").encode())
+    await scenario.service.settled()
+    await scenario.slice(call("u1", quantity="3").encode(), part=2)
+    await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 1, ("rejected", "id_reuse"): 2}
+    kept = await scenario.service.sql(
+        'select topic, part, "offset", tenant_id, reason, key, raw from reject order by id'
+    )
     assert [tuple(row) for row in kept] == [
         ("usage.v1", part, offset, TENANT, "id_reuse", b"any", call("u1", quantity=quantity).encode())
         for part, offset, quantity in ((0, 1, "2"), (2, 0, "3"))
     ]
-    assert await total(desk) == "1"
+    assert await total(scenario) == "1"
 
 
-async def test_an_event_that_was_refused_does_not_stand_in_the_way_of_its_correction(desk: Desk) -> None:
+async def test_an_event_that_was_refused_does_not_stand_in_the_way_of_its_correction(scenario: Scenario) -> None:
     def both(event_id: str) -> tuple[bytes, bytes]:
         return used(event_id, START, meter="calls", value="no quantity").encode(), call(event_id).encode()
 
-    await desk.slice(*both("in one slice"))
+    await scenario.slice(*both("in one slice"))
     for raw in both("in two"):
-        await desk.slice(raw)
-        await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 2, ("rejected", "wrong_value"): 2}
+        await scenario.slice(raw)
+        await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 2, ("rejected", "wrong_value"): 2}
 
 
 async def test_an_id_is_known_for_a_window_and_the_next_and_its_table_is_dropped_after_that(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix, usage_window_days=10, usage_late_days=10) as desk:
-        await desk.publish(catalogue(offer(CALLS)))
-        await desk.publish(activated(ERP, "X"))
+    async with open_desk(database, bootstrap, topic_prefix, usage_window_days=10, usage_late_days=10) as scenario:
+        await scenario.publish(catalogue(offer(CALLS)))
+        await scenario.publish(activated(ERP, "X"))
 
         async def tables() -> list[str]:
-            found = await desk.service.sql(
+            found = await scenario.service.sql(
                 "select relname from pg_class where relname ~ '^usage_key_[0-9]+$' order by 1"
             )
             return [row["relname"] for row in found]
 
         for days, known, fresh in [(0, [1], 1), (9.9, [1], 0), (10.1, [1, 2], 0), (19.9, [1, 2], 0), (20.2, [2, 3], 1)]:
-            desk.clock.set(START + timedelta(days=days, hours=1))
-            before = (await desk.account()).get(("counted", ""), 0)
-            await desk.publish(call("u1", days * 1440), call(f"at {days}", days * 1440))
+            scenario.clock.set(START + timedelta(days=days, hours=1))
+            before = (await scenario.account()).get(("counted", ""), 0)
+            await scenario.publish(call("u1", days * 1440), call(f"at {days}", days * 1440))
             assert await tables() == [f"usage_key_{no}" for no in known]
-            assert (await desk.account())[("counted", "")] - before == 1 + fresh
-            await desk.publish(call(f"alone at {days}", days * 1440))
-        assert await desk.differences(*NOVEMBER) == []
+            assert (await scenario.account())[("counted", "")] - before == 1 + fresh
+            await scenario.publish(call(f"alone at {days}", days * 1440))
+        assert await scenario.differences(*NOVEMBER) == []
 
 
 # -- later -------------------------------------------------------------------------------------------------------------
 
 
-async def test_what_a_door_let_in_under_a_newer_catalogue_waits_for_it(desk: Desk) -> None:
+async def test_what_a_door_let_in_under_a_newer_catalogue_waits_for_it(scenario: Scenario) -> None:
     early = [used(f"u{n}", START, meter="extra", quantity="2", revision=2) for n in range(3)]
-    await desk.publish(*early, early[0], used("u1", START, meter="extra", quantity="9", revision=2))
-    assert await desk.account() == {("parked", ""): 3, ("duplicate", ""): 1, ("rejected", "id_reuse"): 1}
-    [waiting] = await desk.get("/v1/usage/parked")
+    await scenario.publish(*early, early[0], used("u1", START, meter="extra", quantity="9", revision=2))
+    assert await scenario.account() == {("parked", ""): 3, ("duplicate", ""): 1, ("rejected", "id_reuse"): 1}
+    [waiting] = await scenario.get("/v1/usage/parked")
     assert (waiting["waits_for"], waiting["n"]) == ("catalogue", 3)
-    await desk.publish(used("u9", START, meter="extra", quantity="2", revision=1))
-    assert (await desk.account())[("rejected", "meter_unknown")] == 1
-    await desk.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
-    await desk.publish(early[1])
-    assert await desk.account() == {
+    await scenario.publish(used("u9", START, meter="extra", quantity="2", revision=1))
+    assert (await scenario.account())[("rejected", "meter_unknown")] == 1
+    await scenario.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
+    await scenario.publish(early[1])
+    assert await scenario.account() == {
         ("counted", ""): 3, ("duplicate", ""): 2, ("rejected", "id_reuse"): 1, ("rejected", "meter_unknown"): 1,
     }  # fmt: skip
-    assert (await total(desk, "extra"), await desk.get("/v1/usage/parked")) == ("6", [])
+    assert (await total(scenario, "extra"), await scenario.get("/v1/usage/parked")) == ("6", [])
 
 
-async def test_what_is_set_aside_while_its_catalogue_comes_is_not_forgotten(desk: Desk) -> None:
-    async with desk.service.runtime.pool.acquire() as db, db.transaction():
+async def test_what_is_set_aside_while_its_catalogue_comes_is_not_forgotten(scenario: Scenario) -> None:
+    async with scenario.service.runtime.pool.acquire() as db, db.transaction():
         await db.execute("lock table parked_usage in share mode")
-        await desk.service.publish(used("u1", START, meter="extra", quantity="2", revision=2))
-        await desk.waiting_for_a_lock(1)
-        await desk.service.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
-        await desk.waiting_for_a_lock(2)
-    await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 1}
+        await scenario.service.publish(used("u1", START, meter="extra", quantity="2", revision=2))
+        await scenario.waiting_for_a_lock(1)
+        await scenario.service.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
+        await scenario.waiting_for_a_lock(2)
+    await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 1}
 
 
-async def test_what_is_looked_at_again_while_its_catalogue_comes_gets_into_nobodys_way(desk: Desk) -> None:
+async def test_what_is_looked_at_again_while_its_catalogue_comes_gets_into_nobodys_way(scenario: Scenario) -> None:
     def tried_again() -> list[float | None]:
         job = {"kind": "count_waiting", "outcome": "retried"}
         return [REGISTRY.get_sample_value("vicino_jobs_total", job)] + [
@@ -244,60 +246,64 @@ async def test_what_is_looked_at_again_while_its_catalogue_comes_gets_into_nobod
         ]
 
     before = tried_again()
-    await desk.publish(used("u1", START, meter="extra", quantity="2", revision=3))
-    async with desk.service.runtime.pool.acquire() as db, db.transaction():
+    await scenario.publish(used("u1", START, meter="extra", quantity="2", revision=3))
+    async with scenario.service.runtime.pool.acquire() as db, db.transaction():
         await db.execute("lock table parked_usage in share mode")
-        await desk.service.publish(catalogue(offer(CALLS), revision=2))
-        await desk.waiting_for_a_lock(1)
-        await desk.service.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=3))
-        await desk.waiting_for_a_lock(2)
-    await desk.service.settled()
-    assert (await desk.account(), tried_again()) == ({("counted", ""): 1}, before)
+        await scenario.service.publish(catalogue(offer(CALLS), revision=2))
+        await scenario.waiting_for_a_lock(1)
+        await scenario.service.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=3))
+        await scenario.waiting_for_a_lock(2)
+    await scenario.service.settled()
+    assert (await scenario.account(), tried_again()) == ({("counted", ""): 1}, before)
 
 
-async def test_what_waits_for_its_service_is_judged_like_any_other_and_kept_where_it_came_from(desk: Desk) -> None:
+async def test_what_waits_for_its_service_is_judged_like_any_other_and_kept_where_it_came_from(
+    scenario: Scenario,
+) -> None:
     def other(event_id: str, at: datetime = START, **data: Any) -> bytes:
         return used(event_id, at, service_id=MAIL, tenant=OTHER_TENANT, meter="calls", **data).encode()
 
-    await desk.slice(other("u1", quantity="1"), other("u1", quantity="1"), other("u1", quantity="2"), part=1)
-    await desk.slice(other("u2", quantity="1"), part=2)
-    await desk.service.settled()
-    await desk.slice(other("u1", quantity="1"), other("u2", quantity="7"), part=3)
-    await desk.slice(other("u3", value="x"), other("u4", START - timedelta(days=1), quantity="1"), part=3)
-    await desk.service.settled()
-    assert await desk.account() == {("parked", ""): 4, ("duplicate", ""): 2, ("rejected", "id_reuse"): 2}
-    await desk.publish(activated(MAIL, "X", tenant=OTHER_TENANT))
-    assert await desk.account() == {
+    await scenario.slice(other("u1", quantity="1"), other("u1", quantity="1"), other("u1", quantity="2"), part=1)
+    await scenario.slice(other("u2", quantity="1"), part=2)
+    await scenario.service.settled()
+    await scenario.slice(other("u1", quantity="1"), other("u2", quantity="7"), part=3)
+    await scenario.slice(other("u3", value="x"), other("u4", START - timedelta(days=1), quantity="1"), part=3)
+    await scenario.service.settled()
+    assert await scenario.account() == {("parked", ""): 4, ("duplicate", ""): 2, ("rejected", "id_reuse"): 2}
+    await scenario.publish(activated(MAIL, "X", tenant=OTHER_TENANT))
+    assert await scenario.account() == {
         ("counted", ""): 2, ("duplicate", ""): 2, ("rejected", "id_reuse"): 2, ("rejected", "wrong_value"): 1,
         ("rejected", "before_activation"): 1,
     }  # fmt: skip
-    kept = await desk.service.sql('select part, "offset", raw from reject where reason <> $1 order by id', "id_reuse")
+    kept = await scenario.service.sql(
+        'select part, "offset", raw from reject where reason <> $1 order by id', "id_reuse"
+    )
     assert [tuple(row) for row in kept] == [
         (3, 2, other("u3", value="x")), (3, 3, other("u4", START - timedelta(days=1), quantity="1")),
     ]  # fmt: skip
-    await desk.slice(other("u2", quantity="1"), other("u1", quantity="5"))
-    await desk.service.settled()
-    assert (await desk.account())[("duplicate", "")] == 3
-    assert (await desk.account())[("rejected", "id_reuse")] == 3
-    assert await desk.differences(*NOVEMBER) == []
+    await scenario.slice(other("u2", quantity="1"), other("u1", quantity="5"))
+    await scenario.service.settled()
+    assert (await scenario.account())[("duplicate", "")] == 3
+    assert (await scenario.account())[("rejected", "id_reuse")] == 3
+    assert await scenario.differences(*NOVEMBER) == []
 
 
-async def test_rejects_are_sent_again_once_by_id_or_by_reason_and_count_after_repair(desk: Desk) -> None:
-    await desk.publish(
+async def test_rejects_are_sent_again_once_by_id_or_by_reason_and_count_after_repair(scenario: Scenario) -> None:
+    await scenario.publish(
         *(used(f"u{n}", START, meter="extra", quantity="2") for n in range(4)), call("b1", tenant=OTHER_TENANT)
     )
-    assert await desk.account() == {("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1}
-    await desk.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
-    first, *_ = [row["id"] for row in await desk.service.sql("select id from reject order by id")]
-    assert await desk.replay([first], None) == 1
-    assert (await desk.account())[("counted", "")] == 1
-    assert await desk.replay([first], "meter_unknown") == 3
-    assert await desk.replay([first], "meter_unknown") == 0
-    assert await desk.account() == {
+    assert await scenario.account() == {("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1}
+    await scenario.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
+    first, *_ = [row["id"] for row in await scenario.service.sql("select id from reject order by id")]
+    assert await scenario.replay([first], None) == 1
+    assert (await scenario.account())[("counted", "")] == 1
+    assert await scenario.replay([first], "meter_unknown") == 3
+    assert await scenario.replay([first], "meter_unknown") == 0
+    assert await scenario.account() == {
         ("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1, ("counted", ""): 4,
     }  # fmt: skip
-    left = await desk.service.sql("select reason from reject where replayed_at is null")
-    assert ([row["reason"] for row in left], await total(desk, "extra")) == (["wrong_tenant"], "8")
+    left = await scenario.service.sql("select reason from reject where replayed_at is null")
+    assert ([row["reason"] for row in left], await total(scenario, "extra")) == (["wrong_tenant"], "8")
 
 
 # -- how much ----------------------------------------------------------------------------------------------------------
@@ -350,20 +356,22 @@ def in_no_order(events: list[Event[Any]]) -> list[Event[Any]]:
 
 
 @pytest.fixture(scope="module")
-async def autumn(superuser_url: str, bootstrap: str) -> AsyncIterator[Desk]:
+async def autumn(superuser_url: str, bootstrap: str) -> AsyncIterator[Scenario]:
     """The end of October; `october()` has been sent, in no order, some of it twice. Only to be looked at."""
     now, since = datetime(2026, 10, 31, 23, 30, tzinfo=UTC), datetime(2026, 9, 28, tzinfo=UTC)
     prefix = f"t{uuid4().hex[:8]}."
-    async with fresh_database(superuser_url) as database, open_desk(database, bootstrap, prefix, at=now) as desk:
-        await desk.publish(catalogue(offer(*ALL)))
-        await desk.publish(activated(ERP, "X", at=since), activated(MAIL, "X", item=1, at=since))
+    async with fresh_database(superuser_url) as database, open_desk(database, bootstrap, prefix, at=now) as scenario:
+        await scenario.publish(catalogue(offer(*ALL)))
+        await scenario.publish(activated(ERP, "X", at=since), activated(MAIL, "X", item=1, at=since))
         events = october()
-        await desk.publish(*in_no_order(events), *events[::5])
-        assert (await desk.account())[("counted", "")] == len(events)
-        yield desk
+        await scenario.publish(*in_no_order(events), *events[::5])
+        assert (await scenario.account())[("counted", "")] == len(events)
+        yield scenario
 
 
-async def test_quantities_of_every_meter_are_what_its_events_come_to_by_month_by_day_and_by_hour(autumn: Desk) -> None:
+async def test_quantities_of_every_meter_are_what_its_events_come_to_by_month_by_day_and_by_hour(
+    autumn: Scenario,
+) -> None:
     arrivals = [read(event.encode(), n) for n, event in enumerate(in_no_order(october()))]
 
     async def asked(n: int, **params: Any) -> None:
@@ -388,7 +396,7 @@ async def test_quantities_of_every_meter_are_what_its_events_come_to_by_month_by
     assert await autumn.differences(date(2026, 10, 1), date(2026, 11, 1)) == []
 
 
-async def test_the_day_of_the_clock_change_has_25_hours_and_its_month_745(autumn: Desk) -> None:
+async def test_the_day_of_the_clock_change_has_25_hours_and_its_month_745(autumn: Scenario) -> None:
     days = await autumn.get(f"/v1/tenants/{TENANT}/usage", **OCTOBER, by="day", meter="minutes")
     hours = await autumn.get(f"/v1/tenants/{TENANT}/usage", **OCTOBER, by="hour", meter="minutes")
     lengths = [datetime.fromisoformat(row["to"]) - datetime.fromisoformat(row["from"]) for row in days[:31]]
@@ -399,7 +407,7 @@ async def test_the_day_of_the_clock_change_has_25_hours_and_its_month_745(autumn
     assert [f"{hour:%d %H}" for hour in local].count("25 02") == 2
 
 
-async def test_a_bucket_is_taken_apart_into_its_events(autumn: Desk) -> None:
+async def test_a_bucket_is_taken_apart_into_its_events(autumn: Scenario) -> None:
     events = {event.id: event for event in october()}
     day = {"from": "2026-10-25", "to": "2026-10-26", "by": "hour", "meter": "minutes_eu"}
     rows = await autumn.get(f"/v1/tenants/{TENANT}/usage", **day)
@@ -422,21 +430,21 @@ async def test_a_bucket_is_taken_apart_into_its_events(autumn: Desk) -> None:
         )
 
 
-async def test_a_sum_of_the_largest_quantities_keeps_every_digit(desk: Desk) -> None:
-    await desk.publish(call("u1", quantity="9" * 26 + ".999999999999"), call("u2", quantity="0.000000000002"))
-    assert await total(desk) == "1" + "0" * 26 + ".000000000001"
+async def test_a_sum_of_the_largest_quantities_keeps_every_digit(scenario: Scenario) -> None:
+    await scenario.publish(call("u1", quantity="9" * 26 + ".999999999999"), call("u2", quantity="0.000000000002"))
+    assert await total(scenario) == "1" + "0" * 26 + ".000000000001"
 
 
 async def test_what_is_no_number_is_refused_where_a_number_is_measured(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as desk:
-        await desk.publish(catalogue(offer(meter("calls", "sum", value_property="value"))))
-        await desk.publish(activated(ERP, "X"))
+    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+        await scenario.publish(catalogue(offer(meter("calls", "sum", value_property="value"))))
+        await scenario.publish(activated(ERP, "X"))
         texts = ["7", "2.5", "seven", "NaN", "Infinity", "1e400", "-1"]
-        await desk.publish(*(used(f"u{n}", START, meter="calls", value=text) for n, text in enumerate(texts)))
-        assert await desk.account() == {("counted", ""): 2, ("rejected", "wrong_value"): 5}
-        assert await total(desk) == "9.5"
+        await scenario.publish(*(used(f"u{n}", START, meter="calls", value=text) for n, text in enumerate(texts)))
+        assert await scenario.account() == {("counted", ""): 2, ("rejected", "wrong_value"): 5}
+        assert await total(scenario) == "9.5"
 
 
 QUESTIONS = [
@@ -447,25 +455,25 @@ QUESTIONS = [
 ]  # fmt: skip
 
 
-async def test_a_question_that_makes_no_sense_is_told_so(desk: Desk) -> None:
-    await desk.publish(call("u1"), used("u2", START, meter="level", quantity="1"))
+async def test_a_question_that_makes_no_sense_is_told_so(scenario: Scenario) -> None:
+    await scenario.publish(call("u1"), used("u2", START, meter="level", quantity="1"))
     for path, params, status in QUESTIONS:
-        assert (await desk.get(f"/v1/tenants/{TENANT}/{path}", **params))[0] == status, params
-    assert (await desk.get(f"/v1/tenants/{ERP}/usage", **{"from": "2026-11-01", "to": "2026-11-02"}))[0] == 404
+        assert (await scenario.get(f"/v1/tenants/{TENANT}/{path}", **params))[0] == status, params
+    assert (await scenario.get(f"/v1/tenants/{ERP}/usage", **{"from": "2026-11-01", "to": "2026-11-02"}))[0] == 404
 
 
-async def test_the_api_shows_what_became_of_usage_and_what_came_too_late(desk: Desk) -> None:
-    await desk.service.sql("update tenant set closed_until = $1", START + timedelta(hours=1))
-    await desk.publish(
+async def test_the_api_shows_what_became_of_usage_and_what_came_too_late(scenario: Scenario) -> None:
+    await scenario.service.sql("update tenant set closed_until = $1", START + timedelta(hours=1))
+    await scenario.publish(
         call("u1", quantity="1.50"), call("u2", 59), call("u3", 60), call("u3", 60), call("u4", meter="none")
     )
-    await desk.publish(call("w1", service_id=MAIL))
+    await scenario.publish(call("w1", service_id=MAIL))
     summary = {"counted": 3, "duplicates": 1, "parked": 1, "rejected": {"meter_unknown": 1}}
-    assert await desk.get("/v1/usage/summary") == summary
-    [late] = await desk.get(f"/v1/tenants/{TENANT}/usage/late")
+    assert await scenario.get("/v1/usage/summary") == summary
+    [late] = await scenario.get(f"/v1/tenants/{TENANT}/usage/late")
     assert (late["service_id"], late["meter"], late["month"]) == (ERP, "calls", "2026-11-01")
     assert (late["n"], late["total"]) == (2, "2.50")
-    [reject] = await desk.get("/v1/rejects", reason="meter_unknown")
+    [reject] = await scenario.get("/v1/rejects", reason="meter_unknown")
     assert (reject["topic"], reject["tenant_id"], reject["replayed_at"]) == ("usage.v1", TENANT, None)
     assert "raw" not in reject
 
@@ -473,65 +481,65 @@ async def test_the_api_shows_what_became_of_usage_and_what_came_too_late(desk: D
 # -- other definitions -------------------------------------------------------------------------------------------------
 
 
-async def test_another_definition_counts_from_its_date_and_not_before(desk: Desk) -> None:
+async def test_another_definition_counts_from_its_date_and_not_before(scenario: Scenario) -> None:
     change = START + timedelta(days=2, minutes=7)
     eu = meter("calls", "sum", filter={"region": ["eu"]}, group_by=["tier"])
-    await desk.publish(catalogue({**offer(eu), "valid_from": change}, revision=2))
-    desk.clock.set(START + timedelta(days=4))
+    await scenario.publish(catalogue({**offer(eu), "valid_from": change}, revision=2))
+    scenario.clock.set(START + timedelta(days=4))
     second = timedelta(seconds=1)
     at = [START, change - second, change, change + second, change + timedelta(days=1)]
     events = [
         used(f"{region}{n}", instant, meter="calls", quantity=str(10**n), dimensions={"region": region, "tier": "gold"})
         for n, instant in enumerate(at) for region in ("eu", "us")
     ]  # fmt: skip
-    await desk.publish(*events)
-    assert (await desk.account())[("counted", "")] == 10
-    assert await total(desk) == str(2 * 1 + 2 * 10 + 100 + 1000 + 10000)
-    found = await desk.service.sql(
+    await scenario.publish(*events)
+    assert (await scenario.account())[("counted", "")] == 10
+    assert await total(scenario) == str(2 * 1 + 2 * 10 + 100 + 1000 + 10000)
+    found = await scenario.service.sql(
         "select version, dimensions, sum(n)::int as n from meter_bucket join series on no = series_no group by 1, 2 order by 1"
     )
     assert [tuple(row) for row in found] == [(1, {}, 4), (2, {"tier": "gold"}, 3)]
-    assert await desk.differences(*NOVEMBER) == []
-    assert [(row["key"], row["version"]) for row in await desk.get("/v1/meters") if row["key"] == "calls"] == [
+    assert await scenario.differences(*NOVEMBER) == []
+    assert [(row["key"], row["version"]) for row in await scenario.get("/v1/meters") if row["key"] == "calls"] == [
         ("calls", 1), ("calls", 2),
     ]  # fmt: skip
 
 
-async def test_a_definition_that_aggregates_otherwise_from_within_an_hour_loses_nothing(desk: Desk) -> None:
+async def test_a_definition_that_aggregates_otherwise_from_within_an_hour_loses_nothing(scenario: Scenario) -> None:
     change = START + timedelta(hours=20, minutes=20)
-    await desk.publish(catalogue({**offer(meter("calls", "count")), "valid_from": change}, revision=2))
-    desk.clock.set(START + timedelta(days=1))
-    await desk.publish(*(call(f"u{n}", 20 * 60 + n * 10, quantity="100") for n in range(6)))
-    assert await total(desk) == "204"
-    hours = await desk.get(
+    await scenario.publish(catalogue({**offer(meter("calls", "count")), "valid_from": change}, revision=2))
+    scenario.clock.set(START + timedelta(days=1))
+    await scenario.publish(*(call(f"u{n}", 20 * 60 + n * 10, quantity="100") for n in range(6)))
+    assert await total(scenario) == "204"
+    hours = await scenario.get(
         f"/v1/tenants/{TENANT}/usage", **{"from": "2026-11-01", "to": "2026-11-02"}, by="hour", meter="calls"
     )
     assert hours[20]["quantity"] == "204"
 
 
-async def test_what_came_a_little_early_keeps_the_definition_it_was_counted_by(desk: Desk) -> None:
-    await desk.publish(call("u1", 10 * 60 + 4))
-    await desk.publish(catalogue(offer(meter("calls", "count")), revision=2))
-    assert (await desk.account(), await desk.differences(*NOVEMBER)) == ({("counted", ""): 1}, [])
+async def test_what_came_a_little_early_keeps_the_definition_it_was_counted_by(scenario: Scenario) -> None:
+    await scenario.publish(call("u1", 10 * 60 + 4))
+    await scenario.publish(catalogue(offer(meter("calls", "count")), revision=2))
+    assert (await scenario.account(), await scenario.differences(*NOVEMBER)) == ({("counted", ""): 1}, [])
 
 
-async def test_a_definition_dated_back_leaves_what_it_cannot_measure_to_the_others(desk: Desk) -> None:
+async def test_a_definition_dated_back_leaves_what_it_cannot_measure_to_the_others(scenario: Scenario) -> None:
     both = [meter("calls", "sum"), meter("extra", "sum", event="calls")]
-    await desk.publish(catalogue(offer(*both), revision=2))
-    await desk.publish(call("u1"), call("u2", dimensions={"pages": "7"}))
+    await scenario.publish(catalogue(offer(*both), revision=2))
+    await scenario.publish(call("u1"), call("u2", dimensions={"pages": "7"}))
     both[1]["value_property"] = "pages"
-    await desk.publish(catalogue(offer(*both), revision=3))
-    assert [name async for name in rebuilt(desk.url, *NOVEMBER, "extra", None, 2)] == [(TENANT, 1)]
-    assert await desk.differences(*NOVEMBER) == []
-    assert (await total(desk), await total(desk, "extra")) == ("2", "7")
+    await scenario.publish(catalogue(offer(*both), revision=3))
+    assert [name async for name in rebuilt(scenario.url, *NOVEMBER, "extra", None, 2)] == [(TENANT, 1)]
+    assert await scenario.differences(*NOVEMBER) == []
+    assert (await total(scenario), await total(scenario, "extra")) == ("2", "7")
 
 
 # -- again -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_window_is_added_up_anew_under_another_definition_while_usage_flows_in(desk: Desk) -> None:
+async def test_a_window_is_added_up_anew_under_another_definition_while_usage_flows_in(scenario: Scenario) -> None:
     dice, done = random.Random(8), asyncio.Event()
-    await desk.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
+    await scenario.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
 
     async def flow() -> int:
         n = 0
@@ -540,44 +548,44 @@ async def test_a_window_is_added_up_anew_under_another_definition_while_usage_fl
                 call(f"u{n + i}", dice.randrange(600), dimensions={"region": dice.choice(["eu", "us"])})
                 for i in range(30)
             ]
-            await desk.service.publish(*some, *dice.sample(some, 3))
+            await scenario.service.publish(*some, *dice.sample(some, 3))
             n += 30
         return n
 
     async def again() -> None:
         try:
-            await desk.service.eventually(lambda: counted(desk))
+            await scenario.service.eventually(lambda: counted(scenario))
             for version in (2, None, None):
-                before = await counted(desk)
-                assert [name async for name, _ in rebuilt(desk.url, *NOVEMBER, "calls", None, version)] == [TENANT]
-                await desk.service.eventually(partial(_more, desk, before))
+                before = await counted(scenario)
+                assert [name async for name, _ in rebuilt(scenario.url, *NOVEMBER, "calls", None, version)] == [TENANT]
+                await scenario.service.eventually(partial(_more, scenario, before))
         finally:
             done.set()
 
     sent, _ = await asyncio.gather(flow(), again())
-    await desk.service.settled()
-    assert await desk.differences(*NOVEMBER) == []
-    assert (await desk.account())[("counted", "")] == await counted(desk) == int(await total(desk)) == sent
-    versions = await desk.service.sql(
+    await scenario.service.settled()
+    assert await scenario.differences(*NOVEMBER) == []
+    assert (await scenario.account())[("counted", "")] == await counted(scenario) == int(await total(scenario)) == sent
+    versions = await scenario.service.sql(
         "select distinct version from meter_bucket join series on no = series_no where meter = 'calls'"
     )
     assert [row["version"] for row in versions] == [2]
 
 
-async def _more(desk: Desk, than: int) -> bool:
-    return await counted(desk) > than
+async def _more(scenario: Scenario, than: int) -> bool:
+    return await counted(scenario) > than
 
 
-async def test_a_slice_that_waited_for_a_rebuild_counts_by_the_definition_that_it_left(desk: Desk) -> None:
-    await desk.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
-    async with desk.service.runtime.pool.acquire() as db, db.transaction():
+async def test_a_slice_that_waited_for_a_rebuild_counts_by_the_definition_that_it_left(scenario: Scenario) -> None:
+    await scenario.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
+    async with scenario.service.runtime.pool.acquire() as db, db.transaction():
         await db.fetch("select from tenant where id = $1 for update", TENANT)
-        await desk.service.publish(call("u1"))
-        await desk.waiting_for_a_lock(1)
+        await scenario.service.publish(call("u1"))
+        await scenario.waiting_for_a_lock(1)
         await db.execute("update meter_version set valid_from = $1 where key = 'calls' and version = 2", START)
         await db.execute("update catalogue_seen set changed = changed + 1")
-    await desk.service.settled()
-    assert (await counted(desk), await desk.differences(*NOVEMBER)) == (1, [])
+    await scenario.service.settled()
+    assert (await counted(scenario), await scenario.differences(*NOVEMBER)) == (1, [])
 
 
 PLANTED = {
@@ -596,29 +604,29 @@ PLANTED = {
 }  # fmt: skip
 
 
-async def furnish(desk: Desk) -> None:
+async def furnish(scenario: Scenario) -> None:
     """Two hours of each meter."""
-    await desk.publish(
+    await scenario.publish(
         *(call(f"c{n}", n * 30) for n in range(4)),
         *(used(f"d{n}", START + n * timedelta(minutes=30), meter="documents", value=f"doc-{n}") for n in range(4)),
         *(used(f"l{n}", START + n * timedelta(minutes=30), meter="level", quantity=str(n)) for n in range(4)),
     )
 
 
-async def test_whatever_is_wrong_in_a_bucket_is_found_and_put_right(desk: Desk) -> None:
-    await furnish(desk)
+async def test_whatever_is_wrong_in_a_bucket_is_found_and_put_right(scenario: Scenario) -> None:
+    await furnish(scenario)
     meters = {"meter_bucket": "calls", "meter_value": "documents", "meter_level": "level"}
     for what, statement in PLANTED.items():
         [key] = {key for table, key in meters.items() if table in statement}
-        [row] = await desk.service.sql("select no from series where meter = $1", key)
-        await desk.service.sql(statement, row["no"], START)
-        found = await desk.differences(*NOVEMBER)
+        [row] = await scenario.service.sql("select no from series where meter = $1", key)
+        await scenario.service.sql(statement, row["no"], START)
+        found = await scenario.differences(*NOVEMBER)
         assert [(one.meter, one.tenant_id, one.service_id) for one in found] == [(key, TENANT, ERP)], what
         assert found[0].stored != found[0].recomputed or "1 of them only here" in found[0].stored
-        assert [one.meter for one in await desk.differences(*NOVEMBER, "calls")] == ["calls"] * (key == "calls")
-        assert [name async for name, _ in rebuilt(desk.url, *NOVEMBER, key, TENANT, None)] == [TENANT]
-        assert await desk.differences(*NOVEMBER) == [], what
-    assert await total(desk, "documents") == await total(desk) == "4"
+        assert [one.meter for one in await scenario.differences(*NOVEMBER, "calls")] == ["calls"] * (key == "calls")
+        assert [name async for name, _ in rebuilt(scenario.url, *NOVEMBER, key, TENANT, None)] == [TENANT]
+        assert await scenario.differences(*NOVEMBER) == [], what
+    assert await total(scenario, "documents") == await total(scenario) == "4"
 
 
 async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
@@ -629,96 +637,104 @@ async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
     async def shown(differences: int) -> bool:
         return REGISTRY.get_sample_value("vicino_billing_meter_differences") == differences
 
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10), usage_raw_days=3) as desk:
-        await desk.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL)))
-        await desk.publish(activated(ERP, "X"))
-        await furnish(desk)
-        await desk.service.sql("update meter_bucket set n = n + 1")
+    async with open_desk(
+        database, bootstrap, topic_prefix, at=START + timedelta(hours=10), usage_raw_days=3
+    ) as scenario:
+        await scenario.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL)))
+        await scenario.publish(activated(ERP, "X"))
+        await furnish(scenario)
+        await scenario.service.sql("update meter_bucket set n = n + 1")
         for checks, differences in enumerate((6, 0), 1):
-            desk.clock.advance(timedelta(hours=5))
-            await desk.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL), revision=1 + checks))
-            desk.clock.advance(timedelta(hours=1))
-            await desk.service.settled()
-            found = await desk.service.sql("select from_day, to_day, buckets, differences from meter_check order by id")
+            scenario.clock.advance(timedelta(hours=5))
+            await scenario.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL), revision=1 + checks))
+            scenario.clock.advance(timedelta(hours=1))
+            await scenario.service.settled()
+            found = await scenario.service.sql(
+                "select from_day, to_day, buckets, differences from meter_check order by id"
+            )
             assert len(found) == checks
             assert tuple(found[-1]) == (date(2026, 10, 31), date(2026, 11, 2), 6, differences)
-            await desk.service.eventually(partial(shown, differences))
-            assert [name async for name, _ in rebuilt(desk.url, *NOVEMBER, None, None, None)] == [TENANT]
+            await scenario.service.eventually(partial(shown, differences))
+            assert [name async for name, _ in rebuilt(scenario.url, *NOVEMBER, None, None, None)] == [TENANT]
         days = "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'usage_block'::regclass order by 1"
         for now, kept in [(3, ["1101", "1104"]), (4, ["1104", "1105"])]:
-            desk.clock.set(START + timedelta(days=now, hours=10))
-            await desk.publish(call(f"day {now}", now * 1440))
-            assert [row["name"] for row in await desk.service.sql(days)] == [f"usage_block_2026{day}" for day in kept]
-        before = await desk.service.sql("select * from meter_bucket order by 1, 2")
+            scenario.clock.set(START + timedelta(days=now, hours=10))
+            await scenario.publish(call(f"day {now}", now * 1440))
+            assert [row["name"] for row in await scenario.service.sql(days)] == [
+                f"usage_block_2026{day}" for day in kept
+            ]
+        before = await scenario.service.sql("select * from meter_bucket order by 1, 2")
         with pytest.raises(RawGone):  # what is no longer all there is not added up again
-            assert [name async for name, _ in rebuilt(desk.url, *NOVEMBER, None, None, None)]
-        assert await desk.service.sql("select * from meter_bucket order by 1, 2") == before
+            assert [name async for name, _ in rebuilt(scenario.url, *NOVEMBER, None, None, None)]
+        assert await scenario.service.sql("select * from meter_bucket order by 1, 2") == before
 
 
 async def test_a_check_goes_on_where_it_stopped_and_finds_what_differs_among_many_tenants(
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check_meters, "TENANTS_AT_ONCE", 2)
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as desk:
-        await desk.publish(catalogue(offer(CALLS)))
+    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as scenario:
+        await scenario.publish(catalogue(offer(CALLS)))
         tenants = [str(UUID(int=n)) for n in range(1, 6)]
         for n, tenant in enumerate(tenants):
-            await desk.publish(activated(str(UUID(int=100 + n)), "X", tenant=tenant))
-        await desk.service.settled()
+            await scenario.publish(activated(str(UUID(int=100 + n)), "X", tenant=tenant))
+        await scenario.service.settled()
         for n, tenant in enumerate(tenants):
-            await desk.publish(call(f"c{n}", 5, service_id=str(UUID(int=100 + n)), tenant=tenant))
-        await desk.service.settled()
-        await desk.service.sql(
+            await scenario.publish(call(f"c{n}", 5, service_id=str(UUID(int=100 + n)), tenant=tenant))
+        await scenario.service.settled()
+        await scenario.service.sql(
             "update meter_bucket set n = n + 1 where series_no in (select no from series where tenant_id = any($1))",
             [tenants[1], tenants[4]],
         )
-        desk.clock.advance(timedelta(hours=6))
-        await desk.service.settled()
-        [found] = await desk.service.sql("select buckets, differences from meter_check")
+        scenario.clock.advance(timedelta(hours=6))
+        await scenario.service.settled()
+        [found] = await scenario.service.sql("select buckets, differences from meter_check")
         assert tuple(found) == (5, 2)
 
 
 @pytest.mark.parametrize("late", [True, False], ids=["late usage", "parked usage"])
-async def test_a_transaction_that_fails_leaves_nothing_behind_that_counting_relies_on(desk: Desk, late: bool) -> None:
-    await desk.service.sql("create sequence failures")
-    await desk.service.sql("create table failing ()")
-    await desk.service.sql(
+async def test_a_transaction_that_fails_leaves_nothing_behind_that_counting_relies_on(
+    scenario: Scenario, late: bool
+) -> None:
+    await scenario.service.sql("create sequence failures")
+    await scenario.service.sql("create table failing ()")
+    await scenario.service.sql(
         "create function fail() returns trigger language plpgsql as $$ begin if exists (select from failing) then "
         "perform nextval('failures'); raise exception 'not now' using errcode = '40001'; end if; return null; end $$"
     )
 
     async def failed() -> bool:
-        [slices] = await desk.service.sql("select is_called from failures")
-        jobs = await desk.service.sql("select from job where last_error is not null")
+        [slices] = await scenario.service.sql("select is_called from failures")
+        jobs = await scenario.service.sql("select from job where last_error is not null")
         return bool(slices["is_called"] and (late or jobs))
 
-    await desk.publish(used("u0", START, meter="documents", value="doc"))
+    await scenario.publish(used("u0", START, meter="documents", value="doc"))
     if late:
-        await desk.service.sql("update tenant set closed_until = $1", START + timedelta(days=30))
+        await scenario.service.sql("update tenant set closed_until = $1", START + timedelta(days=30))
     else:
-        await desk.slice(call("u1", service_id=MAIL).encode(), part=1)
-        await desk.slice(call("u2", service_id=MAIL).encode(), part=2)
-        await desk.service.settled()
-    await desk.service.sql("insert into failing default values")
-    await desk.service.sql(
+        await scenario.slice(call("u1", service_id=MAIL).encode(), part=1)
+        await scenario.slice(call("u2", service_id=MAIL).encode(), part=2)
+        await scenario.service.settled()
+    await scenario.service.sql("insert into failing default values")
+    await scenario.service.sql(
         "create constraint trigger failing after insert or update on usage_tally deferrable initially deferred "
         "for each row execute function fail()"
     )
-    await desk.service.publish(*([call("u1"), call("u2")] if late else [activated(MAIL, "X")]))
-    await desk.service.eventually(failed)
-    await desk.service.sql("delete from failing")
-    desk.clock.advance(timedelta(minutes=1))
-    await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 3}
-    assert (await counted(desk), await total(desk), await desk.differences(*NOVEMBER)) == (2, "2", [])
+    await scenario.service.publish(*([call("u1"), call("u2")] if late else [activated(MAIL, "X")]))
+    await scenario.service.eventually(failed)
+    await scenario.service.sql("delete from failing")
+    scenario.clock.advance(timedelta(minutes=1))
+    await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 3}
+    assert (await counted(scenario), await total(scenario), await scenario.differences(*NOVEMBER)) == (2, "2", [])
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------------
 
 
-async def vicino(desk: Desk, *words: str) -> tuple[int, str]:
+async def vicino(scenario: Scenario, *words: str) -> tuple[int, str]:
     """Run `vicino meters …`; how it ended, and all that it said."""
-    environment = {**os.environ, "VICINO_POSTGRES_URL": desk.url, "COLUMNS": "240"}
+    environment = {**os.environ, "VICINO_POSTGRES_URL": scenario.url, "COLUMNS": "240"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.cli", "meters", *words, cwd=Path(__file__).parents[3], env=environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -727,20 +743,20 @@ async def vicino(desk: Desk, *words: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
-async def test_an_operator_lists_verifies_and_rebuilds_meters(desk: Desk) -> None:
-    await furnish(desk)
+async def test_an_operator_lists_verifies_and_rebuilds_meters(scenario: Scenario) -> None:
+    await furnish(scenario)
     november = ("--from", "2026-11-01", "--to", "2026-12-01")
-    (status, said), fine = await asyncio.gather(vicino(desk, "list"), vicino(desk, "verify", *november))
+    (status, said), fine = await asyncio.gather(vicino(scenario, "list"), vicino(scenario, "verify", *november))
     assert status == 0
     assert all(key in said for key in ("calls", "documents", "level", "unique_count"))
     assert fine == (0, "6 buckets compared with their events, 0 differ.\n")
-    await desk.service.sql("update meter_bucket set total = 5 where total is not null and starts = $1", START)
+    await scenario.service.sql("update meter_bucket set total = 5 where total is not null and starts = $1", START)
     wrong, elsewhere, tenant, version, alone = await asyncio.gather(
-        vicino(desk, "verify", *november, "--tenant", TENANT),
-        vicino(desk, "verify", *november, "--meter", "documents"),
-        vicino(desk, "verify", *november, "--tenant", "nobody"),
-        vicino(desk, "rebuild", *november, "--meter", "calls", "--as-version", "9"),
-        vicino(desk, "rebuild", *november, "--as-version", "1"),
+        vicino(scenario, "verify", *november, "--tenant", TENANT),
+        vicino(scenario, "verify", *november, "--meter", "documents"),
+        vicino(scenario, "verify", *november, "--tenant", "nobody"),
+        vicino(scenario, "rebuild", *november, "--meter", "calls", "--as-version", "9"),
+        vicino(scenario, "rebuild", *november, "--as-version", "1"),
     )
     assert wrong[0] == 1
     assert "calls v1" in wrong[1]
@@ -749,5 +765,5 @@ async def test_an_operator_lists_verifies_and_rebuilds_meters(desk: Desk) -> Non
     assert "no tenant has the id or external id nobody" in tenant[1]
     assert "meter calls has no version 9" in version[1]
     assert "--as-version needs --meter" in alone[1]
-    assert await vicino(desk, "rebuild", *november) == (0, f"{TENANT}: 6 buckets\n6 buckets added up again.\n")
-    assert (await vicino(desk, "verify", *november))[0] == 0
+    assert await vicino(scenario, "rebuild", *november) == (0, f"{TENANT}: 6 buckets\n6 buckets added up again.\n")
+    assert (await vicino(scenario, "verify", *november))[0] == 0

@@ -11,7 +11,7 @@ import pytest
 from schemas.envelope import Event
 from schemas.topics import USAGE
 from services.billing.metering.arrivals import read
-from tests.integration.billing.desk import ERP, MAIL, START, TENANT, Desk, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import ERP, MAIL, START, TENANT, Scenario, activated, catalogue, open_desk, used
 from tests.integration.billing.test_metering import NOVEMBER, counted, meter, offer, total
 
 GROUPED = [f"{n}{'d' * 98}" for n in range(8)]
@@ -35,7 +35,7 @@ SCRIPTS: dict[str, tuple[int, int]] = {
 
 
 @pytest.fixture
-async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
         await found.publish(catalogue(offer(ALL, LEVELS, meter("documents", "unique_count", group_by=GROUPED))))
         await found.publish(activated(ERP, "X"))
@@ -71,16 +71,16 @@ def _fields(event: Event[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-async def test_an_event_with_every_field_at_its_largest_counts_in_every_script(desk: Desk, script: str) -> None:
+async def test_an_event_with_every_field_at_its_largest_counts_in_every_script(scenario: Scenario, script: str) -> None:
     dice = random.Random(script)
     for n in range(3):
         raws = [good(f"before {n}").encode(), *largest(script, dice), good(f"after {n}").encode()]
-        await desk.service.send(*((USAGE, b"any", raw) for raw in raws))
-        await desk.service.settled()
-    assert await desk.account() == {("counted", ""): 12}
-    assert (await counted(desk), await counted(desk, "documents")) == (9, 3)
-    assert await total(desk, "documents") == "3"
-    assert await desk.differences(*NOVEMBER) == []
+        await scenario.service.send(*((USAGE, b"any", raw) for raw in raws))
+        await scenario.service.settled()
+    assert await scenario.account() == {("counted", ""): 12}
+    assert (await counted(scenario), await counted(scenario, "documents")) == (9, 3)
+    assert await total(scenario, "documents") == "3"
+    assert await scenario.differences(*NOVEMBER) == []
 
 
 STEPS = {
@@ -97,52 +97,52 @@ STEPS = {
 @pytest.mark.parametrize("position", [0, 3, 6], ids=["first", "middle", "last"])
 @pytest.mark.parametrize("step", STEPS)
 async def test_an_event_that_fails_at_any_step_is_kept_and_its_neighbours_count_once(
-    desk: Desk, step: str, position: int
+    scenario: Scenario, step: str, position: int
 ) -> None:
     bad = {
         "its series is made": good("bad", dimensions={GROUPED[0]: "worst"}),
         "its outcome is noted": used("bad", START, meter="calls", quantity="1", tenant=str(UUID(int=5))),
         "it is parked": good("bad", service_id=MAIL),
     }.get(step, good("bad", quantity="1000"))
-    await desk.publish(good("first of all", dimensions={GROUPED[0]: "best"}))
+    await scenario.publish(good("first of all", dimensions={GROUPED[0]: "best"}))
     table, row = STEPS[step]
     key = UUID(bytes=read(bad.encode(), 0).key)
-    await desk.service.sql(
+    await scenario.service.sql(
         "create function planted() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$"
     )
     when = row.format(key=key, other=MAIL)
-    await desk.service.sql(
+    await scenario.service.sql(
         f"create trigger planted before insert on {table} for each row when ({when}) execute function planted()"
     )
     events = [good(f"u{n}", dimensions={GROUPED[0]: "best"}) for n in range(6)]
     events.insert(position, bad)
-    await desk.slice(*(event.encode() for event in events))
-    await desk.service.settled()
-    kept = await desk.service.sql('select "offset", reason, raw from reject')
+    await scenario.slice(*(event.encode() for event in events))
+    await scenario.service.settled()
+    kept = await scenario.service.sql('select "offset", reason, raw from reject')
     assert [(row["reason"], row["raw"]) for row in kept] == [("handler_failed", bad.encode())]
-    assert (await desk.account())[("counted", "")] == 7
-    assert (await counted(desk), await total(desk)) == (7, "7")
-    await desk.slice(*(event.encode() for event in events if event is not bad))
-    await desk.service.settled()
-    assert (await desk.account())[("duplicate", "")] == 6
+    assert (await scenario.account())[("counted", "")] == 7
+    assert (await counted(scenario), await total(scenario)) == (7, "7")
+    await scenario.slice(*(event.encode() for event in events if event is not bad))
+    await scenario.service.settled()
+    assert (await scenario.account())[("duplicate", "")] == 6
 
 
-async def test_one_event_of_many_that_wait_for_a_service_holds_up_no_other(desk: Desk) -> None:
-    await desk.service.sql(
+async def test_one_event_of_many_that_wait_for_a_service_holds_up_no_other(scenario: Scenario) -> None:
+    await scenario.service.sql(
         "create function planted() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$"
     )
-    await desk.service.sql(
+    await scenario.service.sql(
         "create trigger planted before insert on meter_level for each row when (new.level >= 1000) "
         "execute function planted()"
     )
     waiting = [good(f"u{n}", service_id=MAIL, quantity="1000" if n == 4 else "1") for n in range(9)]
-    await desk.publish(*waiting)
-    assert await desk.account() == {("parked", ""): 9}
-    await desk.publish(activated(MAIL, "X"))
-    assert await desk.account() == {("counted", ""): 8, ("rejected", "handler_failed"): 1}
-    kept = await desk.service.sql("select reason, raw, tenant_id from reject")
+    await scenario.publish(*waiting)
+    assert await scenario.account() == {("parked", ""): 9}
+    await scenario.publish(activated(MAIL, "X"))
+    assert await scenario.account() == {("counted", ""): 8, ("rejected", "handler_failed"): 1}
+    kept = await scenario.service.sql("select reason, raw, tenant_id from reject")
     assert [tuple(row) for row in kept] == [("handler_failed", waiting[4].encode(), TENANT)]
-    assert await counted(desk) == 8
+    assert await counted(scenario) == 8
 
 
 async def test_a_bad_definition_that_is_stored_already_halts_nothing(
@@ -151,14 +151,14 @@ async def test_a_bad_definition_that_is_stored_already_halts_nothing(
     stored = offer(
         meter("calls", "sum", group_by=["region", "region"]), meter("never", "sum", filter={"env": []}, event="calls")
     )
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=1)) as desk:
-        await desk.publish(catalogue(stored))
-        await desk.publish(activated(ERP, "X"))
-        await desk.publish(*(good(f"u{n}", dimensions={"region": "eu"}) for n in range(4)))
-        assert await desk.account() == {("counted", ""): 4}
-        assert (await total(desk), await counted(desk, "never")) == ("4", 0)
-        await desk.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
-        desk.clock.advance(timedelta(hours=1))
-        await desk.publish(used("late", START + timedelta(hours=2), meter="calls", quantity="1"))
-        assert await total(desk) == "5"
-        assert await desk.differences(*NOVEMBER) == []
+    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=1)) as scenario:
+        await scenario.publish(catalogue(stored))
+        await scenario.publish(activated(ERP, "X"))
+        await scenario.publish(*(good(f"u{n}", dimensions={"region": "eu"}) for n in range(4)))
+        assert await scenario.account() == {("counted", ""): 4}
+        assert (await total(scenario), await counted(scenario, "never")) == ("4", 0)
+        await scenario.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
+        scenario.clock.advance(timedelta(hours=1))
+        await scenario.publish(used("late", START + timedelta(hours=2), meter="calls", quantity="1"))
+        assert await total(scenario) == "5"
+        assert await scenario.differences(*NOVEMBER) == []

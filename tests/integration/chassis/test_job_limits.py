@@ -10,7 +10,7 @@ import pytest
 
 from services.chassis.backoff import Backoff
 from services.chassis.jobs import Job, JobHandler, JobKind, RetryLater, handle
-from services.chassis.rows import Limit
+from services.chassis.pending import Limit
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Args

@@ -22,9 +22,9 @@ from schemas.signals import HeartbeatReceived
 from schemas.topics import SIGNALS
 from services.chassis.engine.records import on, routes
 from services.chassis.outbox import Relay
+from services.chassis.pending import FACT_BYTES_MAX, Fact, FactTooLarge
 from services.chassis.producer import Producer
 from services.chassis.rejects import CannotReplay, replay
-from services.chassis.rows import FACT_BYTES_MAX, Fact, FactTooLarge
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.wakeups import Wakeups

@@ -122,7 +122,7 @@ async def test_an_event_has_at_most_64_attributes(served: World, n: int, status:
 def test_of_one_principals_refusals_so_many_are_kept_at_once_and_so_many_in_the_long_run() -> None:
     budget, kept = Budget(), 0
     for _ in range(100):
-        kept += budget.take("A", 100, 0.0)
+        kept += budget.spend("A", 100, 0.0)
     assert kept == ROWS_AT_ONCE
-    assert budget.take("B", 100, 0.0) == 100
-    assert sum(budget.take("A", 100, float(second)) for second in range(1, 101)) == int(100 * ROWS_PER_SECOND)
+    assert budget.spend("B", 100, 0.0) == 100
+    assert sum(budget.spend("A", 100, float(second)) for second in range(1, 101)) == int(100 * ROWS_PER_SECOND)

@@ -1,4 +1,4 @@
-"""While Kafka or the database is away a door says 503, and what is sent again with the same id comes in once.
+"""While Kafka or the database is unavailable a door says 503, and what is sent again with the same id comes in once.
 
 With servers of its own: killing the shared ones would be felt by every other test.
 """

@@ -338,7 +338,7 @@ async def test_an_escalation_reaches_the_operator_by_mail_and_no_name_breaks_its
     mailbox = Controller(Mailbox(), hostname="127.0.0.1", port=port)
     mailbox.start()
     try:
-        more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "desk@operator.example"}
+        more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "scenario@operator.example"}
         async with open_world(database, bootstrap, topic_prefix, **more) as world:
             await world.serve("A", "VAR-A")
             escalated = AlertEscalated(
@@ -350,7 +350,7 @@ async def test_an_escalation_reaches_the_operator_by_mail_and_no_name_breaks_its
     finally:
         mailbox.stop()
     text = letters[0].content.decode()
-    assert letters[0].rcpt_tos == ["desk@operator.example"]
+    assert letters[0].rcpt_tos == ["scenario@operator.example"]
     assert "Firm A" in text
     assert "Tecnico VAR-A" in text
     assert "\nBcc:" not in text.split("\r\n\r\n")[0]
@@ -368,7 +368,7 @@ async def test_of_what_a_mail_server_says_only_its_code_is_kept_for_it_may_repea
     mailbox = Controller(Echo(), hostname="127.0.0.1", port=port)
     mailbox.start()
     try:
-        more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "desk@operator.example"}
+        more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "scenario@operator.example"}
         async with open_world(database, bootstrap, topic_prefix, **more) as world:
             await world.serve("A", "VAR-A")
             assert (await world.post(order("A"))).status == 202

@@ -13,7 +13,7 @@ from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, Alert
 from schemas.deliveries import Channel, DeliveryFailed
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, ResolutionGiven, Severity
-from tests.integration.monitoring.desk import TENANT, Desk, incident, open_desk, serve
+from tests.integration.monitoring.scenario import TENANT, Scenario, incident, open_desk, serve
 from tests.support.alert_stories import ACKNOWLEDGE, AGAIN, DEADLINE, RESOLVE, STEPS, UNDELIVERED, episodes
 
 SERVICES, LENGTH = 40, 14
@@ -24,7 +24,7 @@ TOLD: dict[type[Any], str] = {
 
 
 @pytest.fixture
-async def desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     async with open_desk(database, bootstrap, topic_prefix) as found:
         yield found
 
@@ -39,7 +39,7 @@ class Told:
     last: Event[Any] | None = None
     heard: list[str] = field(default_factory=list)
 
-    def event(self, step: str, dice: random.Random, desk: Desk) -> Event[Any] | None:
+    def event(self, step: str, dice: random.Random, scenario: Scenario) -> Event[Any] | None:
         """What is sent for a step; None when there is nothing to send."""
         if step == AGAIN:
             return self.last
@@ -47,7 +47,7 @@ class Told:
         if payload is None:
             return None
         principal = "VAR-TO-01" if payload.topic.name == "signals.v1" else None
-        now = desk.clock.now()
+        now = scenario.clock.now()
         self.last = Event(str(uuid4()), "/test", payload.wire_type, TENANT, now, payload, principal=principal)
         return self.last
 
@@ -80,39 +80,39 @@ def plot(dice: random.Random) -> list[Told]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, random.SystemRandom().randrange(10**6)], ids=["one", "two", "any"])
-async def test_every_story_ends_as_the_oracle_says(desk: Desk, seed: int) -> None:
+async def test_every_story_ends_as_the_oracle_says(scenario: Scenario, seed: int) -> None:
     dice = random.Random(seed)
     stories = plot(dice)
     for story in stories:
-        await serve(desk, story.service_id)
+        await serve(scenario, story.service_id)
     for n in range(LENGTH):
         if stories[0].steps[n] == DEADLINE:
-            await desk.after(days=30)
+            await scenario.after(days=30)
             continue
-        events = [event for story in stories if (event := story.event(story.steps[n], dice, desk))]
+        events = [event for story in stories if (event := story.event(story.steps[n], dice, scenario))]
         dice.shuffle(events)
-        await desk.service.publish(*events)
-        await desk.service.settled()
-        rows = await desk.service.sql("select id, service_id from alert order by opened_at, state <> 'resolved'")
+        await scenario.service.publish(*events)
+        await scenario.service.settled()
+        rows = await scenario.service.sql("select id, service_id from alert order by opened_at, state <> 'resolved'")
         known = {row["service_id"]: row["id"] for row in rows if row["id"] not in _seen(stories)}
         for story in stories:
             if story.service_id in known:
                 story.alert_id = known[story.service_id]
                 story.heard.append(known[story.service_id])
-    assert await desk.service.sql("select reason, detail from reject") == []
-    await _check(desk, stories, seed)
+    assert await scenario.service.sql("select reason, detail from reject") == []
+    await _check(scenario, stories, seed)
 
 
 def _seen(stories: list[Told]) -> set[str]:
     return {alert_id for story in stories for alert_id in story.heard}
 
 
-async def _check(desk: Desk, stories: list[Told], seed: int) -> None:
+async def _check(scenario: Scenario, stories: list[Told], seed: int) -> None:
     told: dict[str, Counter[str]] = defaultdict(Counter)
     for payload, name in TOLD.items():
-        for event in {event.id: event for event in await desk.service.published(payload)}.values():
+        for event in {event.id: event for event in await scenario.service.published(payload)}.values():
             told[event.data.alert_id][name] += 1
-    rows = {row["id"]: row for row in await desk.service.sql("select id, state, severity from alert")}
+    rows = {row["id"]: row for row in await scenario.service.sql("select id, state, severity from alert")}
     for story in stories:
         found = [(rows[each]["state"], rows[each]["severity"], told[each]) for each in story.heard]
         expected = [(e.state, e.severity, e.told) for e in episodes(story.steps)]

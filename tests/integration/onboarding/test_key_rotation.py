@@ -12,7 +12,7 @@ from services.chassis.migrate import migrate
 from services.chassis.sealing import KeyRing, Sealer, key_id
 from services.gateway import sealed
 from services.gateway.app import MIGRATIONS
-from services.gateway.people import People
+from services.gateway.contacts import Contacts
 from services.local.roles import PROVISIONER, ensure_provisioner, ensure_service, role_of
 from services.onboarding.adapters import Instance
 from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX
@@ -208,17 +208,17 @@ async def test_a_rotation_seals_every_sealed_column_again_and_goes_on_where_it_w
         Sealer(ring, "people").seal(b"Bo", sealed.tenant_contact("t1")),
     )
     # What a tenant's own key has sealed stays as it is; the key is sealed again.
-    key_id_, kept = People(A).new_key(sealed.tenant_key("own"))
+    key_id_, kept = Contacts(A).new_key(sealed.tenant_key("own"))
     await gateway.execute(
         "insert into tenant_key (tenant_id, key_id, sealed_key) values ('own', $1, $2)", key_id_, kept
     )
-    own = People(A).persons(kept, sealed.tenant_key("own")).seal({"name": "Cy"}, sealed.tenant_contact("own"))
+    own = Contacts(A).persons(kept, sealed.tenant_key("own")).seal({"name": "Cy"}, sealed.tenant_contact("own"))
     await gateway.execute("insert into tenant (id, contact) values ('own', $1)", own)
     first, second = await sealed.rotate(gateway, ring), await sealed.rotate(gateway, ring)
     assert (first.sealed_again, first.were_current) == (3 * 3 + 2 + 1, 1)
     assert (second.sealed_again, second.were_current) == (0, 3 * 4 + 1)
     assert await gateway.fetchval("select contact from tenant where id = 'own'") == own
-    persons = People(B).persons(await gateway.fetchval("select sealed_key from tenant_key"), sealed.tenant_key("own"))
+    persons = Contacts(B).persons(await gateway.fetchval("select sealed_key from tenant_key"), sealed.tenant_key("own"))
     assert persons.open(own, sealed.tenant_contact("own")) == {"name": "Cy"}
     for row in await gateway.fetch("select id, contact from tenant where contact is not null and id <> 'own'"):
         assert Sealer(B, "people").open(row["contact"], sealed.tenant_contact(row["id"])) == b"Bo"

@@ -41,7 +41,7 @@ PASSWORD = "only-for-tests"
 
 
 @dataclass
-class Desk:
+class Scenario:
     """Onboarding at work, with a back-end that can refuse, and time in our hands."""
 
     service: Running
@@ -73,8 +73,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(database: str, bootstrap: str, superuser_url: str, prefix: str, **more: Any) -> AsyncIterator[Desk]:
-    """A desk whose service has some settings of its own."""
+async def opened(
+    database: str, bootstrap: str, superuser_url: str, prefix: str, **more: Any
+) -> AsyncIterator[Scenario]:
+    """A scenario whose service has some settings of its own."""
     await ensure_provisioner(superuser_url, PASSWORD)
     settings = await settings_for(
         OnboardingSettings, "onboarding", database, bootstrap, prefix,
@@ -84,12 +86,12 @@ async def opened(database: str, bootstrap: str, superuser_url: str, prefix: str,
     backend, clock = Backend(), ManualClock(NOW)
     await backend.start()
     async with running(build(settings), clock) as service:
-        yield Desk(service, backend, clock, superuser_url)
+        yield Scenario(service, backend, clock, superuser_url)
     await backend.stop()
 
 
 @pytest.fixture
-async def desk(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def scenario(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     async with opened(database, bootstrap, superuser_url, topic_prefix) as found:
         yield found
 
@@ -109,182 +111,184 @@ def order(firm: str, n: int, *skus: str, revision: int = 2) -> Event[OrderPlaced
 NEAR = {**PARTIES["resellers"][4], "capacity": 40, "active": 0}
 
 
-async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(scenario: Scenario) -> None:
+    await scenario.know(NEAR)
     placed = order("F1", 0, "ERP-CLOUD", "MAIL-STD")
-    await desk.service.publish(placed, placed, placed)
-    await desk.service.settled()
+    await scenario.service.publish(placed, placed, placed)
+    await scenario.service.settled()
     counts = [
-        len(await desk.service.published(kind))
+        len(await scenario.service.published(kind))
         for kind in (TenantAssigned, ServiceActivated, OrderCompleted, TenantActivated)
     ]
     assert counts == [1, 2, 1, 1]
 
 
-async def test_of_many_that_want_the_last_places_exactly_as_many_get_one(desk: Desk) -> None:
-    await desk.know({**NEAR, "capacity": 3})
-    await desk.service.publish(*(order(f"F{n}", 0, "ERP-CLOUD") for n in range(10)))
-    await desk.service.settled()
-    assert len(await desk.service.published(TenantAssigned)) == 3
-    assert len(await desk.service.published(AssignmentNeeded)) == 7
+async def test_of_many_that_want_the_last_places_exactly_as_many_get_one(scenario: Scenario) -> None:
+    await scenario.know({**NEAR, "capacity": 3})
+    await scenario.service.publish(*(order(f"F{n}", 0, "ERP-CLOUD") for n in range(10)))
+    await scenario.service.settled()
+    assert len(await scenario.service.published(TenantAssigned)) == 3
+    assert len(await scenario.service.published(AssignmentNeeded)) == 7
 
 
-async def test_an_order_waits_for_the_catalogue_it_was_judged_by(desk: Desk) -> None:
+async def test_an_order_waits_for_the_catalogue_it_was_judged_by(scenario: Scenario) -> None:
     early = order("F1", 0, "ERP-CLOUD", revision=2)
-    await desk.service.publish(early)
-    await desk.service.eventually(lambda: desk.service.sql("select 1 from service_order"))
-    await _know_without_settling(desk)
+    await scenario.service.publish(early)
+    await scenario.service.eventually(lambda: scenario.service.sql("select 1 from service_order"))
+    await _know_without_settling(scenario)
 
     async def active() -> bool:
-        desk.clock.advance(timedelta(seconds=1))
-        return bool(await desk.service.published(TenantActivated))
+        scenario.clock.advance(timedelta(seconds=1))
+        return bool(await scenario.service.published(TenantActivated))
 
-    await desk.service.eventually(active)
-    assert await desk.service.published(AssignmentNeeded) == []
+    await scenario.service.eventually(active)
+    assert await scenario.service.published(AssignmentNeeded) == []
 
 
-async def _know_without_settling(desk: Desk) -> None:
+async def _know_without_settling(scenario: Scenario) -> None:
     """The waiting order keeps a job due, so nothing settles until the catalogue is known."""
-    plans = CataloguePublished.model_validate({"revision": 1, **catalogue(desk.backend.url)})
+    plans = CataloguePublished.model_validate({"revision": 1, **catalogue(scenario.backend.url)})
     profile = {**{k: v for k, v in NEAR.items() if k != "id"}, "reseller_id": NEAR["id"], "revision": 2}
     said = (plans, ResellerRegistered.model_validate(profile))
-    await desk.service.publish(*(event("catalogue", p, f"c{n}") for n, p in enumerate(said)))
+    await scenario.service.publish(*(event("catalogue", p, f"c{n}") for n, p in enumerate(said)))
 
 
-async def test_a_back_end_that_refuses_for_good_leaves_nothing_behind(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_a_back_end_that_refuses_for_good_leaves_nothing_behind(scenario: Scenario) -> None:
+    await scenario.know(NEAR)
     placed = order("F1", 0, "MAIL-STD")
-    desk.backend.refused_tenants.add(placed.subject)
-    await desk.service.publish(placed)
-    await desk.service.settled()
+    scenario.backend.refused_tenants.add(placed.subject)
+    await scenario.service.publish(placed)
+    await scenario.service.settled()
     service_id = identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
-    assert desk.backend.calls[placed.subject] == 1
-    assert [fact.data.attempts for fact in await desk.service.published(ProvisioningFailed)] == [1]
-    assert await desk.leftovers(service_id) == 0
-    assert [fact.data.reason for fact in await desk.service.published(OrderFailed)] == ["provisioning_failed"]
-    assert await desk.service.published(TenantActivated) == []
+    assert scenario.backend.calls[placed.subject] == 1
+    assert [fact.data.attempts for fact in await scenario.service.published(ProvisioningFailed)] == [1]
+    assert await scenario.leftovers(service_id) == 0
+    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == ["provisioning_failed"]
+    assert await scenario.service.published(TenantActivated) == []
 
 
-async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_success(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_success(scenario: Scenario) -> None:
+    await scenario.know(NEAR)
     placed = order("F1", 0, "MAIL-STD")
-    desk.backend.broken_for[placed.subject] = 503
-    await desk.service.publish(placed)
+    scenario.backend.broken_for[placed.subject] = 503
+    await scenario.service.publish(placed)
     name = name_of(identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0))
 
     async def database_is_made() -> bool:
-        return bool(desk.backend.calls[placed.subject])
+        return bool(scenario.backend.calls[placed.subject])
 
-    await desk.service.eventually(database_is_made)
-    connection = await asyncpg.connect(desk.superuser_url)
+    await scenario.service.eventually(database_is_made)
+    connection = await asyncpg.connect(scenario.superuser_url)
     await connection.execute(f'drop database "{name}" with (force)')
     await connection.execute(f'drop role "{name}"')
     await connection.close()
-    desk.backend.refused_tenants.add(placed.subject)
+    scenario.backend.refused_tenants.add(placed.subject)
 
     async def complained() -> bool:
-        desk.clock.advance(timedelta(seconds=30))
+        scenario.clock.advance(timedelta(seconds=30))
         await asyncio.sleep(0.05)
         return bool(
-            await desk.service.sql("select from job where kind = 'undo_step' and last_error like '%not there%'")
+            await scenario.service.sql("select from job where kind = 'undo_step' and last_error like '%not there%'")
         )
 
-    await desk.service.eventually(complained)
-    assert await desk.service.published(ProvisioningFailed) == []
+    await scenario.service.eventually(complained)
+    assert await scenario.service.published(ProvisioningFailed) == []
 
 
-async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(scenario: Scenario) -> None:
+    await scenario.know(NEAR)
     data = OrderPlaced.model_validate({"reference": "R", "items": [{"action": "add", "sku": "ERP-CLOUD"}]})
-    await desk.service.publish(event(str(uuid4()), data, "o1"))
-    await desk.service.settled()
-    assert [fact.data.reason for fact in await desk.service.published(OrderFailed)] == ["tenant_unknown"]
+    await scenario.service.publish(event(str(uuid4()), data, "o1"))
+    await scenario.service.settled()
+    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == ["tenant_unknown"]
 
 
 @pytest.mark.parametrize("skus", [("ERP-CLOUD", "MAIL-STD"), ("MAIL-STD", "ERP-CLOUD")], ids=["last", "first"])
 async def test_an_order_of_which_one_item_fails_is_partial_and_its_tenant_active(
-    desk: Desk, skus: tuple[str, ...]
+    scenario: Scenario, skus: tuple[str, ...]
 ) -> None:
-    await desk.know(NEAR)
+    await scenario.know(NEAR)
     placed = order("F1", 0, *skus)
-    desk.backend.refused_tenants.add(placed.subject)
-    await desk.service.publish(placed)
+    scenario.backend.refused_tenants.add(placed.subject)
+    await scenario.service.publish(placed)
 
     async def ended() -> bool:
-        desk.clock.advance(timedelta(minutes=10))
+        scenario.clock.advance(timedelta(minutes=10))
         await asyncio.sleep(0.05)
-        return bool(await desk.service.published(OrderPartiallyCompleted))
+        return bool(await scenario.service.published(OrderPartiallyCompleted))
 
-    await desk.service.eventually(ended)
-    await desk.service.settled()
-    (said,) = await desk.service.published(OrderPartiallyCompleted)
+    await scenario.service.eventually(ended)
+    await scenario.service.settled()
+    (said,) = await scenario.service.published(OrderPartiallyCompleted)
     assert said.data.reseller_id == NEAR["id"]
     assert {skus[item.item]: item.done for item in said.data.items} == {"ERP-CLOUD": True, "MAIL-STD": False}
-    (active,) = await desk.service.published(ServiceActivated)
-    (tenant,) = await desk.service.published(TenantActivated)
+    (active,) = await scenario.service.published(ServiceActivated)
+    (tenant,) = await scenario.service.published(TenantActivated)
     assert tenant.data.services == (active.data.service_id,)
-    assert await desk.service.published(OrderFailed) == []
-    assert [row["state"] for row in await desk.service.sql("select state from service_order")] == ["partial"]
+    assert await scenario.service.published(OrderFailed) == []
+    assert [row["state"] for row in await scenario.service.sql("select state from service_order")] == ["partial"]
 
 
-async def places_taken(desk: Desk) -> tuple[int, int]:
+async def places_taken(scenario: Scenario) -> tuple[int, int]:
     """Places counted at resellers, and tenants that are placed."""
-    (row,) = await desk.service.sql(
+    (row,) = await scenario.service.sql(
         "select (select sum(assigned) from reseller)::int as taken,"
         " (select count(*) from tenant where reseller_id is not null)::int as placed"
     )
     return row["taken"], row["placed"]
 
 
-async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_again(desk: Desk) -> None:
-    await desk.know({**NEAR, "capacity": 1})
+async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_again(scenario: Scenario) -> None:
+    await scenario.know({**NEAR, "capacity": 1})
     for n, sku in enumerate(("NO-SUCH-SKU", "MAIL-STD")):
         placed = order(f"F{n}", 0, sku)
-        desk.backend.refused_tenants.add(placed.subject)
-        await desk.service.publish(placed)
+        scenario.backend.refused_tenants.add(placed.subject)
+        await scenario.service.publish(placed)
         if sku == "NO-SUCH-SKU":
-            await desk.service.settled()
+            await scenario.service.settled()
 
     async def ended() -> bool:
-        desk.clock.advance(timedelta(minutes=10))
+        scenario.clock.advance(timedelta(minutes=10))
         await asyncio.sleep(0.05)
-        states = await desk.service.sql("select state from service_order where state in ('failed', 'held')")
+        states = await scenario.service.sql("select state from service_order where state in ('failed', 'held')")
         return len(states) == 2
 
-    await desk.service.eventually(ended)
-    await desk.service.settled()
-    assert await places_taken(desk) == (0, 0)
+    await scenario.service.eventually(ended)
+    await scenario.service.settled()
+    assert await places_taken(scenario) == (0, 0)
     again = order("F1", 0, "ERP-CLOUD")
-    await desk.service.publish(event(again.subject, again.data, "again", 2))
-    await desk.service.settled()
-    assert len(await desk.service.published(TenantActivated)) == 1
-    assert await places_taken(desk) == (1, 1)
+    await scenario.service.publish(event(again.subject, again.data, "again", 2))
+    await scenario.service.settled()
+    assert len(await scenario.service.published(TenantActivated)) == 1
+    assert await places_taken(scenario) == (1, 1)
 
 
-async def test_an_order_held_for_its_town_and_ordered_again_makes_one_service(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_an_order_held_for_its_town_and_ordered_again_makes_one_service(scenario: Scenario) -> None:
+    await scenario.know(NEAR)
     good = order("F1", 0, "ERP-CLOUD")
     assert good.data.tenant is not None
     address = good.data.tenant.address.model_copy(update={"comune": "Nowhere-in-Italy"})
     bad = good.data.model_copy(update={"tenant": good.data.tenant.model_copy(update={"address": address})})
     for n, data in enumerate((bad, bad, good.data)):
-        await desk.service.publish(event(good.subject, data, f"try-{n}", 2))
-        await desk.service.settled()
-    held = await desk.service.published(OrderHeld)
-    ended = await desk.service.published(OrderFailed)
+        await scenario.service.publish(event(good.subject, data, f"try-{n}", 2))
+        await scenario.service.settled()
+    held = await scenario.service.published(OrderHeld)
+    ended = await scenario.service.published(OrderFailed)
     assert [fact.data.order_id for fact in ended] == [fact.data.order_id for fact in held]
     assert {fact.data.reason for fact in ended} == {"superseded"}
-    assert len(await desk.service.published(ServiceActivated)) == 1
-    assert len(await desk.service.published(OrderCompleted)) == 1
+    assert len(await scenario.service.published(ServiceActivated)) == 1
+    assert len(await scenario.service.published(OrderCompleted)) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_accepted(desk: Desk, seed: int) -> None:
-    await desk.know(NEAR)
+async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_accepted(
+    scenario: Scenario, seed: int
+) -> None:
+    await scenario.know(NEAR)
     placed = order("F1", 0, "MAIL-STD")
-    await desk.service.publish(placed)
-    await desk.service.settled()
-    (active,) = await desk.service.published(ServiceActivated)
+    await scenario.service.publish(placed)
+    await scenario.service.settled()
+    (active,) = await scenario.service.published(ServiceActivated)
     chance, service_id = Random(seed), active.data.service_id
     meters = [meter for meter in active.data.quantities if meter != "base"]
     expected, model = [], dict(active.data.quantities)
@@ -297,24 +301,26 @@ async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_
         item["quantities"] = {m: str(model[m]) for m in changed}
         data = OrderPlaced.model_validate({"reference": f"C{n}", "items": [item]})
         changes.append(event(placed.subject, data, f"change-{n}", 2))
-    await desk.service.publish(*changes)
+    await scenario.service.publish(*changes)
 
     async def all_made() -> bool:
-        desk.backend.broken_for.clear()
+        scenario.backend.broken_for.clear()
         if chance.random() < 0.2:
-            desk.backend.broken_for[placed.subject] = 503
-        desk.clock.advance(timedelta(seconds=chance.randrange(20)))
+            scenario.backend.broken_for[placed.subject] = 503
+        scenario.clock.advance(timedelta(seconds=chance.randrange(20)))
         await asyncio.sleep(0.02)
-        return len(await desk.service.sql("select 1 from service_order where state = 'completed'")) == 13
+        return len(await scenario.service.sql("select 1 from service_order where state = 'completed'")) == 13
 
-    await desk.service.eventually(all_made)
-    await desk.service.settled()
-    assert [fact.data.quantities for fact in await desk.service.published(ServiceChanged)] == expected
-    assert {m: Decimal(q) for m, q in desk.backend.services[service_id]["quantities"].items()} == model
+    await scenario.service.eventually(all_made)
+    await scenario.service.settled()
+    assert [fact.data.quantities for fact in await scenario.service.published(ServiceChanged)] == expected
+    assert {m: Decimal(q) for m, q in scenario.backend.services[service_id]["quantities"].items()} == model
 
 
-async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_one_fails_at_once(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_one_fails_at_once(
+    scenario: Scenario,
+) -> None:
+    await scenario.know(NEAR)
     placed = order("F1", 0, "MAIL-STD")
     service_id = identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
 
@@ -323,18 +329,18 @@ async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_o
         return event(placed.subject, OrderPlaced.model_validate({"reference": of[:8], "items": items}), f"change-{of}")
 
     wrong = str(uuid4())
-    await desk.service.publish(placed, change(service_id), change(wrong))
+    await scenario.service.publish(placed, change(service_id), change(wrong))
 
     async def ended() -> bool:
-        desk.clock.advance(timedelta(seconds=1))
+        scenario.clock.advance(timedelta(seconds=1))
         await asyncio.sleep(0.05)
         open_orders = "select 1 from service_order where state not in ('completed', 'failed')"
-        return len(await desk.service.sql("select 1 from service_order")) == 3 and not await desk.service.sql(
+        return len(await scenario.service.sql("select 1 from service_order")) == 3 and not await scenario.service.sql(
             open_orders
         )
 
-    await desk.service.eventually(ended)
-    await desk.service.settled()
-    (failed,) = await desk.service.published(OrderFailed)
+    await scenario.service.eventually(ended)
+    await scenario.service.settled()
+    (failed,) = await scenario.service.published(OrderFailed)
     assert failed.data.reference == wrong[:8]
-    assert len(await desk.service.published(ServiceChanged)) == 1
+    assert len(await scenario.service.published(ServiceChanged)) == 1

@@ -11,7 +11,7 @@ import pytest
 from schemas.envelope import Event
 from schemas.orders import AssignmentDecided, OrderPlaced, OrderReviewed, Review
 from schemas.tenants import OrderHeld, ServiceActivated
-from tests.integration.onboarding.test_onboarding import NEAR, Desk, event, opened, order
+from tests.integration.onboarding.test_onboarding import NEAR, Scenario, event, opened, order
 from tests.integration.onboarding.test_senders import OWN, by
 
 OTHER = "VAR-OTHER"
@@ -22,18 +22,18 @@ ENDED = "select count(*) as n from service_order where state in ('acknowledged',
 
 
 @pytest.fixture
-async def street(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def street(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     """Two resellers with little room, senders with a small quota, and back-ends that refuse half the firms."""
     quota = {"quota_firms_per_day": 2, "quota_services_per_day": 5, "quota_services_in_progress": 3}
-    async with opened(database, bootstrap, superuser_url, topic_prefix, **quota) as desk:
-        await desk.know({**NEAR, "capacity": 2}, {**NEAR, "id": OTHER, "capacity": 1})
-        yield desk
+    async with opened(database, bootstrap, superuser_url, topic_prefix, **quota) as scenario:
+        await scenario.know({**NEAR, "capacity": 2}, {**NEAR, "id": OTHER, "capacity": 1})
+        yield scenario
 
 
 class Story:
     """Orders, and decisions about those that wait for a person."""
 
-    def __init__(self, street: Desk, seed: int) -> None:
+    def __init__(self, street: Scenario, seed: int) -> None:
         self.street, self.chance, self.n = street, Random(seed), 0
 
     def an_order(self) -> Event[Any]:
@@ -83,7 +83,7 @@ def from_nowhere(data: OrderPlaced) -> OrderPlaced:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_becomes_of_orders_the_places_taken_are_those_of_tenants_served_or_waiting(
-    street: Desk, seed: int
+    street: Scenario, seed: int
 ) -> None:
     story = Story(street, seed)
     await story.tell(steps=12)

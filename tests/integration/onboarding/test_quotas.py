@@ -14,7 +14,7 @@ from services.chassis.clock import ManualClock
 from services.local.demo.world import Backend
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
-from tests.integration.onboarding.test_onboarding import NEAR, NOW, PASSWORD, Desk, event, order
+from tests.integration.onboarding.test_onboarding import NEAR, NOW, PASSWORD, Scenario, event, order
 from tests.integration.onboarding.test_senders import OWN, by, later, say
 from tests.support import before
 from tests.support.running import running, settings_for
@@ -24,7 +24,7 @@ SENDER = "VAR-LEAKED"
 
 
 @pytest.fixture
-async def desk(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def scenario(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     await ensure_provisioner(superuser_url, PASSWORD)
     settings = await settings_for(
         OnboardingSettings, "onboarding", database, bootstrap, topic_prefix,
@@ -35,79 +35,81 @@ async def desk(database: str, bootstrap: str, superuser_url: str, topic_prefix: 
     backend, clock = Backend(), ManualClock(NOW)
     await backend.start()
     async with running(build(settings), clock) as service:
-        yield Desk(service, backend, clock, superuser_url)
+        yield Scenario(service, backend, clock, superuser_url)
     await backend.stop()
 
 
-async def completed(desk: Desk) -> set[str]:
-    return {found.data.reference for found in await desk.service.published(OrderCompleted)}
+async def completed(scenario: Scenario) -> set[str]:
+    return {found.data.reference for found in await scenario.service.published(OrderCompleted)}
 
 
-async def held(desk: Desk) -> dict[str, tuple[str, str]]:
+async def held(scenario: Scenario) -> dict[str, tuple[str, str]]:
     """Reference of each order that was held: its id and why."""
-    return {f.data.reference: (f.data.order_id, f.data.reason) for f in await desk.service.published(OrderHeld)}
+    return {f.data.reference: (f.data.order_id, f.data.reason) for f in await scenario.service.published(OrderHeld)}
 
 
 def review(tenant: str, order_id: str, decision: Review, id_: str = "r-1") -> Event[Any]:
     return event(tenant, OrderReviewed(order_id=order_id, review=decision, reason="we rang them"), id_)
 
 
-async def served(desk: Desk) -> str:
+async def served(scenario: Scenario) -> str:
     """A tenant of NEAR, which the operator brought in; returns its id."""
-    await desk.know(NEAR)
+    await scenario.know(NEAR)
     placed = by("operator", order("F1", 0, "MAIL-STD"))
-    await say(desk, placed)
+    await say(scenario, placed)
     return placed.subject
 
 
-async def test_invented_firms_beyond_the_quota_get_no_service_and_a_person_decides_about_them(desk: Desk) -> None:
-    await desk.know(NEAR)
-    await say(desk, *(by(SENDER, order(f"F{n}", 0, "MAIL-STD")) for n in range(10)))
-    assert len(await completed(desk)) == FIRMS
-    assert {why for _, why in (await held(desk)).values()} == {"quota_exceeded"}
-    assert len(await desk.service.published(AssignmentNeeded)) == 10 - FIRMS
-    assert [row["assigned"] for row in await desk.service.sql("select assigned from reseller")] == [FIRMS]
+async def test_invented_firms_beyond_the_quota_get_no_service_and_a_person_decides_about_them(
+    scenario: Scenario,
+) -> None:
+    await scenario.know(NEAR)
+    await say(scenario, *(by(SENDER, order(f"F{n}", 0, "MAIL-STD")) for n in range(10)))
+    assert len(await completed(scenario)) == FIRMS
+    assert {why for _, why in (await held(scenario)).values()} == {"quota_exceeded"}
+    assert len(await scenario.service.published(AssignmentNeeded)) == 10 - FIRMS
+    assert [row["assigned"] for row in await scenario.service.sql("select assigned from reseller")] == [FIRMS]
     # Others are not slowed down by it, the operator least of all.
-    await say(desk, by(OWN, order("F-own", 0, "MAIL-STD")), by("operator", order("F-op", 0, "MAIL-STD")))
-    assert {"F-own", "F-op"} <= await completed(desk)
+    await say(scenario, by(OWN, order("F-own", 0, "MAIL-STD")), by("operator", order("F-op", 0, "MAIL-STD")))
+    assert {"F-own", "F-op"} <= await completed(scenario)
     # The operator places one of them: its order goes on, whatever the quotas say.
-    reference = next(iter(await held(desk)))
+    reference = next(iter(await held(scenario)))
     waiting = by(SENDER, order(reference, 0, "MAIL-STD"))
-    await say(desk, event(waiting.subject, AssignmentDecided(reseller_id=OWN), "d-1"))
-    assert reference in await completed(desk)
+    await say(scenario, event(waiting.subject, AssignmentDecided(reseller_id=OWN), "d-1"))
+    assert reference in await completed(scenario)
 
 
-async def test_services_beyond_the_days_quota_wait_and_the_next_day_others_go_on(desk: Desk) -> None:
-    tenant = await served(desk)
+async def test_services_beyond_the_days_quota_wait_and_the_next_day_others_go_on(scenario: Scenario) -> None:
+    tenant = await served(scenario)
     for n in range(8):
-        await say(desk, by(OWN, later(tenant, f"o-{n}")))
-    assert len(await completed(desk) - {"F1"}) == SERVICES
-    assert {why for _, why in (await held(desk)).values()} == {"quota_exceeded"}
-    await say(desk, by("operator", later(tenant, "o-op")))
-    assert "o-op" in await completed(desk)
-    desk.clock.advance(timedelta(days=1, seconds=1))
-    await say(desk, by(OWN, later(tenant, "o-next")))
-    assert "o-next" in await completed(desk)
+        await say(scenario, by(OWN, later(tenant, f"o-{n}")))
+    assert len(await completed(scenario) - {"F1"}) == SERVICES
+    assert {why for _, why in (await held(scenario)).values()} == {"quota_exceeded"}
+    await say(scenario, by("operator", later(tenant, "o-op")))
+    assert "o-op" in await completed(scenario)
+    scenario.clock.advance(timedelta(days=1, seconds=1))
+    await say(scenario, by(OWN, later(tenant, "o-next")))
+    assert "o-next" in await completed(scenario)
 
 
-async def test_orders_that_are_planned_at_one_time_share_what_is_left(desk: Desk) -> None:
-    await desk.know(NEAR)
+async def test_orders_that_are_planned_at_one_time_share_what_is_left(scenario: Scenario) -> None:
+    await scenario.know(NEAR)
     firms = [by("operator", order(f"F{n}", 0, "MAIL-STD")) for n in range(8)]
-    await say(desk, *firms)
-    await say(desk, *(by(OWN, later(firm.subject, f"o-{n}")) for n, firm in enumerate(firms)))
-    begun = len(await desk.service.sql("select 1 from service_instance where ordered_by = $1", OWN))
+    await say(scenario, *firms)
+    await say(scenario, *(by(OWN, later(firm.subject, f"o-{n}")) for n, firm in enumerate(firms)))
+    begun = len(await scenario.service.sql("select 1 from service_instance where ordered_by = $1", OWN))
     assert IN_PROGRESS <= begun <= SERVICES
-    assert len(await held(desk)) == len(firms) - begun
+    assert len(await held(scenario)) == len(firms) - begun
 
 
-async def test_an_order_larger_than_what_may_be_in_progress_is_held_whole(desk: Desk) -> None:
-    tenant = await served(desk)
+async def test_an_order_larger_than_what_may_be_in_progress_is_held_whole(scenario: Scenario) -> None:
+    tenant = await served(scenario)
     placed = by(OWN, later(tenant, "o-large"))
     items = placed.data.items * (IN_PROGRESS + 1)
-    await say(desk, replace(placed, data=placed.data.model_copy(update={"items": items})))
-    assert (await held(desk))["o-large"][1] == "quota_exceeded"
+    await say(scenario, replace(placed, data=placed.data.model_copy(update={"items": items})))
+    assert (await held(scenario))["o-large"][1] == "quota_exceeded"
     assert (
-        await desk.service.sql(
+        await scenario.service.sql(
             "select 1 from service_instance where ordered_by is not null and ordered_by <> 'operator'"
         )
         == []
@@ -115,33 +117,33 @@ async def test_an_order_larger_than_what_may_be_in_progress_is_held_whole(desk: 
 
 
 @pytest.mark.parametrize("decision", list(Review), ids=str)
-async def test_a_held_order_goes_on_or_ends_as_the_operator_decides_once(desk: Desk, decision: Review) -> None:
-    tenant = await served(desk)
+async def test_a_held_order_goes_on_or_ends_as_the_operator_decides_once(scenario: Scenario, decision: Review) -> None:
+    tenant = await served(scenario)
     for n in range(SERVICES + 1):
-        await say(desk, by(OWN, later(tenant, f"o-{n}")))
-    ((order_id, _),) = (await held(desk)).values()
-    await say(desk, review(tenant, order_id, decision), review(tenant, order_id, decision, "r-2"))
+        await say(scenario, by(OWN, later(tenant, f"o-{n}")))
+    ((order_id, _),) = (await held(scenario)).values()
+    await say(scenario, review(tenant, order_id, decision), review(tenant, order_id, decision, "r-2"))
     if decision is Review.RELEASE:
-        assert f"o-{SERVICES}" in await completed(desk)
+        assert f"o-{SERVICES}" in await completed(scenario)
     else:
-        (ended,) = await desk.service.published(OrderFailed)
+        (ended,) = await scenario.service.published(OrderFailed)
         assert (ended.data.order_id, ended.data.reason, ended.data.explanation) == (order_id, "refused", "we rang them")
-        assert await desk.service.sql("select 1 from service_instance where order_id = $1", order_id) == []
-    assert [row["reason"] for row in await desk.service.sql("select reason from reject")] == ["order_not_held"]
+        assert await scenario.service.sql("select 1 from service_instance where order_id = $1", order_id) == []
+    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == ["order_not_held"]
 
 
 @pytest.mark.parametrize("decision", list(Review), ids=str)
 async def test_an_order_that_waits_for_something_else_is_not_released_but_can_be_refused(
-    desk: Desk, decision: Review
+    scenario: Scenario, decision: Review
 ) -> None:
-    await desk.know({**NEAR, "capacity": 0})
+    await scenario.know({**NEAR, "capacity": 0})
     placed = by("operator", order("F1", 0, "MAIL-STD"))
-    await say(desk, placed)
-    ((order_id, why),) = (await held(desk)).values()
+    await say(scenario, placed)
+    ((order_id, why),) = (await held(scenario)).values()
     assert why == "assignment.manual_required"
-    await say(desk, review(placed.subject, order_id, decision))
-    rejected = [row["reason"] for row in await desk.service.sql("select reason from reject")]
-    failed = [found.data.reason for found in await desk.service.published(OrderFailed)]
+    await say(scenario, review(placed.subject, order_id, decision))
+    rejected = [row["reason"] for row in await scenario.service.sql("select reason from reject")]
+    failed = [found.data.reason for found in await scenario.service.published(OrderFailed)]
     assert (rejected, failed) == ((["assignment_needed"], []) if decision is Review.RELEASE else ([], ["refused"]))
 
 

@@ -24,27 +24,27 @@ from services.chassis.rejects import jobs_in
 from services.chassis.settings import SettingsWrong
 from services.onboarding.adapters.http import FINAL
 from services.onboarding.app import OnboardingSettings, build
-from tests.integration.onboarding.test_onboarding import NEAR, Desk, desk, event, opened, order, places_taken
+from tests.integration.onboarding.test_onboarding import NEAR, Scenario, event, opened, order, places_taken, scenario
 
-__all__ = ["desk"]
+__all__ = ["scenario"]
 
 BEFORE_THE_END = GIVE_UP_AFTER - timedelta(minutes=1)
 RETRIED = [401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504]
 
 
-async def advance(desk: Desk, until: timedelta, step: timedelta) -> None:
+async def advance(scenario: Scenario, until: timedelta, step: timedelta) -> None:
     """Let the clock run, so that every attempt due on the way is made."""
-    end = desk.clock.now() + until
-    while desk.clock.now() < end:
-        desk.clock.advance(min(step, end - desk.clock.now()))
-        await desk.service.settled()
+    end = scenario.clock.now() + until
+    while scenario.clock.now() < end:
+        scenario.clock.advance(min(step, end - scenario.clock.now()))
+        await scenario.service.settled()
 
 
 @pytest.fixture
-async def street(desk: Desk) -> Desk:
+async def street(scenario: Scenario) -> Scenario:
     """With a reseller that has room."""
-    await desk.know(NEAR)
-    return desk
+    await scenario.know(NEAR)
+    return scenario
 
 
 def change(placed: Event[Any]) -> Event[Any]:
@@ -55,20 +55,20 @@ def change(placed: Event[Any]) -> Event[Any]:
     return event(placed.subject, data, "change-1", 2)
 
 
-async def attempts(desk: Desk, tenant_id: str, until: timedelta) -> list[float]:
+async def attempts(scenario: Scenario, tenant_id: str, until: timedelta) -> list[float]:
     """When a back-end was asked, in seconds since the first time."""
-    start, seen, found = desk.clock.now(), 0, []
-    while desk.clock.now() - start < until:
-        if desk.backend.calls[tenant_id] > seen:
-            seen = desk.backend.calls[tenant_id]
-            found.append((desk.clock.now() - start).total_seconds())
-        (row,) = await desk.service.sql("select min(run_at) as next from job where state = 'waiting'")
-        desk.clock.set(row["next"])
-        await desk.service.settled()
+    start, seen, found = scenario.clock.now(), 0, []
+    while scenario.clock.now() - start < until:
+        if scenario.backend.calls[tenant_id] > seen:
+            seen = scenario.backend.calls[tenant_id]
+            found.append((scenario.clock.now() - start).total_seconds())
+        (row,) = await scenario.service.sql("select min(run_at) as next from job where state = 'waiting'")
+        scenario.clock.set(row["next"])
+        await scenario.service.settled()
     return found
 
 
-async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five_minutes(street: Desk) -> None:
+async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five_minutes(street: Scenario) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = 503
     await street.service.publish(placed)
@@ -80,7 +80,7 @@ async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five
 
 
 @pytest.mark.parametrize("status", RETRIED)
-async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(street: Desk, status: int) -> None:
+async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(street: Scenario, status: int) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = status
     await street.service.publish(placed)
@@ -94,7 +94,7 @@ async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(street
 
 
 @pytest.mark.parametrize("status", FINAL)
-async def test_what_would_get_the_same_answer_again_is_not_asked_again(street: Desk, status: int) -> None:
+async def test_what_would_get_the_same_answer_again_is_not_asked_again(street: Scenario, status: int) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = status
     await street.service.publish(placed)
@@ -104,7 +104,7 @@ async def test_what_would_get_the_same_answer_again_is_not_asked_again(street: D
     assert str(status) in failed.data.explanation
 
 
-async def test_after_a_day_the_order_fails_and_nothing_is_left(street: Desk) -> None:
+async def test_after_a_day_the_order_fails_and_nothing_is_left(street: Scenario) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = 503
     await street.service.publish(placed)
@@ -118,7 +118,7 @@ async def test_after_a_day_the_order_fails_and_nothing_is_left(street: Desk) -> 
     assert await places_taken(street) == (0, 0)
 
 
-async def test_a_change_waits_for_its_back_end_as_long_as_a_new_service_does(street: Desk) -> None:
+async def test_a_change_waits_for_its_back_end_as_long_as_a_new_service_does(street: Scenario) -> None:
     placed = order("F1", 0, "MAIL-STD")
     await street.service.publish(placed)
     await street.service.settled()
@@ -134,7 +134,7 @@ async def test_a_change_waits_for_its_back_end_as_long_as_a_new_service_does(str
 
 @pytest.mark.parametrize("what", ["new service", "change"])
 async def test_that_an_order_waits_is_told_once_after_a_minute_and_seen_by_the_operator(
-    street: Desk, what: str
+    street: Scenario, what: str
 ) -> None:
     placed = order("F1", 0, "MAIL-STD")
     waiting = placed
@@ -173,20 +173,22 @@ async def test_the_time_to_give_up_is_set_by_driver(
     placed = order("F1", 0, "MAIL-STD")
     # A change goes through all drivers of its plan: the most patient one decides.
     hours = {"http": 2, "postgres": 1}
-    async with opened(database, bootstrap, superuser_url, topic_prefix, give_up_after_hours=hours) as desk:
-        await desk.know(NEAR)
+    async with opened(database, bootstrap, superuser_url, topic_prefix, give_up_after_hours=hours) as scenario:
+        await scenario.know(NEAR)
         waiting = placed
         if what == "change":
-            await desk.service.publish(placed)
-            await desk.service.settled()
+            await scenario.service.publish(placed)
+            await scenario.service.settled()
             waiting = change(placed)
-        desk.backend.broken_for[placed.subject] = 503
-        await desk.service.publish(waiting)
-        await desk.service.settled()
-        await advance(desk, timedelta(minutes=119), timedelta(minutes=10))
-        assert await desk.service.published(OrderFailed) == []
-        await advance(desk, timedelta(minutes=10), timedelta(minutes=10))
-        assert [fact.data.reference for fact in await desk.service.published(OrderFailed)] == [waiting.data.reference]
+        scenario.backend.broken_for[placed.subject] = 503
+        await scenario.service.publish(waiting)
+        await scenario.service.settled()
+        await advance(scenario, timedelta(minutes=119), timedelta(minutes=10))
+        assert await scenario.service.published(OrderFailed) == []
+        await advance(scenario, timedelta(minutes=10), timedelta(minutes=10))
+        assert [fact.data.reference for fact in await scenario.service.published(OrderFailed)] == [
+            waiting.data.reference
+        ]
 
 
 def test_a_time_to_give_up_of_a_driver_that_there_is_not_is_refused_at_start() -> None:

@@ -52,7 +52,7 @@ def person() -> Person:
     mark = uuid4().hex
     return Person(
         f"Zoë {mark[:12]} Rossi", f"+39{int(mark[:14], 16) % 10**15:015d}", f"zoe.{mark[12:24]}@marker.example",
-        f"Ivo {mark[:8]} at the desk", f"Ivo {mark[8:16]} spoke with Zoë {mark}", f"because {mark[16:]} knows Zoë",
+        f"Ivo {mark[:8]} at the scenario", f"Ivo {mark[8:16]} spoke with Zoë {mark}", f"because {mark[16:]} knows Zoë",
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from schemas.persons import together
 from schemas.topics import SIGNALS
 from services.chassis.sealing import SealBroken
 from services.gateway import tenant_keys
+from services.gateway.contacts import Contacts, Persons, place_of
 from services.gateway.domain.cloudevents import BATCHED, STRUCTURED
-from services.gateway.people import People, Persons, place_of
 from tests.integration.gateway.test_in_flight import losing
 from tests.integration.gateway.world import ADDRESS, cloud_event, order_data, tenant_of
 from tests.integration.persons.street import Person, Street, open_street, order_of, person
@@ -182,8 +182,8 @@ async def everything_sealed(street: Street) -> list[str]:
 
 async def persons_of(street: Street, firm: str) -> Persons:
     async with street.world.gateway.runtime.pool.acquire() as db:
-        people = People(street.world.gateway.service.settings.keys())
-        return (await tenant_keys.known(db, people, [tenant_of(firm)]))[tenant_of(firm)]
+        contacts = Contacts(street.world.gateway.service.settings.keys())
+        return (await tenant_keys.known(db, contacts, [tenant_of(firm)]))[tenant_of(firm)]
 
 
 async def test_whoever_is_to_call_somebody_is_told_whom_until_that_person_is_erased(street: Street) -> None:
@@ -250,9 +250,9 @@ async def test_an_order_sent_again_after_an_erasure_gets_its_answer_and_brings_n
 
 async def contact(street: Street) -> dict[str, Any] | None:
     async with street.world.gateway.runtime.pool.acquire() as db:
-        people = People(street.world.gateway.service.settings.keys())
+        contacts = Contacts(street.world.gateway.service.settings.keys())
         tenant = await db.fetchrow("select id, contact from tenant where id = $1", tenant_of("A"))
-        return await tenant_keys.contact_of(db, people, tenant)
+        return await tenant_keys.contact_of(db, contacts, tenant)
 
 
 async def test_erasing_while_orders_come_leaves_nothing_that_nobody_can_open(street: Street) -> None:

@@ -11,10 +11,10 @@ from schemas.envelope import decode
 from schemas.orders import OrderPlaced
 from services.chassis.sealing import Sealer
 from services.gateway import housekeeping, sealed, tenant_keys
+from services.gateway.contacts import Contacts
 from services.gateway.domain.admission import content_of, read
 from services.gateway.domain.cloudevents import parse
 from services.gateway.inflight import InFlight
-from services.gateway.people import People
 from services.onboarding.app import OnboardingSettings
 from tests.integration.gateway.world import CONTACT, World, open_world, order, tenant_of
 from tests.support.before import home_of_before, upgraded
@@ -36,15 +36,15 @@ async def world(superuser_url: str, bootstrap: str) -> AsyncIterator[World]:
 
 async def keep_as_before(world: World) -> None:
     """A contact sealed under the master key."""
-    people, tenant = People(world.gateway.service.settings.keys()), tenant_of("A")
-    kept = people.seal(CONTACT, sealed.tenant_contact(tenant))
+    contacts, tenant = Contacts(world.gateway.service.settings.keys()), tenant_of("A")
+    kept = contacts.seal(CONTACT, sealed.tenant_contact(tenant))
     await world.gateway.sql("update tenant set contact = $2 where id = $1", tenant, kept)
 
 
 async def contact(world: World) -> dict[str, Any] | None:
     async with world.gateway.runtime.pool.acquire() as db:
         tenant = await db.fetchrow("select id, contact from tenant where id = $1", tenant_of("A"))
-        return await tenant_keys.contact_of(db, People(world.gateway.service.settings.keys()), tenant)
+        return await tenant_keys.contact_of(db, Contacts(world.gateway.service.settings.keys()), tenant)
 
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["as it was", "under a key of its own"])
@@ -73,7 +73,7 @@ async def test_a_contact_that_no_key_opens_holds_up_no_other(world: World) -> No
     for firm in ("A", "B"):
         await world.serve(firm, f"VAR-{firm}")
     await keep_as_before(world)
-    lost = Sealer(b"l" * 32, "people").seal(b"{}", sealed.tenant_contact(tenant_of("B")))
+    lost = Sealer(b"l" * 32, "contacts").seal(b"{}", sealed.tenant_contact(tenant_of("B")))
     await world.gateway.sql("update tenant set contact = $2 where id = $1", tenant_of("B"), lost)
     await housekeeping.tidy(world.gateway.runtime)
     assert await world.gateway.sql("select tenant_id from tenant_key") != []

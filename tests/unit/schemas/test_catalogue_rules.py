@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from schemas.catalogue import CataloguePublished, Meter, Plan, Price, RecurringPrice, Tier, UsagePrice
 from schemas.catalogue_rules import DRIVERS
 from services.chassis.names import Names
-from services.gateway.specs import CatalogueSpec
+from services.gateway.operator_requests import CatalogueSpec
 from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.app import drivers_there_are
 from services.onboarding.domain.allowing import Allowed

@@ -1,4 +1,4 @@
-"""When Kafka or the database is away, a door says 503 and when to come back; it never says 500 for that."""
+"""When Kafka or the database is unavailable, a door says 503 and when to come back; it never says 500 for that."""
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -31,7 +31,7 @@ async def unavailable(_: Request, error: Exception) -> JSONResponse:
     ).response()  # fmt: skip
 
 
-def answer_when_away(app: FastAPI) -> None:
-    """Make an app answer 503 while what it needs is away."""
+def answer_when_unavailable(app: FastAPI) -> None:
+    """Make an app answer 503 while what it needs is unavailable."""
     for kind in MAY_BE_AWAY:
         app.add_exception_handler(kind, unavailable)

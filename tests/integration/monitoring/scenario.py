@@ -21,7 +21,7 @@ TENANT, SERVICE = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-22
 
 
 @dataclass
-class Desk:
+class Scenario:
     """Monitoring at work, and time in our hands."""
 
     service: Running
@@ -45,12 +45,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Desk]:
+async def open_desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     """A service of the reseller VAR-TO-01, that sends beats."""
     settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
     clock = ManualClock(NOW)
     async with running(build(settings), clock) as service:
-        found = Desk(service, clock)
+        found = Scenario(service, clock)
         reseller = {k: v for k, v in PARTIES["resellers"][0].items() if k != "id"}
         await found.say(CataloguePublished.model_validate({"revision": 1, **CATALOGUE}))
         await found.say(ResellerRegistered.model_validate({**reseller, "reseller_id": "VAR-TO-01", "revision": 2}))
@@ -76,7 +76,7 @@ def incident(service_id: str, severity: str, summary: str = "down") -> IncidentR
     return IncidentReported.model_validate({"service_id": service_id, "severity": severity, "summary": summary})
 
 
-async def serve(desk: Desk, service_id: str) -> None:
+async def serve(scenario: Scenario, service_id: str) -> None:
     """Make one more service known."""
     data = {"service_id": service_id, "order_id": TENANT, "item": 0, "sku": "ERP-CLOUD", "quantities": {}}
-    await desk.say(ServiceActivated.model_validate({**data, "effective_at": NOW}))
+    await scenario.say(ServiceActivated.model_validate({**data, "effective_at": NOW}))

@@ -1,6 +1,6 @@
-"""A lane per partition: its slices one after the other, while other partitions, and the next fetch, go on beside it.
+"""A queue per partition: its slices one after the other, while other partitions, and the next fetch, go on beside it.
 
-The offset in the database decides what counts, so it is safe to fetch ahead of it; a lane holds one slice in work and one
+The offset in the database decides what counts, so it is safe to fetch ahead of it; a queue holds one slice in work and one
 waiting, and whoever brings a third has to wait.
 """
 
@@ -12,7 +12,7 @@ ItemT = TypeVar("ItemT")
 WAITING_MAX = 1
 
 
-class Lane(Generic[ItemT]):
+class PartitionQueue(Generic[ItemT]):
     """Works off items in order. `work` returns false when what waits is of no use any more; it must not raise."""
 
     def __init__(self, name: str, work: Callable[[ItemT], Awaitable[bool]]) -> None:
@@ -21,7 +21,7 @@ class Lane(Generic[ItemT]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self._task = asyncio.create_task(self._run(), name=f"lane {name}")
+        self._task = asyncio.create_task(self._run(), name=f"queue {name}")
 
     @property
     def is_idle(self) -> bool:
@@ -29,7 +29,7 @@ class Lane(Generic[ItemT]):
         return self._idle.is_set() and self._waiting.empty()
 
     async def put(self, item: ItemT) -> None:
-        """Bring an item; waits while the lane is full. What is brought to a closed lane is forgotten."""
+        """Bring an item; waits while the queue is full. What is brought to a closed queue is forgotten."""
         if not self._closed:
             await self._waiting.put(item)
 
@@ -39,7 +39,7 @@ class Lane(Generic[ItemT]):
             self._waiting.get_nowait()
 
     async def finish(self) -> None:
-        """Forget what waits, let what is in work end, and close the lane."""
+        """Forget what waits, let what is in work end, and close the queue."""
         self.clear()
         await self._idle.wait()
         self.close()

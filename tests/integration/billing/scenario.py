@@ -27,7 +27,7 @@ ERP, MAIL = "22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333
 
 
 @dataclass
-class Desk:
+class Scenario:
     """A running billing service, and whoever looks at it."""
 
     service: Running
@@ -95,12 +95,12 @@ class Desk:
 @asynccontextmanager
 async def open_desk(
     database: str, bootstrap: str, prefix: str, at: datetime = START + timedelta(hours=1), **settings: Any
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[Scenario]:
     """Start billing on a database; one that was stopped goes on."""
     found = await settings_for(BillingSettings, "billing", database, bootstrap, prefix, **settings)
     clock = ManualClock(at)
     async with running(build(found), clock) as service, aiohttp.ClientSession() as session:
-        yield Desk(service, clock, session)
+        yield Scenario(service, clock, session)
 
 
 def catalogue(content: dict[str, Any], revision: int = 1) -> Event[CataloguePublished]:

@@ -1,4 +1,4 @@
-"""People: technicians and contact persons. Kept sealed, opened only to tell someone whom to call.
+"""Contacts: technicians and contact persons. Kept sealed, opened only to tell someone whom to call.
 
 What is known of persons at a tenant is sealed under a key of that tenant. The key itself is kept sealed under the master
 key, in one row. Once the row is gone, nobody can read any copy: not in a table, a topic, a dead letter or a log.
@@ -71,7 +71,7 @@ def key_named(sealed: bytes) -> bytes:
     return sealed[len(VERSION) : HEAD_BYTES] if sealed.startswith(VERSION) else b""
 
 
-class People:
+class Contacts:
     """Seals and opens persons' data under the master key: technicians, contacts of earlier builds, and tenants' keys."""
 
     def __init__(self, keys: KeyRing | bytes) -> None:

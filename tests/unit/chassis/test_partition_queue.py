@@ -1,8 +1,8 @@
-"""A lane works off in order, holds back who brings too much, and ends when it is told to."""
+"""A queue works off in order, holds back who brings too much, and ends when it is told to."""
 
 import asyncio
 
-from services.chassis.engine.lanes import Lane
+from services.chassis.engine.partition_queue import PartitionQueue
 
 
 class Bench:
@@ -21,60 +21,60 @@ class Bench:
         return self.useful
 
 
-async def at_work() -> tuple[Bench, Lane[int]]:
-    """A lane with one item in work."""
+async def at_work() -> tuple[Bench, PartitionQueue[int]]:
+    """A queue with one item in work."""
     bench = Bench()
-    lane = Lane("test", bench.work)
-    await lane.put(0)
+    queue = PartitionQueue("test", bench.work)
+    await queue.put(0)
     while not bench.begun:
         await asyncio.sleep(0)
-    return bench, lane
+    return bench, queue
 
 
 async def test_items_are_worked_off_one_by_one_in_their_order() -> None:
     bench = Bench()
-    lane = Lane("test", bench.work)
+    queue = PartitionQueue("test", bench.work)
     for _ in range(5):
         bench.go.release()
     for n in range(5):
-        await lane.put(n)
+        await queue.put(n)
     while len(bench.done) < 5:
         await asyncio.sleep(0)
     assert bench.begun == bench.done == [0, 1, 2, 3, 4]
-    lane.close()
+    queue.close()
 
 
 async def test_who_brings_a_third_item_has_to_wait() -> None:
-    bench, lane = await at_work()
-    await lane.put(1)
-    third = asyncio.create_task(lane.put(2))
+    bench, queue = await at_work()
+    await queue.put(1)
+    third = asyncio.create_task(queue.put(2))
     await asyncio.sleep(0.01)
     assert not third.done()
     bench.go.release()
     await third
     assert bench.done == [0]
-    lane.close()
+    queue.close()
 
 
 async def test_what_waits_is_forgotten_when_what_is_in_work_says_so() -> None:
-    bench, lane = await at_work()
-    await lane.put(1)
+    bench, queue = await at_work()
+    await queue.put(1)
     bench.useful = False
     bench.go.release()
     while not bench.done:
         await asyncio.sleep(0)
     bench.go.release()
-    await lane.put(2)
+    await queue.put(2)
     while len(bench.done) < 2:
         await asyncio.sleep(0)
     assert bench.done == [0, 2]
-    lane.close()
+    queue.close()
 
 
 async def test_finishing_lets_what_is_in_work_end_and_begins_nothing_else() -> None:
-    bench, lane = await at_work()
-    await lane.put(1)
-    finishing = asyncio.create_task(lane.finish())
+    bench, queue = await at_work()
+    await queue.put(1)
+    finishing = asyncio.create_task(queue.finish())
     await asyncio.sleep(0.01)
     assert not finishing.done()
     bench.go.release()
@@ -83,12 +83,12 @@ async def test_finishing_lets_what_is_in_work_end_and_begins_nothing_else() -> N
 
 
 async def test_who_waits_at_a_lane_that_is_closed_is_let_go_and_so_is_who_comes_later() -> None:
-    bench, lane = await at_work()
-    await lane.put(1)
-    third = asyncio.create_task(lane.put(2))
+    bench, queue = await at_work()
+    await queue.put(1)
+    third = asyncio.create_task(queue.put(2))
     await asyncio.sleep(0)
-    lane.close()
+    queue.close()
     async with asyncio.timeout(1):
         await third
-        await lane.put(3)
+        await queue.put(3)
     assert bench.begun == [0]

@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 import uvicorn
 
-from services.chassis import connection, metrics
-from services.chassis.connection import Connection
+from services.chassis import http_connection, metrics
+from services.chassis.http_connection import Connection
 from services.chassis.service import Process, Service
 from services.chassis.serving import http_config
 from services.chassis.settings import ServiceSettings
@@ -143,7 +143,7 @@ def test_a_connection_may_rest_longer_than_any_balancer_lets_it() -> None:
 async def test_a_request_that_does_not_arrive_in_time_is_given_up(
     begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ARRIVAL_SECONDS", 0.3)
+    monkeypatch.setattr(http_connection, "ARRIVAL_SECONDS", 0.3)
     async with served() as port, calling(port) as caller:
         for n in range(len(begun)):
             await caller.say(begun[n : n + 1])
@@ -153,7 +153,7 @@ async def test_a_request_that_does_not_arrive_in_time_is_given_up(
 
 
 async def test_who_never_says_a_byte_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(http_connection, "SILENT_SECONDS", 0.3)
     async with served(keep_alive=620) as port, calling(port) as caller:
         assert await caller.end() == b""
 
@@ -163,7 +163,7 @@ async def test_who_never_says_a_byte_is_ended(monkeypatch: pytest.MonkeyPatch) -
 async def test_who_stops_reading_an_answer_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, reads: int, closing: bool
 ) -> None:
-    monkeypatch.setattr(connection, "UNREAD_SECONDS", 0.3)
+    monkeypatch.setattr(http_connection, "UNREAD_SECONDS", 0.3)
     before = metrics.CONNECTIONS_ENDED.labels("unread")._value.get()
     async with served(keep_alive=620) as port, calling(port) as caller:
         await caller.say(request("/large", 0, *(["connection: close"] if closing else [])))
@@ -179,7 +179,7 @@ async def test_who_stops_reading_an_answer_is_cut_off(
 
 
 async def test_an_answer_that_is_read_slowly_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "UNREAD_SECONDS", 1.0)
+    monkeypatch.setattr(http_connection, "UNREAD_SECONDS", 1.0)
     async with served() as port, calling(port) as caller:
         await caller.say(request("/large"))
         got = 0
@@ -191,7 +191,7 @@ async def test_an_answer_that_is_read_slowly_arrives_whole(monkeypatch: pytest.M
 
 
 async def test_connections_are_bounded_by_address_and_a_place_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection.HttpConfig, "connections_per_address_max", 3)
+    monkeypatch.setattr(http_connection.HttpConfig, "connections_per_address_max", 3)
     async with served() as port:
         async with AsyncExitStack() as staying:
             for _ in range(3):
@@ -209,7 +209,7 @@ async def test_connections_are_bounded_by_address_and_a_place_is_free_again(monk
 
 
 async def test_connections_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection.HttpConfig, "connections_max", 2)
+    monkeypatch.setattr(http_connection.HttpConfig, "connections_max", 2)
     async with served() as port, calling(port) as one, calling(port) as other:
         for caller in (one, other):
             await caller.say(request())
@@ -225,7 +225,7 @@ async def test_a_stop_does_not_wait_for_who_was_told_goodbye_and_stays() -> None
             await caller.say(b"no HTTP\r\n\r\n")
             assert (await caller.answer())[0] == 400
             began = time.monotonic()
-        assert time.monotonic() - began < connection.LINGER_SECONDS
+        assert time.monotonic() - began < http_connection.LINGER_SECONDS
 
 
 async def test_who_says_nothing_rests_no_longer_than_between_requests() -> None:
@@ -234,7 +234,7 @@ async def test_who_says_nothing_rests_no_longer_than_between_requests() -> None:
 
 
 async def test_an_answer_may_take_longer_than_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "ARRIVAL_SECONDS", 0.2)
+    monkeypatch.setattr(http_connection, "ARRIVAL_SECONDS", 0.2)
     async with served() as port, calling(port) as caller:
         await caller.say(request("/slow"))
         assert (await caller.answer())[0] == 200

@@ -1,6 +1,6 @@
-"""The leash: runs a program and never lets it outlive its owner, however the owner dies.
+"""The supervisor: runs a program and never lets it outlive its owner, however the owner dies.
 
-Started as `python leash.py FD GRACE_SECONDS SIGNAL USER -- PROGRAM ARG …`. The owner keeps the write end of a pipe whose
+Started as `python supervisor.py FD GRACE_SECONDS SIGNAL USER -- PROGRAM ARG …`. The owner keeps the write end of a pipe whose
 read end is FD; when the owner is gone, also by `kill -9`, the pipe ends, and the program's whole process group gets
 SIGNAL, then SIGKILL. It imports nothing of ours, so that it starts in milliseconds.
 
@@ -46,7 +46,7 @@ def _become(user: int, group: int) -> None:
 
 
 def _start(user: str, command: "list[str]") -> int:
-    """Fork and execute, in a process group of its own; dies with the leash on Linux, should that be killed."""
+    """Fork and execute, in a process group of its own; dies with the supervisor on Linux, should that be killed."""
     pid = os.fork()
     if pid:
         return pid

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from schemas.envelope import Event, Payload
 from schemas.signals import HeartbeatReceived
 from schemas.usage import UsageRecorded
-from services.gateway.domain.placing import SPREAD, key_of
+from services.gateway.domain.partitioning import SPREAD, key_of
 
 TENANT, SERVICE = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 USED = UsageRecorded.model_validate({"service_id": SERVICE, "meter": "m", "quantity": "1"})
