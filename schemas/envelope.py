@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 from pydantic import ValidationError
 
+from schemas.reasons import Reason
 from schemas.scalars import Value, read_instant, rfc3339, storable
 from schemas.topics import Topic
 
@@ -106,28 +107,28 @@ def peek(raw: bytes) -> Wire:
     try:
         wire = _decoder.decode(raw)
     except RecursionError:
-        raise Malformed("too_deep", "nested beyond what a reader can follow") from None
+        raise Malformed(Reason.TOO_DEEP, "nested beyond what a reader can follow") from None
     except msgspec.ValidationError as error:
-        raise Malformed("bad_envelope", str(error)) from None
+        raise Malformed(Reason.BAD_ENVELOPE, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed("not_json", str(error)) from None
+        raise Malformed(Reason.NOT_JSON, str(error)) from None
     _check_attributes(wire)
     return wire
 
 
 def _check_attributes(wire: Wire) -> None:
     if wire.specversion != SPEC_VERSION:
-        raise Malformed("bad_envelope", "specversion must be 1.0")
+        raise Malformed(Reason.BAD_ENVELOPE, "specversion must be 1.0")
     for name in ("id", "source", "type", "subject", "principal"):
         value = getattr(wire, name)
         if value is None:
             continue
         if not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
-            raise Malformed("bad_envelope", f"{name} must have 1 to {ATTRIBUTE_LENGTH_MAX} characters")
+            raise Malformed(Reason.BAD_ENVELOPE, f"{name} must have 1 to {ATTRIBUTE_LENGTH_MAX} characters")
         try:
             storable(value)
         except ValueError as error:
-            raise Malformed("bad_text", f"{name}: {error}") from None
+            raise Malformed(Reason.BAD_TEXT, f"{name}: {error}") from None
 
 
 def decode(raw: bytes) -> Event[Payload]:
@@ -139,15 +140,15 @@ def typed(wire: Wire) -> Event[Payload]:
     """Read the data of an envelope that was peeked at."""
     model = PAYLOADS.get(wire.type)
     if model is None:
-        raise Malformed("unknown_type", "no such event type")
+        raise Malformed(Reason.UNKNOWN_TYPE, "no such event type")
     try:
         time = read_instant(wire.time)
     except ValueError as error:
-        raise Malformed("bad_time", str(error)) from None
+        raise Malformed(Reason.BAD_TIME, str(error)) from None
     try:
         data = model.model_validate_json(bytes(wire.data))
     except ValidationError as error:
-        raise Malformed("bad_data", faults(error)) from None
+        raise Malformed(Reason.BAD_DATA, faults(error)) from None
     return Event(
         wire.id, wire.source, wire.type, wire.subject, time, data,
         wire.correlationid, wire.causationid, wire.traceparent, wire.principal, wire.revision,

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
+from schemas.reasons import Reason
 from services.chassis.gate import BODY_BYTES, Admit, Gate, NoStore
 from services.chassis.strangers import Strangers
 
@@ -131,7 +132,7 @@ def application(
         if any(fault["type"] == "json_invalid" for fault in faults):
             return Problem(400, "Bad Request", "the body is not JSON").response()
         errors = [
-            {"index": 0, "pointer": _pointer(fault["loc"][1:]), "reason": "bad_data", "detail": fault["msg"]}
+            {"index": 0, "pointer": _pointer(fault["loc"][1:]), "reason": Reason.BAD_DATA, "detail": fault["msg"]}
             for fault in faults
         ]
         return Problem(422, "Unprocessable Content", "the request does not fit its schema", errors).response()

@@ -7,6 +7,7 @@ from schemas.billing import InvoiceIssued
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event
+from schemas.reasons import Reason
 from schemas.scalars import rfc3339
 from schemas.tenants import (
     AssignmentNeeded,
@@ -56,7 +57,6 @@ async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     await sql.tenant_active(unit.db, id=event.subject)
 
 
-DELAYED = "back_end_unavailable"
 _RANKS = {"acknowledged": 2, "held": 2, "delayed": 2, "completed": 3, "partial": 3, "failed": 3}
 
 
@@ -82,7 +82,7 @@ async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
     """An order waits for a back-end."""
     data = event.data
     said = f"waits for the back-end ({', '.join(data.waits_for)}) since {rfc3339(data.since)}: {data.explanation}"
-    await _order(event, unit, "delayed", reason=DELAYED, explanation=said)
+    await _order(event, unit, "delayed", reason=Reason.BACK_END_UNAVAILABLE, explanation=said)
 
 
 async def order_completed(event: Event[OrderCompleted], unit: Unit) -> None:

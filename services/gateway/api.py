@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
+from schemas.reasons import Reason
 from schemas.scalars import Key, Uuid
 from services.chassis.pending import FactTooLarge
 from services.chassis.service import Runtime
@@ -19,7 +20,7 @@ from services.chassis.web import Problem, address_of, application, bearer, check
 from services.gateway import contract, metrics
 from services.gateway.domain.admission import Kind, Principal
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
-from services.gateway.domain.faults import Fault, Reason, Refused
+from services.gateway.domain.faults import Fault, Refused
 from services.gateway.domain.keys import same
 from services.gateway.domain.schedule import DeliveryState
 from services.gateway.intake import Intake

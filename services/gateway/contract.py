@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from services.chassis.web import PROBLEM
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED
-from services.gateway.domain.faults import MEANINGS, Reason
+from services.gateway.domain.faults import MEANINGS
 
 TENANT = "1f0b2a52-4a41-5a0b-9d07-0d8f7b6a1c11"
 SERVICE = "6f1c1f6e-52a8-5b7e-8a6e-7a1d6c9f0e42"
@@ -102,7 +102,7 @@ SCHEMAS = {
 
 def _reasons(status: int) -> str:
     """What may be wrong when this is the answer."""
-    found = [f"`{reason}`: {MEANINGS[reason].sentence}" for reason in Reason if MEANINGS[reason].status == status]
+    found = [f"`{reason}`: {MEANINGS[reason].sentence}" for reason in MEANINGS if MEANINGS[reason].status == status]
     return "\n".join(f"- {line}" for line in [*found, *filter(None, [_OF_THE_DOOR.get(status)])])
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from schemas.orders import OrderPlaced
 from schemas.persons import apart
+from schemas.reasons import Reason
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
@@ -20,7 +21,7 @@ from services.gateway.contacts import Contacts, Persons
 from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read, too_far
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
-from services.gateway.domain.faults import Fault, Faults, Reason, Refused
+from services.gateway.domain.faults import Fault, Faults, Refused
 from services.gateway.domain.partitioning import key_of
 from services.gateway.inflight import InFlight, Turns
 from services.gateway.instants import Instants

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.deliveries import Channel
-from services.gateway.domain.faults import Reason
+from services.gateway.domain.faults import MEANINGS
 from services.gateway.domain.schedule import Outcome
 
 ACCEPTED = Counter("vicino_gateway_events_accepted_total", "Events let in", ["type"])
@@ -21,7 +21,7 @@ WEBHOOKS_CLOSED = Gauge("vicino_gateway_webhooks_closed", "Resellers that get no
 DELIVERIES = Counter("vicino_gateway_deliveries_total", "Attempts to tell someone", ["channel", "outcome"])
 
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
-for _reason in Reason:
+for _reason in MEANINGS:
     REFUSED.labels(_reason)
 for _outcome_of_pulse in ("sent", "failed"):
     PULSES.labels(_outcome_of_pulse)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.catalogue import Plan
+from schemas.reasons import Reason
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 from services.gateway.domain.admission import Service, Tenant
 from services.gateway.domain.cloudevents import Incoming
-from services.gateway.domain.faults import Fault, Reason
+from services.gateway.domain.faults import Fault
 from services.gateway.domain.keeping import kept_name, kept_pointer
 
 sql = load_queries(Path(__file__).parent / "queries.sql")

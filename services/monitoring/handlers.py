@@ -4,6 +4,7 @@ from schemas.alerts import AlertEscalated, AlertKind, AlertOpened, AlertRaised, 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event, Payload
+from schemas.reasons import Reason
 from schemas.signals import (
     AcknowledgementGiven,
     DoorPulsed,
@@ -24,8 +25,8 @@ from services.monitoring.store import sql
 from services.monitoring.watch import note_pulse
 
 OPERATOR = "operator"
-ALERT_UNKNOWN = "alert_unknown", "no such alert of this tenant"
-NOT_YOURS = "not_yours", "the tenant is another reseller's"
+ALERT_UNKNOWN = Reason.UNKNOWN_ALERT, "no such alert of this tenant"
+NOT_YOURS = Reason.NOT_YOURS, "the tenant is another reseller's"
 
 
 async def heartbeat_received(event: Event[HeartbeatReceived], unit: Unit) -> None:

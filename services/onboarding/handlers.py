@@ -4,8 +4,9 @@ from schemas import identity
 from schemas.catalogue import CataloguePublished, ResellerProfile, ResellerRegistered
 from schemas.envelope import Event
 from schemas.orders import AssignmentDecided, ItemAction, OrderPlaced, OrderReviewed, TenantDetails
+from schemas.reasons import Reason
 from schemas.tenants import OrderAcknowledged, OrderFailed, OrderHeld, OrderState, TenantRegistered
-from services.chassis.engine.records import ID_REUSE, on, routes
+from services.chassis.engine.records import on, routes
 from services.chassis.parking import Missing
 from services.chassis.store import collect
 from services.chassis.unit import Rejected, Unit
@@ -46,7 +47,7 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
         await _keep(event, order_id, OrderState.FAILED, unit)
         unit.publish(
             OrderFailed(
-                order_id=order_id, reference=order.reference, reason="tenant_unknown",
+                order_id=order_id, reference=order.reference, reason=Reason.UNKNOWN_TENANT,
                 explanation="a first order must carry the firm's details",
             ),
             subject=event.subject,
@@ -76,7 +77,7 @@ async def _new_order_id(event: Event[OrderPlaced], unit: Unit) -> str | None:
     for row in before.values():
         if row["principal"] in (None, event.principal):
             if row["reference"] != event.data.reference:
-                raise Rejected(ID_REUSE, "this id came before with other content")
+                raise Rejected(Reason.ID_REUSE, "this id came before with other content")
             return None
     return new if event.order_id is not None or old in before else old
 
@@ -102,12 +103,12 @@ async def _hold_unplaced(event: Event[OrderPlaced], order_id: str, unit: Unit) -
     await _keep(event, order_id, OrderState.HELD, unit)
     unit.publish(
         OrderHeld(
-            order_id=order_id, reference=event.data.reference, reason="place_unknown",
+            order_id=order_id, reference=event.data.reference, reason=Reason.UNKNOWN_PLACE,
             explanation=_which_town(event.data),
         ),
         subject=event.subject,
     )  # fmt: skip
-    metrics.ORDERS_HELD.labels("place_unknown").inc()
+    metrics.ORDERS_HELD.labels(Reason.UNKNOWN_PLACE).inc()
 
 
 def _which_town(order: OrderPlaced) -> str:
@@ -149,13 +150,13 @@ async def assignment_decided(event: Event[AssignmentDecided], unit: Unit) -> Non
     """An operator places a tenant that the policy could not."""
     tenant = await sql.lock_tenant(unit.db, id=event.subject)
     if tenant is None:
-        raise Missing("tenant_unknown", "no such tenant")
+        raise Missing(Reason.UNKNOWN_TENANT, "no such tenant")
     if tenant["reseller_id"] is not None:
-        raise Rejected("already_assigned", "this tenant has a reseller")
+        raise Rejected(Reason.ALREADY_ASSIGNED, "this tenant has a reseller")
     if not await store.open_orders(unit.db, event.subject):
-        raise Rejected("nothing_waits", "this tenant has no order that waits for a reseller")
+        raise Rejected(Reason.NOTHING_WAITS, "this tenant has no order that waits for a reseller")
     if await sql.force_capacity(unit.db, id=event.data.reseller_id) is None:
-        raise Missing("reseller_unknown", "no such reseller")
+        raise Missing(Reason.UNKNOWN_RESELLER, "no such reseller")
     await sql.release_orders(unit.db, tenant_id=event.subject)
     await assign(tenant, event.data.reseller_id, TenantAssignedBy.OPERATOR, unit)
 

@@ -9,6 +9,7 @@ import asyncpg
 
 from schemas.catalogue import Place, Plan, ProvisioningStep
 from schemas.orders import ItemAction
+from schemas.reasons import Reason
 from schemas.tenants import (
     AssignmentNeeded,
     OrderDelayed,
@@ -35,7 +36,7 @@ from services.onboarding.adapters import Drivers, Instance, limit_of
 from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
 from services.onboarding.domain.authority import Sender
 from services.onboarding.domain.orders import ItemState, OrderFault, quantities
-from services.onboarding.domain.quotas import QUOTA_EXCEEDED, Quota
+from services.onboarding.domain.quotas import Quota
 from services.onboarding.store import from_json, sql, to_json
 from services.onboarding.usecases.end_order import activate_tenant, refuse_order, settle
 from services.onboarding.usecases.hold_over_quota import firm_fault, hold, hold_over_quota
@@ -150,14 +151,14 @@ async def run_assign_reseller(job: Job[AssignReseller], quota: Quota) -> None:
         if await sql.known_revision(unit.db) < max(order["revision"] for order in orders):
             raise RetryLater(CATALOGUE_WAIT_SECONDS, "the catalogue that this order was judged by is not here yet")
         if fault := await firm_fault(tenant, quota, unit):
-            await _ask_a_person(tenant, orders, QUOTA_EXCEEDED, fault, unit)
+            await _ask_a_person(tenant, orders, Reason.QUOTA_EXCEEDED, fault, unit)
             return
         for candidate in fitting(rank(await _need(tenant, unit), await store.resellers(unit.db))):
             if await store.take_capacity(unit.db, candidate.reseller.reseller_id):
                 await assign(tenant, candidate.reseller.reseller_id, TenantAssignedBy.POLICY, unit)
                 return
         await _ask_a_person(
-            tenant, orders, "assignment.manual_required", "no reseller fits: an operator must choose one", unit
+            tenant, orders, Reason.MANUAL_ASSIGNMENT, "no reseller fits: an operator must choose one", unit
         )
 
 
@@ -238,7 +239,7 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
     ordered = from_json(item["quantities"])
     if item["action"] == ItemAction.ADD:
         if item["sku"] not in plans:
-            raise OrderFault("sku_unknown", f"{item['sku']} is not in the catalogue")
+            raise OrderFault(Reason.UNKNOWN_SKU, f"{item['sku']} is not in the catalogue")
         plan = plans[item["sku"]]
         await sql.add_service(
             unit.db, id=item["service_id"], tenant_id=order["tenant_id"], order_id=order["id"], sku=plan.sku,
@@ -257,7 +258,7 @@ async def _start_item(order: asyncpg.Record, item: asyncpg.Record, plans: dict[s
     if await sql.is_being_made(unit.db, id=item["service_id"], tenant_id=order["tenant_id"], order_id=order["id"]):
         raise RetryLater(SERVICE_WAIT_SECONDS, "the service is still being made, by an earlier order")
     if service is None or service["tenant_id"] != order["tenant_id"] or service["state"] != "active":
-        raise OrderFault("service_unknown", "no such active service instance of this tenant")
+        raise OrderFault(Reason.UNKNOWN_SERVICE, "no such active service instance of this tenant")
     plan = Plan.model_validate(service["plan"])
     quantities(plan, ordered, from_json(service["quantities"]))
     change = ChangeService(order_id=order["id"], n=item["n"], service_id=item["service_id"])
@@ -380,7 +381,7 @@ async def _fail_service(service: asyncpg.Record, args: UndoStep, unit: Unit) -> 
         subject=service["tenant_id"],
     )  # fmt: skip
     item = next(i for i in await store.items(unit.db, service["order_id"]) if i["service_id"] == service["id"])
-    await settle(service["order_id"], item["n"], ItemState.FAILED, f"provisioning_failed: {args.why}", unit)
+    await settle(service["order_id"], item["n"], ItemState.FAILED, f"{Reason.PROVISIONING_FAILED}: {args.why}", unit)
 
 
 async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from schemas.reasons import Reason
+
 ASSIGNMENTS = Counter(
     "vicino_onboarding_assignments_total", "Tenants placed, by who chose; `nobody`: a person must", ["by"]
 )
@@ -14,5 +16,5 @@ for _by in ("policy", "operator", "nobody"):
     ASSIGNMENTS.labels(_by)
 for _outcome in ("completed", "partial", "failed"):
     ORDERS.labels(_outcome)
-for _reason in ("assignment.manual_required", "place_unknown", "quota_exceeded"):
+for _reason in (Reason.MANUAL_ASSIGNMENT, Reason.UNKNOWN_PLACE, Reason.QUOTA_EXCEEDED):
     ORDERS_HELD.labels(_reason)

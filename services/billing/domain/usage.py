@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from schemas.reasons import Reason
+
 WAITS = "waits"
 """Not a reject: what the event is about is not known yet."""
-
-NOT_YOURS = "not_yours"
-"""A reseller sent it, and by now the tenant is another's."""
 
 QUARTER = timedelta(minutes=15)
 """Every zone in use is a whole number of quarters from UTC: what lies in one quarter lies in one civil hour."""
@@ -92,19 +91,19 @@ def judge(events: Likeness, service: Service | None, window: Window) -> str | No
     if service is None:
         return WAITS
     if service.tenant_id != events.tenant_id:
-        return "wrong_tenant"
+        return Reason.WRONG_TENANT
     reading = service.readings.get(events.name)
     if reading is None:
-        return WAITS if events.revision > window.revision else "meter_unknown"
+        return WAITS if events.revision > window.revision else Reason.UNKNOWN_METER
     if reading.needs in ("quantity", "value") and (reading.needs == "quantity") is not events.is_quantity:
-        return "wrong_value"
+        return Reason.WRONG_VALUE
     return None
 
 
 def judge_time(at: datetime, service: Service, window: Window) -> str | None:
     """None when an event of that instant counts, else why not."""
     if at > window.latest:
-        return "in_future"
+        return Reason.TIME_IN_FUTURE
     if at < window.earliest:
-        return "too_late"
-    return "before_activation" if at < service.activated_at else None
+        return Reason.TIME_TOO_OLD
+    return Reason.BEFORE_ACTIVATION if at < service.activated_at else None

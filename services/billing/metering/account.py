@@ -4,22 +4,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from schemas.reasons import Reason
 from services.billing import metrics
 from services.billing.metering.arrivals import Arrival
 from services.billing.store import sql
 from services.chassis.database import Connection
 
-ID_REUSE = "id_reuse"
-
-EXPLAINED = {
-    ID_REUSE: "this id came before with other content",
-    "not_yours": "the tenant is another reseller's",
-    "wrong_tenant": "the service belongs to another tenant",
-    "meter_unknown": "no meter of the service's plan reads this",
-    "wrong_value": "the meter wants a quantity, or a value, and got the other",
-    "in_future": "it would have happened further in the future than clocks may be apart",
-    "too_late": "it happened too long ago for any door to have let it in",
-    "before_activation": "the service was not active yet",
+EXPLAINED: dict[str, str] = {
+    Reason.ID_REUSE: "this id came before with other content",
+    Reason.NOT_YOURS: "the tenant is another reseller's",
+    Reason.WRONG_TENANT: "the service belongs to another tenant",
+    Reason.UNKNOWN_METER: "no meter of the service's plan reads this",
+    Reason.WRONG_VALUE: "the meter wants a quantity, or a value, and got the other",
+    Reason.TIME_IN_FUTURE: "it would have happened further in the future than clocks may be apart",
+    Reason.TIME_TOO_OLD: "it happened too long ago for any door to have let it in",
+    Reason.BEFORE_ACTIVATION: "the service was not active yet",
 }
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _reason in EXPLAINED:

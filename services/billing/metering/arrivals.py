@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from schemas.envelope import ATTRIBUTE_LENGTH_MAX, Malformed, decode
 from schemas.identity import event_name
+from schemas.reasons import Reason
 from schemas.scalars import rfc3339
 from schemas.usage import UsageRecorded
 
@@ -213,7 +214,7 @@ def read_carefully(raw: bytes, offset: int) -> Arrival:
     event = decode(raw)
     data = event.data
     if not isinstance(data, UsageRecorded):
-        raise Malformed("unknown_type", "only usage is read here")
+        raise Malformed(Reason.UNKNOWN_TYPE, "only usage is read here")
     quantity = None if data.quantity is None else format(data.quantity, "f")
     said = Said(data.service_id, data.meter, quantity, data.value, dict(data.dimensions))
     name = event_name(event.subject, event.source, event.id, event.principal)

@@ -17,10 +17,11 @@ from uuid import uuid4
 from schemas.envelope import Malformed
 from schemas.horizon import EARLY_MAX as EARLY_AT_DOORS
 from schemas.horizon import LAG_MAX, SKEW_MAX
+from schemas.reasons import Reason
 from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.domain.usage import QUARTER, Service, Window, quarter_of, start_of
-from services.billing.metering.account import ID_REUSE, Account
+from services.billing.metering.account import Account
 from services.billing.metering.adding import add_late, add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.blocks import Block, pack, pack_offsets
@@ -260,7 +261,7 @@ def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> Sequen
     if seen.again:
         account.add("duplicate", n=len(seen.again))
     for n in sorted(seen.reused):
-        account.refuse(arrivals[n], ID_REUSE)
+        account.refuse(arrivals[n], Reason.ID_REUSE)
     return seen.others(arrivals)
 
 
@@ -279,7 +280,7 @@ def _again(arrival: Arrival, said: bytes, account: Account) -> None:
     if said == arrival.payload_hash:
         account.add("duplicate")
     else:
-        account.refuse(arrival, ID_REUSE)
+        account.refuse(arrival, Reason.ID_REUSE)
 
 
 async def _park(

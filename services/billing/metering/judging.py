@@ -5,8 +5,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from schemas.envelope import Malformed
+from schemas.reasons import Reason
 from services.billing.domain.meters import Meters
-from services.billing.domain.usage import NOT_YOURS, WAITS, Likeness, Service, Window, judge, judge_time
+from services.billing.domain.usage import WAITS, Likeness, Service, Window, judge, judge_time
 from services.billing.metering.account import Refusal, explained
 from services.billing.metering.adding import measurable
 from services.billing.metering.arrivals import Arrival, read_carefully
@@ -45,7 +46,9 @@ class Judgement:
             arrivals = self._passed([(arrival, judge_time(arrival.at, service, window)) for arrival in arrivals])
         reading = service.readings[events.name]
         if reading.needs is None:
-            arrivals = self._passed([(a, None if measurable(a, reading, meters) else "wrong_value") for a in arrivals])
+            arrivals = self._passed(
+                [(a, None if measurable(a, reading, meters) else Reason.WRONG_VALUE) for a in arrivals]
+            )
         return arrivals
 
 
@@ -56,7 +59,7 @@ def judge_all(
     found = Judgement()
     for events, arrivals in groups.items():
         if events in strangers:
-            found._refuse(arrivals, NOT_YOURS)
+            found._refuse(arrivals, Reason.NOT_YOURS)
             continue
         service = services.get(events.service_id)
         verdict = judge(events, service, window)

@@ -10,6 +10,7 @@ import asyncpg
 
 from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
 from schemas.identity import event_name
+from schemas.reasons import Reason
 from services.chassis import metrics, parking, store
 from services.chassis.database import is_infrastructure, told
 from services.chassis.engine.batches import Record
@@ -19,9 +20,6 @@ from services.chassis.unit import Cause, Parcel, Rejected, Unit
 
 Handler = Callable[[Event[Any], Unit], Awaitable[None]]
 Routes = Mapping[type[Payload], Handler]
-
-ID_REUSE = "id_reuse"
-HANDLER_FAILED = "handler_failed"
 
 
 def on(payload: type[Payload], handler: Callable[[Event[Any], Unit], Awaitable[None]]) -> tuple[type[Payload], Handler]:
@@ -69,7 +67,7 @@ def read(piece: Slice, table: Routes) -> Reading:
             if wire.type in wanted:
                 reading.arrivals.append(_arrival(record, wire))
             elif not wire.type.startswith("vicino."):
-                raise Malformed("unknown_type", "not one of ours")
+                raise Malformed(Reason.UNKNOWN_TYPE, "not one of ours")
         except Malformed as fault:
             reading.malformed.append((record, fault))
     return reading
@@ -129,7 +127,9 @@ async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
         elif is_our_own(arrival.event):
             metrics.TOLD_AGAIN.labels(arrival.event.data.topic.name).inc()
         else:
-            unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
+            unit.reject(
+                arrival.record, Reason.ID_REUSE, "this id came before with other content", arrival.event.subject
+            )
     return fresh
 
 
@@ -154,7 +154,9 @@ async def _not_before(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]
         if said is None:
             found.append(arrival)
         elif said != arrival.content_hash:
-            unit.reject(arrival.record, ID_REUSE, "this id came before with other content", arrival.event.subject)
+            unit.reject(
+                arrival.record, Reason.ID_REUSE, "this id came before with other content", arrival.event.subject
+            )
     return found
 
 
@@ -228,4 +230,4 @@ async def handle_waiting(row: asyncpg.Record, unit: SliceUnit, table: Routes) ->
 
 def reason_of(error: Exception) -> tuple[str, str]:
     """What a reject row says."""
-    return (error.reason, error.detail) if isinstance(error, Rejected) else (HANDLER_FAILED, told(error))
+    return (error.reason, error.detail) if isinstance(error, Rejected) else (Reason.HANDLER_FAILED, told(error))

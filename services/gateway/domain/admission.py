@@ -15,12 +15,13 @@ from schemas.catalogue import Plan
 from schemas.envelope import Event, Payload
 from schemas.horizon import EARLY_MAX, LATE_MAX
 from schemas.orders import ItemAction, OrderItem, OrderPlaced, TenantDetails
+from schemas.reasons import Reason
 from schemas.scalars import read_instant
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
 from schemas.usage import UsageRecorded
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.content import Content
-from services.gateway.domain.faults import Fault, Reason, pointer
+from services.gateway.domain.faults import Fault, pointer
 
 DATA_FAULTS_MAX = 20
 BASE = "base"

@@ -14,8 +14,9 @@ from urllib.parse import unquote
 
 import msgspec
 
+from schemas.reasons import Reason
 from schemas.scalars import holds_forbidden_text
-from services.gateway.domain.faults import Fault, Faults, Reason, Refused, pointer
+from services.gateway.domain.faults import Fault, Faults, Refused, pointer
 
 STRUCTURED, BATCHED, BINARY = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
 BODY_BYTES_MAX = 1024 * 1024

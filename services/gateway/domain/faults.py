@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
+
+from schemas.reasons import Reason
 
 MIXED_STATUS = 422
 """The status of a refusal whose faults lead to different ones."""
@@ -12,32 +13,6 @@ MIXED_STATUS = 422
 POINTER_PART_LENGTH_MAX = 60
 FAULTS_MAX = 100
 """How many faults of a request are listed, and kept."""
-
-
-class Reason(StrEnum):
-    """Reason codes of refusals. Senders program against them: they never change their meaning."""
-
-    NOT_JSON = "not_json"
-    TOO_LARGE = "too_large"
-    TOO_DEEP = "too_deep"
-    TOO_MANY = "too_many"
-    BAD_CONTENT_TYPE = "bad_content_type"
-    BAD_ENVELOPE = "bad_envelope"
-    BAD_TEXT = "bad_text"
-    UNKNOWN_TYPE = "unknown_type"
-    BAD_TIME = "bad_time"
-    TIME_IN_FUTURE = "time_in_future"
-    TIME_TOO_OLD = "time_too_old"
-    BAD_DATA = "bad_data"
-    BAD_PARTITA_IVA = "bad_partita_iva"
-    SUBJECT_MISSING = "subject_missing"
-    SUBJECT_MISMATCH = "subject_mismatch"
-    WRONG_TENANT = "wrong_tenant"
-    UNKNOWN_SKU = "unknown_sku"
-    UNKNOWN_SERVICE = "unknown_service"
-    UNKNOWN_METER = "unknown_meter"
-    NOT_ALLOWED = "not_allowed"
-    ID_REUSE = "id_reuse"
 
 
 class Meaning(NamedTuple):
@@ -70,7 +45,7 @@ MEANINGS = {
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
     Reason.ID_REUSE: Meaning(409, "An order with this source and id came before, with other content."),
 }
-"""Every reason code: the status it leads to, and what it says."""
+"""The reasons of the doors: the status each leads to, and what it says."""
 
 
 @dataclass(frozen=True, slots=True)

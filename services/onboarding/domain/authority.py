@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 OPERATOR = "operator"
-NOT_YOURS = "not_yours"
 NOT_YOURS_EXPLANATION = "the tenant is another reseller's: nothing of this order was done"
 
 

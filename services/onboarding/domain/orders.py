@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from schemas.catalogue import Plan
 from schemas.orders import ItemAction
+from schemas.reasons import Reason
 from schemas.tenants import OrderState
 
 BASE = "base"
@@ -37,15 +38,15 @@ class Sellable:
     plans: Mapping[str, Plan]
 
     def plan(self, sku: str) -> Plan:
-        """The plan of a SKU. Raises `OrderFault` (`sku_unknown`)."""
+        """The plan of a SKU. Raises `OrderFault` (`unknown_sku`)."""
         if sku not in self.plans:
-            raise OrderFault("sku_unknown", f"{sku} is not in the catalogue")
+            raise OrderFault(Reason.UNKNOWN_SKU, f"{sku} is not in the catalogue")
         return self.plans[sku]
 
 
 def _whole(meter: str, quantity: Decimal) -> Decimal:
     if quantity != quantity.to_integral_value():
-        raise OrderFault("quantity_not_whole", f"{meter} is ordered in whole units")
+        raise OrderFault(Reason.QUANTITY_NOT_WHOLE, f"{meter} is ordered in whole units")
     return quantity.quantize(Decimal(1))
 
 
@@ -55,13 +56,13 @@ def quantities(
     """All recurring quantities of a service instance after an order.
 
     `base` is always 1; a component that is not mentioned stays as it was, or is 0. Raises `OrderFault`:
-    `quantity_unknown` for what the plan does not sell, `quantity_not_whole`, `quantity_fixed` for a base other than 1.
+    `unknown_quantity` for what the plan does not sell, `quantity_not_whole`, `quantity_fixed` for a base other than 1.
     """
     sold = [price.meter for price in plan.recurring]
     if unknown := sorted(ordered.keys() - set(sold)):
-        raise OrderFault("quantity_unknown", f"{plan.sku} does not sell {', '.join(unknown)}")
+        raise OrderFault(Reason.UNKNOWN_QUANTITY, f"{plan.sku} does not sell {', '.join(unknown)}")
     if ordered.get(BASE, Decimal(1)) != 1:
-        raise OrderFault("quantity_fixed", f"{plan.sku} has exactly one base")
+        raise OrderFault(Reason.QUANTITY_FIXED, f"{plan.sku} has exactly one base")
     kept = before or {}
     result = {meter: _whole(meter, ordered.get(meter, kept.get(meter, Decimal(0)))) for meter in sold}
     return result | ({BASE: Decimal(1)} if BASE in sold else {})

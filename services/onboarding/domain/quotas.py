@@ -6,7 +6,6 @@ A key that leaked, or a program gone wrong, must not make more databases in a ni
 from dataclasses import dataclass
 from datetime import timedelta
 
-QUOTA_EXCEEDED = "quota_exceeded"
 WINDOW = timedelta(days=1)
 """A quota "per day" counts the last 24 hours, so that midnight doubles nobody's quota."""
 

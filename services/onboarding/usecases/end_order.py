@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 
+from schemas.reasons import Reason
 from schemas.tenants import (
     ItemOutcome,
     OrderCompleted,
@@ -14,7 +15,7 @@ from schemas.tenants import (
 )
 from services.chassis.unit import Unit
 from services.onboarding import metrics, store
-from services.onboarding.domain.authority import NOT_YOURS, NOT_YOURS_EXPLANATION
+from services.onboarding.domain.authority import NOT_YOURS_EXPLANATION
 from services.onboarding.domain.orders import ItemState, settled
 from services.onboarding.store import sql
 
@@ -78,7 +79,7 @@ def _outcome(item: asyncpg.Record) -> ItemOutcome:
 
 async def refuse_order(order: asyncpg.Record, unit: Unit) -> None:
     """End an order of a tenant that is another reseller's, and tell its sender."""
-    await end_unbegun(order, NOT_YOURS, NOT_YOURS_EXPLANATION, unit)
+    await end_unbegun(order, Reason.NOT_YOURS, NOT_YOURS_EXPLANATION, unit)
 
 
 async def end_unbegun(order: asyncpg.Record, reason: str, explanation: str, unit: Unit) -> None:

@@ -3,11 +3,12 @@
 import asyncpg
 
 from schemas.orders import ItemAction
+from schemas.reasons import Reason
 from schemas.tenants import OrderHeld, OrderState
 from services.chassis.unit import Unit
 from services.onboarding import metrics, store
 from services.onboarding.domain.authority import Sender
-from services.onboarding.domain.quotas import QUOTA_EXCEEDED, WINDOW, Quota
+from services.onboarding.domain.quotas import WINDOW, Quota
 from services.onboarding.store import sql
 
 
@@ -33,7 +34,7 @@ async def hold_over_quota(order: asyncpg.Record, quota: Quota, unit: Unit) -> bo
     fault = quota.services_fault(found["begun"], found["in_progress"], asked)
     if fault is None:
         return False
-    await hold(order, QUOTA_EXCEEDED, fault, unit)
+    await hold(order, Reason.QUOTA_EXCEEDED, fault, unit)
     return True
 
 

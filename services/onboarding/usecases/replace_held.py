@@ -4,14 +4,13 @@ import asyncpg
 
 from schemas.envelope import Event
 from schemas.orders import OrderPlaced
+from schemas.reasons import Reason
 from services.chassis.unit import Unit
 from services.onboarding import store
 from services.onboarding.domain.authority import Sender
 from services.onboarding.domain.orders import Asked, asked, same_items
 from services.onboarding.store import from_json
 from services.onboarding.usecases.end_order import end_unbegun
-
-SUPERSEDED = "superseded"
 
 
 async def replace_held(event: Event[OrderPlaced], order_id: str, unit: Unit) -> None:
@@ -33,4 +32,4 @@ async def _asked_by(order_id: str, unit: Unit) -> list[Asked]:
 
 async def _supersede(held: asyncpg.Record, order_id: str, unit: Unit) -> None:
     explanation = f"it waited for a person and was ordered again: order {order_id} stands in its place"
-    await end_unbegun(held, SUPERSEDED, explanation, unit)
+    await end_unbegun(held, Reason.SUPERSEDED, explanation, unit)

@@ -2,37 +2,38 @@
 
 from schemas.envelope import Event
 from schemas.orders import OrderReviewed, Review
+from schemas.reasons import Reason
 from schemas.tenants import OrderAcknowledged, OrderState
 from services.chassis.parking import Missing
 from services.chassis.unit import Rejected, Unit
 from services.onboarding.store import sql
 from services.onboarding.usecases.end_order import end_unbegun
 
-REFUSED = "refused"
-
 
 async def review_order(event: Event[OrderReviewed], unit: Unit) -> bool:
     """Carry out the decision; True when the order is to be planned now.
 
     Raises `Missing` for an order that is not known yet, and `Rejected`: `order_not_held` when nobody waits for a
-    decision, `tenant_unknown` and `assignment_needed` when releasing it would not help, because something else is
+    decision, `unknown_tenant` and `assignment_needed` when releasing it would not help, because something else is
     missing.
     """
     tenant = await sql.lock_tenant(unit.db, id=event.subject)
     order = await sql.lock_order(unit.db, id=event.data.order_id)
     if order is None:
-        raise Missing("order_unknown", "no such order")
+        raise Missing(Reason.UNKNOWN_ORDER, "no such order")
     if order["tenant_id"] != event.subject:
-        raise Rejected("order_unknown", "no such order of this tenant")
+        raise Rejected(Reason.UNKNOWN_ORDER, "no such order of this tenant")
     if order["state"] != OrderState.HELD:
-        raise Rejected("order_not_held", "this order does not wait for a person")
+        raise Rejected(Reason.ORDER_NOT_HELD, "this order does not wait for a person")
     if event.data.review is Review.REFUSE:
-        await end_unbegun(order, REFUSED, event.data.reason or "the operator refused it", unit)
+        await end_unbegun(order, Reason.REFUSED, event.data.reason or "the operator refused it", unit)
         return False
     if tenant is None:
-        raise Rejected("tenant_unknown", "the firm's town is not known: it must correct the address and order again")
+        raise Rejected(
+            Reason.UNKNOWN_TENANT, "the firm's town is not known: it must correct the address and order again"
+        )
     if tenant["reseller_id"] is None:
-        raise Rejected("assignment_needed", "the tenant has no reseller: choose one, and its orders go on")
+        raise Rejected(Reason.ASSIGNMENT_NEEDED, "the tenant has no reseller: choose one, and its orders go on")
     await sql.release_order(unit.db, id=order["id"])
     unit.publish(
         OrderAcknowledged(order_id=order["id"], reference=order["reference"], effective_at=order["effective_at"]),

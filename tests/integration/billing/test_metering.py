@@ -217,11 +217,11 @@ async def test_what_a_door_let_in_under_a_newer_catalogue_waits_for_it(scenario:
     [waiting] = await scenario.get("/v1/usage/parked")
     assert (waiting["waits_for"], waiting["n"]) == ("catalogue", 3)
     await scenario.publish(used("u9", START, meter="extra", quantity="2", revision=1))
-    assert (await scenario.account())[("rejected", "meter_unknown")] == 1
+    assert (await scenario.account())[("rejected", "unknown_meter")] == 1
     await scenario.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
     await scenario.publish(early[1])
     assert await scenario.account() == {
-        ("counted", ""): 3, ("duplicate", ""): 2, ("rejected", "id_reuse"): 1, ("rejected", "meter_unknown"): 1,
+        ("counted", ""): 3, ("duplicate", ""): 2, ("rejected", "id_reuse"): 1, ("rejected", "unknown_meter"): 1,
     }  # fmt: skip
     assert (await total(scenario, "extra"), await scenario.get("/v1/usage/parked")) == ("6", [])
 
@@ -292,15 +292,15 @@ async def test_rejects_are_sent_again_once_by_id_or_by_reason_and_count_after_re
     await scenario.publish(
         *(used(f"u{n}", START, meter="extra", quantity="2") for n in range(4)), call("b1", tenant=OTHER_TENANT)
     )
-    assert await scenario.account() == {("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1}
+    assert await scenario.account() == {("rejected", "unknown_meter"): 4, ("rejected", "wrong_tenant"): 1}
     await scenario.publish(catalogue(offer(CALLS, meter("extra", "sum")), revision=2))
     first, *_ = [row["id"] for row in await scenario.service.sql("select id from reject order by id")]
     assert await scenario.replay([first], None) == 1
     assert (await scenario.account())[("counted", "")] == 1
-    assert await scenario.replay([first], "meter_unknown") == 3
-    assert await scenario.replay([first], "meter_unknown") == 0
+    assert await scenario.replay([first], "unknown_meter") == 3
+    assert await scenario.replay([first], "unknown_meter") == 0
     assert await scenario.account() == {
-        ("rejected", "meter_unknown"): 4, ("rejected", "wrong_tenant"): 1, ("counted", ""): 4,
+        ("rejected", "unknown_meter"): 4, ("rejected", "wrong_tenant"): 1, ("counted", ""): 4,
     }  # fmt: skip
     left = await scenario.service.sql("select reason from reject where replayed_at is null")
     assert ([row["reason"] for row in left], await total(scenario, "extra")) == (["wrong_tenant"], "8")
@@ -468,12 +468,12 @@ async def test_the_api_shows_what_became_of_usage_and_what_came_too_late(scenari
         call("u1", quantity="1.50"), call("u2", 59), call("u3", 60), call("u3", 60), call("u4", meter="none")
     )
     await scenario.publish(call("w1", service_id=MAIL))
-    summary = {"counted": 3, "duplicates": 1, "parked": 1, "rejected": {"meter_unknown": 1}}
+    summary = {"counted": 3, "duplicates": 1, "parked": 1, "rejected": {"unknown_meter": 1}}
     assert await scenario.get("/v1/usage/summary") == summary
     [late] = await scenario.get(f"/v1/tenants/{TENANT}/usage/late")
     assert (late["service_id"], late["meter"], late["month"]) == (ERP, "calls", "2026-11-01")
     assert (late["n"], late["total"]) == (2, "2.50")
-    [reject] = await scenario.get("/v1/rejects", reason="meter_unknown")
+    [reject] = await scenario.get("/v1/rejects", reason="unknown_meter")
     assert (reject["topic"], reject["tenant_id"], reject["replayed_at"]) == ("usage.v1", TENANT, None)
     assert "raw" not in reject
 

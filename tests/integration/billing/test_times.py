@@ -79,7 +79,7 @@ async def _replay(scenario: Scenario, old: object, reminded: bool) -> None:
     await scenario.publish(used("new", START - LATE_MAX, meter="calls", quantity="1"))
     after = await scenario.account()
     assert after[("duplicate", "")] - before.get(("duplicate", ""), 0) == 1 + reminded
-    assert after[("rejected", "too_late")] == 1
+    assert after[("rejected", "time_too_old")] == 1
     assert after[("counted", "")] == before[("counted", "")]
 
 

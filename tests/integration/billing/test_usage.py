@@ -51,8 +51,8 @@ async def test_every_record_ends_as_exactly_one_thing(scenario: Scenario) -> Non
     await scenario.service.send((USAGE, TENANT.encode(), b"not json"), (USAGE, TENANT.encode(), None))
     await scenario.service.settled()
     assert await scenario.account() == {
-        ("counted", ""): 3000, ("duplicate", ""): 150, ("rejected", "id_reuse"): 5, ("rejected", "in_future"): 1,
-        ("rejected", "before_activation"): 1, ("rejected", "meter_unknown"): 1, ("rejected", "wrong_value"): 1,
+        ("counted", ""): 3000, ("duplicate", ""): 150, ("rejected", "id_reuse"): 5, ("rejected", "time_in_future"): 1,
+        ("rejected", "before_activation"): 1, ("rejected", "unknown_meter"): 1, ("rejected", "wrong_value"): 1,
         ("rejected", "not_json"): 2,
     }  # fmt: skip
     assert len(await scenario.service.sql("select 1 from reject")) == 11

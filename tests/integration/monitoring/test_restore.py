@@ -146,7 +146,7 @@ async def test_an_answer_to_an_alert_that_never_comes_is_refused_after_the_bound
         async def refused() -> list[str]:
             return await rejects(service)
 
-        assert await service.eventually(refused) == ["alert_unknown"]
+        assert await service.eventually(refused) == ["unknown_alert"]
         assert await service.sql("select 1 from parked") == []
 
 
@@ -159,7 +159,7 @@ async def test_what_waits_without_limit_of_one_tenant_is_refused_at_once(
         await service.publish(*answers)
         await service.settled()
         assert len(await service.sql("select 1 from parked")) == 100
-        assert await rejects(service) == ["alert_unknown"] * 30
+        assert await rejects(service) == ["unknown_alert"] * 30
 
 
 async def test_a_partner_that_uses_an_id_again_is_refused_though_it_names_itself_as_one_of_us(

@@ -200,7 +200,7 @@ async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(scenario: S
     data = OrderPlaced.model_validate({"reference": "R", "items": [{"action": "add", "sku": "ERP-CLOUD"}]})
     await scenario.service.publish(event(str(uuid4()), data, "o1"))
     await scenario.service.settled()
-    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == ["tenant_unknown"]
+    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == ["unknown_tenant"]
 
 
 @pytest.mark.parametrize("skus", [("ERP-CLOUD", "MAIL-STD"), ("MAIL-STD", "ERP-CLOUD")], ids=["last", "first"])

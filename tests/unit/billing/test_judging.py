@@ -48,16 +48,16 @@ def verdict_of(event: Arrival, service: Service | None) -> str | None:
         (arrival(quantity="1"), LIVE, None),
         (arrival(quantity="1"), None, WAITS),
         (read(usage(tenant="another", quantity="1"), 7), LIVE, "wrong_tenant"),
-        (arrival(quantity="1", meter="unknown"), LIVE, "meter_unknown"),
+        (arrival(quantity="1", meter="unknown"), LIVE, "unknown_meter"),
         (arrival(value="1"), LIVE, "wrong_value"),
         (arrival(quantity="1", meter="orders"), LIVE, "wrong_value"),
         (arrival(value="1", meter="orders"), LIVE, None),
         (arrival(value="1", meter="pings"), LIVE, None),
         (arrival(quantity="1", meter="mixed"), LIVE, None),
         (arrival(WINDOW.latest, quantity="1"), LIVE, None),
-        (arrival(WINDOW.latest + timedelta(microseconds=1), quantity="1"), LIVE, "in_future"),
+        (arrival(WINDOW.latest + timedelta(microseconds=1), quantity="1"), LIVE, "time_in_future"),
         (arrival(WINDOW.earliest, quantity="1"), LONG_AGO, None),
-        (arrival(WINDOW.earliest - timedelta(microseconds=1), quantity="1"), LONG_AGO, "too_late"),
+        (arrival(WINDOW.earliest - timedelta(microseconds=1), quantity="1"), LONG_AGO, "time_too_old"),
         (arrival(LIVE.activated_at, quantity="1"), LIVE, None),
         (arrival(LIVE.activated_at - timedelta(microseconds=1), quantity="1"), LIVE, "before_activation"),
     ],
@@ -93,4 +93,4 @@ def test_a_name_that_the_door_may_know_from_a_newer_catalogue_waits_for_it() -> 
     verdicts = [
         judge(likeness(event), LIVE, Window(WINDOW.earliest, WINDOW.latest, revision)) for revision in (2, 3, 4)
     ]
-    assert verdicts == [WAITS, "meter_unknown", "meter_unknown"]
+    assert verdicts == [WAITS, "unknown_meter", "unknown_meter"]

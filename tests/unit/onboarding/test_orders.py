@@ -25,11 +25,11 @@ def reason_of(ordered: dict[str, str]) -> str:
 def test_a_sku_that_is_not_sold_is_refused() -> None:
     with pytest.raises(OrderFault) as caught:
         Sellable(PLANS).plan("ERP-CLOUDY")
-    assert caught.value.reason == "sku_unknown"
+    assert caught.value.reason == "unknown_sku"
 
 
 def test_components_that_are_not_sold_not_whole_or_fixed_are_refused() -> None:
-    assert reason_of({"extra_usr": "1"}) == "quantity_unknown"
+    assert reason_of({"extra_usr": "1"}) == "unknown_quantity"
     assert reason_of({"extra_user": "1.5"}) == "quantity_not_whole"
     assert reason_of({"base": "2"}) == "quantity_fixed"
 

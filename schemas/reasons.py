@@ -1,0 +1,65 @@
+"""Every reason code: why an event was refused, why an order waits for a person, and why it ended.
+
+Senders and operators program against the codes. A code never changes its meaning, at the doors and behind them alike.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A stable code. The doors add a status and a sentence to theirs (`services/gateway/domain/faults.py`)."""
+
+    # A request, or a record, cannot be read.
+    NOT_JSON = "not_json"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    TOO_MANY = "too_many"
+    BAD_CONTENT_TYPE = "bad_content_type"
+    BAD_ENVELOPE = "bad_envelope"
+    BAD_TEXT = "bad_text"
+    BAD_TIME = "bad_time"
+    BAD_DATA = "bad_data"
+    BAD_PARTITA_IVA = "bad_partita_iva"
+    SUBJECT_MISSING = "subject_missing"
+    SUBJECT_MISMATCH = "subject_mismatch"
+    UNKNOWN_TYPE = "unknown_type"
+
+    # It speaks of what does not exist.
+    UNKNOWN_ALERT = "unknown_alert"
+    UNKNOWN_METER = "unknown_meter"
+    UNKNOWN_ORDER = "unknown_order"
+    UNKNOWN_PLACE = "unknown_place"
+    UNKNOWN_QUANTITY = "unknown_quantity"
+    UNKNOWN_RESELLER = "unknown_reseller"
+    UNKNOWN_SERVICE = "unknown_service"
+    UNKNOWN_SKU = "unknown_sku"
+    UNKNOWN_TENANT = "unknown_tenant"
+
+    # The sender may not say it.
+    NOT_ALLOWED = "not_allowed"
+    NOT_YOURS = "not_yours"
+    WRONG_TENANT = "wrong_tenant"
+
+    # It comes too early, too late, or a second time.
+    BEFORE_ACTIVATION = "before_activation"
+    TIME_IN_FUTURE = "time_in_future"
+    TIME_TOO_OLD = "time_too_old"
+    ID_REUSE = "id_reuse"
+
+    # It asks for what cannot be done.
+    ALREADY_ASSIGNED = "already_assigned"
+    ASSIGNMENT_NEEDED = "assignment_needed"
+    NOTHING_WAITS = "nothing_waits"
+    ORDER_NOT_HELD = "order_not_held"
+    QUANTITY_FIXED = "quantity_fixed"
+    QUANTITY_NOT_WHOLE = "quantity_not_whole"
+    WRONG_VALUE = "wrong_value"
+    HANDLER_FAILED = "handler_failed"
+
+    # Why an order waits, or how it ended.
+    BACK_END_UNAVAILABLE = "back_end_unavailable"
+    MANUAL_ASSIGNMENT = "assignment.manual_required"
+    PROVISIONING_FAILED = "provisioning_failed"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
