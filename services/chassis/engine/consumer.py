@@ -19,22 +19,19 @@ from faststream.kafka import KafkaBroker
 
 from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
-from services.chassis.engine import batches
+from services.chassis.engine import batches, progress
 from services.chassis.engine.batches import Record
 from services.chassis.engine.client import Client, Reading, subscribe
 from services.chassis.engine.logbook import Logbook, TopicMissing
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
 from services.chassis.engine.partition_queue import PartitionQueue
+from services.chassis.engine.progress import Progress
 from services.chassis.engine.slices import Slice
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.store import Log
 
-READS_MAX = 3
-"""A batch may be spoilt on its way; one that cannot be read so often is spoilt where it lies."""
-
-STUCK_AFTER_SECONDS = 30.0
-STUCK_REPLACEMENTS = Backoff(first_seconds=STUCK_AFTER_SECONDS, max_seconds=600.0)
+STUCK_REPLACEMENTS = Backoff(first_seconds=progress.STUCK_AFTER_SECONDS, max_seconds=600.0)
 """Between replacements of a client that gets nothing: it may not be the client's fault."""
 
 POSITION_TIMEOUT_SECONDS = 30.0
@@ -63,15 +60,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._logbook = logbook
         self._partition = partition
         self._topics = {reading.prefix + topic.name: topic for topic in reading.topics}
-        self._logs: dict[TopicPartition, Log] = {}
-        """The log that each partition was positioned in."""
-        self._next: dict[TopicPartition, int] = {}
-        self._ends: dict[TopicPartition, int] = {}
-        """Where partitions end, as Kafka told another client: a fetcher that is dead does not know."""
-        self._moved: dict[TopicPartition, float] = {}
-        self._uncommitted: dict[TopicPartition, int] = {}
-        self._halted: dict[TopicPartition, str] = {}
-        self._unreadable: dict[TopicPartition, tuple[int, int]] = {}
+        self._progress = Progress()
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
         self._queues: dict[TopicPartition, PartitionQueue[Slice]] = {}
         self._heard = time.monotonic()
@@ -99,10 +88,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     def _forget(self, revoked: Iterable[TopicPartition]) -> None:
         for tp in revoked:
-            self._next.pop(tp, None)
-            self._logs.pop(tp, None)
-            self._uncommitted.pop(tp, None)
-            self._unhalt(tp)
+            self._progress.forget(tp)
             if queue := self._queues.get(tp):
                 queue.clear()
             if task := self._positioning.pop(tp, None):
@@ -137,15 +123,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _position(self, tp: TopicPartition) -> None:
         """Seek to the database's offset. Raises `LogTruncated` when the log ends before it."""
         await self._logbook.refresh([tp.topic])
-        entry = self._logs[tp] = self._log(tp)
+        entry = self._progress.logs[tp] = self._log(tp)
         begin = (await self._consumer.beginning_offsets([tp]))[tp]
         end = (await self._consumer.end_offsets([tp]))[tp]
         position = await self._partition.start(entry, begin, end)
         if not self._owns(tp):
             return
         self._consumer.seek(tp, position)
-        self._next[tp], self._moved[tp] = position, time.monotonic()
-        self._unhalt(tp)
+        self._progress.position(tp, position)
         self._consumer.resume(tp)
 
     def _read_anew(self, tp: TopicPartition) -> None:
@@ -154,25 +139,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     def _cannot_read(self, tp: TopicPartition, offset: int, error: Exception) -> None:
         """A batch came that cannot be read: it is fetched again, but not for ever."""
-        if not self._owns(tp) or tp in self._halted:
-            return
-        before, times = self._unreadable.get(tp, (offset, 0))
-        self._unreadable[tp] = offset, times + 1 if before == offset else 1
-        if self._unreadable[tp][1] >= READS_MAX:
+        if self._owns(tp) and tp not in self._progress.halted and self._progress.is_unreadable(tp, offset):
             self._halt(tp, UnreadableBatch(self._log(tp), offset, error))
 
     def _halt(self, tp: TopicPartition, error: LogTruncated | UnreadableBatch) -> None:
         """Stop a partition for good: going on would skip or double in silence. A person must decide."""
         self._consumer.pause(tp)
-        if tp not in self._halted:
-            metrics.HALTED.inc()
-        self._halted[tp] = str(error)
-        log.error("partition halted", partition=str(tp), error=str(error))
-
-    def _unhalt(self, tp: TopicPartition) -> None:
-        self._unreadable.pop(tp, None)
-        if self._halted.pop(tp, None):
-            metrics.HALTED.dec()
+        self._progress.halt(tp, str(error))
 
     def _owns(self, tp: TopicPartition) -> bool:
         return not self._stopping and self._client.consumer is not None and tp in self._consumer.assignment()
@@ -217,11 +190,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _carry(self, tp: TopicPartition, piece: Slice) -> Sequence[Record] | None:
         """Carry a slice; returns what is still to be carried, None when the partition must be read from elsewhere."""
         try:
-            await self._partition.carry(piece, partial(self._progress, tp, piece.log))
+            await self._partition.carry(piece, partial(self._advance, tp, piece.log))
         except Rewound as error:
             if not await self._is_redelivery(tp, piece.log, error.next_offset):
                 return None
-            self._progress(tp, piece.log, error.next_offset)
+            self._advance(tp, piece.log, error.next_offset)
             return [record for record in piece.records if record.offset >= error.next_offset]
         except Gap as gap:
             return piece.records if await self._close_gap(tp, piece.log, gap) else None
@@ -248,10 +221,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._read_anew(tp)
         return False
 
-    def _progress(self, tp: TopicPartition, known: Log, next_offset: int) -> None:
-        if self._logs.get(tp) == known:
-            self._next[tp] = self._uncommitted[tp] = next_offset
-            self._moved[tp] = time.monotonic()
+    def _advance(self, tp: TopicPartition, known: Log, next_offset: int) -> None:
+        if self._progress.advance(tp, known, next_offset):
             self._fruitless, self._patient_until = 0, 0.0
 
     # -- beside the records ----------------------------------------------------------------------------------------
@@ -274,7 +245,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             return
         why = self._client.fault() or self._gets_nothing()
         if why:
-            self._forget(list(self._next))
+            self._forget(list(self._progress.next_offsets))
             await self._client.replace(why, lambda: self._stopping)
 
     def _gets_nothing(self) -> str:
@@ -286,11 +257,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             return ""
         self._fruitless += 1
         self._patient_until = time.monotonic() + STUCK_REPLACEMENTS.seconds(self._fruitless)
-        return f"no record came for {STUCK_AFTER_SECONDS:.0f} s: {', '.join(map(str, stuck))}"
+        return f"no record came for {progress.STUCK_AFTER_SECONDS:.0f} s: {', '.join(map(str, stuck))}"
 
     async def _commit(self) -> None:
         """Best effort, for lag tools. The success of a commit proves nothing, so its failure is only counted."""
-        offsets, self._uncommitted = {tp: n for tp, n in self._uncommitted.items() if self._owns(tp)}, {}
+        offsets = {tp: n for tp, n in self._progress.uncommitted().items() if self._owns(tp)}
         if not offsets:
             return
         try:
@@ -304,7 +275,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         try:
             await self._logbook.refresh(self._topics)
             self._missing = ""
-            self._ends = await self._logbook.ends(self._partitions())
+            self._progress.ends = await self._logbook.ends(self._partitions())
         except TopicMissing as error:
             self._missing = str(error)
             log.error("a topic is missing", error=self._missing)
@@ -312,20 +283,20 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             log.warning("cannot ask for topic ids", error=repr(error))
             return
         self._heard = time.monotonic()
-        for tp in [tp for tp, known in self._logs.items() if known != self._log(tp) and self._owns(tp)]:
+        for tp in [tp for tp, known in self._progress.logs.items() if known != self._log(tp) and self._owns(tp)]:
             log.warning("topic was made anew", topic=tp.topic)
             self._read_anew(tp)
 
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(name, n) for name, topic in self._topics.items() for n in range(topic.partitions)] + [
-            tp for tp in self._next if tp.partition >= self._topics[tp.topic].partitions
+            tp for tp in self._progress.next_offsets if tp.partition >= self._topics[tp.topic].partitions
         ]
 
     async def _measure_lag(self) -> None:
         behind = self._behind()
         for tp, waiting in behind.items():
             if not waiting:
-                self._moved[tp] = time.monotonic()
+                self._progress.touch(tp)
         if not behind:  # nothing is assigned to us: what waits is then known from the database alone
             behind = await self._behind_by_the_database()
         lag: dict[str, int] = defaultdict(int)
@@ -337,40 +308,34 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _behind_by_the_database(self) -> dict[TopicPartition, int]:
         try:
             return {
-                tp: max(0, end - await self._partition.next_offset(self._log(tp))) for tp, end in self._ends.items()
+                tp: max(0, end - await self._partition.next_offset(self._log(tp)))
+                for tp, end in self._progress.ends.items()
             }
         except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
             log.warning("cannot measure how far behind this consumer is", error=repr(error))
             return {}
 
     def _behind(self) -> dict[TopicPartition, int]:
-        return {
-            tp: max(0, max(self._consumer.highwater(tp) or 0, self._ends.get(tp, 0)) - next_offset)
-            for tp, next_offset in self._next.items()
-            if self._owns(tp)
-        }
+        ours = [tp for tp in self._progress.next_offsets if self._owns(tp)]
+        return self._progress.behind((tp, self._consumer.highwater(tp) or 0) for tp in ours)
 
     def _stuck(self) -> list[TopicPartition]:
-        late = time.monotonic() - STUCK_AFTER_SECONDS
-        return [
-            tp for tp, behind in self._behind().items() if behind and self._moved[tp] < late and tp not in self._halted
-        ]
+        return self._progress.stuck(self._behind())
 
     def problems(self) -> list[str]:
         """Why this consumer is not at work; empty when it is."""
         if self._client.consumer is None or not self._consumer.assignment():
             return [f"{self._reading.group}: no partition is assigned", *filter(None, [self._missing])]
         found = [self._missing] if self._missing else []
-        if (silent := time.monotonic() - self._heard) > STUCK_AFTER_SECONDS:
+        if (silent := time.monotonic() - self._heard) > progress.STUCK_AFTER_SECONDS:
             found.append(f"{self._reading.group}: no answer from Kafka for {silent:.0f} s")
-        found += [f"{tp.topic}/{tp.partition}: {why}" for tp, why in self._halted.items()]
-        found += [
-            f"{tp.topic}/{tp.partition}: not positioned yet" for tp in self._consumer.assignment() - self._next.keys()
-        ]
+        found += [f"{tp.topic}/{tp.partition}: {why}" for tp, why in self._progress.halted.items()]
+        unpositioned = self._consumer.assignment() - self._progress.next_offsets.keys()
+        found += [f"{tp.topic}/{tp.partition}: not positioned yet" for tp in unpositioned]
         if self._client.fault():
             found.append(f"{self._reading.group}: its client is dead")
         return found + [
-            f"{tp.topic}/{tp.partition}: no progress for {STUCK_AFTER_SECONDS:.0f} s" for tp in self._stuck()
+            f"{tp.topic}/{tp.partition}: no progress for {progress.STUCK_AFTER_SECONDS:.0f} s" for tp in self._stuck()
         ]
 
     def lag(self) -> int:

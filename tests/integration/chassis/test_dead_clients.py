@@ -202,7 +202,7 @@ async def test_what_a_silent_fetcher_hides_is_measured_by_another_client_and_rea
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fetcher neither ends nor fails: it never answers, so its own high-water mark stands still."""
-    monkeypatch.setattr("services.chassis.engine.consumer.STUCK_AFTER_SECONDS", 3.0)
+    monkeypatch.setattr("services.chassis.engine.progress.STUCK_AFTER_SECONDS", 3.0)
     monkeypatch.setattr("services.chassis.engine.consumer.WATCH_EVERY_SECONDS", 1.0)
     async with at_work(database, bootstrap, topic_prefix) as service:
         await service.publish(*(heartbeat(n) for n in range(20)))
