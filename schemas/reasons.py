@@ -57,6 +57,7 @@ class Reason(StrEnum):
     HANDLER_FAILED = "handler_failed"
 
     # Why an order waits, or how it ended.
+    CHANGE_FAILED = "change_failed"
     BACK_END_UNAVAILABLE = "back_end_unavailable"
     MANUAL_ASSIGNMENT = "assignment.manual_required"
     PROVISIONING_FAILED = "provisioning_failed"

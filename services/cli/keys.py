@@ -75,15 +75,15 @@ def http_driver(
 
 async def _rotate(ring: KeyRing, gateway_url: str, onboarding_url: str, provisioning_url: str) -> tuple[int, int, int]:
     from services.gateway import sealed
-    from services.onboarding import rotation
     from services.onboarding.adapters.postgres import PostgresDriver
+    from services.onboarding.usecases import rotate_logins
 
     gateway, onboarding = await asyncio.gather(
         open_pool(gateway_url, "gateway", 1, "vicino-keys"), open_pool(onboarding_url, "onboarding", 1, "vicino-keys")
     )
     async with gateway, onboarding, gateway.acquire() as left, onboarding.acquire() as right:
         done = await sealed.rotate(left, ring)
-        logins = await rotation.rotate(right, PostgresDriver(provisioning_url, ring))
+        logins = await rotate_logins.rotate(right, PostgresDriver(provisioning_url, ring))
     return done.sealed_again, done.were_current, logins
 
 

@@ -17,7 +17,7 @@ from services.onboarding.domain.allowing import Allowed, allowed
 from services.onboarding.domain.quotas import Quota
 from services.onboarding.handlers import ROUTES
 from services.onboarding.jobs import jobs
-from services.onboarding.rotation import remember_logins
+from services.onboarding.usecases.rotate_logins import remember_logins
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -116,16 +116,13 @@ update service_order set state = :state where id = :id;
 
 -- name: open_orders(tenant_id)
 -- A tenant's orders that wait to be worked on, the oldest first.
-select id, tenant_id, reference, revision, principal from service_order
-where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by accepted_at, id for update;
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by accepted_at, id for update;
 
 -- name: items(order_id)
 -- The items of an order.
 select n, action, sku, service_id, quantities, state, fault from order_item where order_id = :order_id order by n;
-
--- name: item_of_service(order_id, service_id)$
--- Which item of an order makes a service instance.
-select n from order_item where order_id = :order_id and service_id = :service_id and action = 'add';
 
 -- name: ordered_skus(tenant_id)
 -- What a tenant has ordered and is not refused: what its reseller must be certified for.
@@ -136,10 +133,10 @@ where tenant_id = :tenant_id and sku is not null and order_item.state <> 'failed
 -- An item is done, or has failed.
 update order_item set state = :state, fault = :fault where order_id = :order_id and n = :n;
 
--- name: add_service(id, tenant_id, order_id, sku, quantities, plan, ordered_by, begun_at)!
+-- name: add_service(id, tenant_id, order_id, sku, quantities, plan, state, ordered_by, begun_at)!
 -- A service instance to be made, with the plan as it was sold.
 insert into service_instance (id, tenant_id, order_id, sku, quantities, plan, state, ordered_by, begun_at)
-values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, 'provisioning', :ordered_by, :begun_at);
+values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, :state, :ordered_by, :begun_at);
 
 -- name: lock_service(id)^
 -- A service instance, held for this transaction.
@@ -171,8 +168,9 @@ select id from service_instance where order_id = :order_id and state = 'active' 
 
 -- name: held_orders(tenant_id)
 -- A firm's orders that wait for a person, the oldest first.
-select id, tenant_id, reference, principal from service_order
-where tenant_id = :tenant_id and state = 'held' order by accepted_at, id for update;
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_order where tenant_id = :tenant_id and state = 'held' order by accepted_at, id for update;
 
 -- name: is_served_or_waits(tenant_id)$
 -- Whether a tenant has a service that is there or being made, or an order that may still bring one.

@@ -4,23 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from schemas.catalogue import Plan
 from schemas.orders import ItemAction
 from schemas.reasons import Reason
 from schemas.tenants import OrderState
+from services.onboarding.domain.states import ItemState
 
 BASE = "base"
 """The component that every service instance has exactly once."""
-
-
-class ItemState(StrEnum):
-    """Where an order item stands."""
-
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
 
 
 class OrderFault(ValueError):

@@ -1,9 +1,5 @@
 """End an order's items one by one, and with the last one the order; a tenant is active from its first service on."""
 
-from typing import Any
-
-import asyncpg
-
 from schemas.reasons import Reason
 from schemas.tenants import (
     ItemOutcome,
@@ -16,7 +12,9 @@ from schemas.tenants import (
 from services.chassis.unit import Unit
 from services.onboarding import metrics, store
 from services.onboarding.domain.authority import NOT_YOURS_EXPLANATION
-from services.onboarding.domain.orders import ItemState, settled
+from services.onboarding.domain.model import Item, Order
+from services.onboarding.domain.orders import settled
+from services.onboarding.domain.states import ItemState, TenantState
 from services.onboarding.store import sql
 
 EXPLANATION_LENGTH_MAX = 2000
@@ -24,90 +22,91 @@ EXPLANATION_LENGTH_MAX = 2000
 
 async def settle(order_id: str, n: int, state: ItemState, fault: str | None, unit: Unit) -> None:
     """End an item, and with the last one the order; under the order's lock, so that one of two finishers decides."""
-    order = await sql.lock_order(unit.db, id=order_id)
-    await sql.settle_item(unit.db, order_id=order_id, n=n, state=state, fault=fault)
+    order = await store.order_at_hand(unit.db, order_id)
+    ended = next(item for item in await store.items(unit.db, order_id) if item.n == n)
+    await store.end_item(unit.db, order_id, ended, state, fault)
     items = await store.items(unit.db, order_id)
-    outcome = settled(ItemState(item["state"]) for item in items)
+    outcome = settled(item.state for item in items)
     if outcome is None:
         return
-    await sql.set_order_state(unit.db, id=order_id, state=outcome)
+    await store.move_order(unit.db, order, outcome)
     metrics.ORDERS.labels(outcome).inc()
     if outcome is OrderState.COMPLETED:
         unit.publish(
-            OrderCompleted(order_id=order_id, reference=order["reference"], accepted_at=order["accepted_at"]),
-            subject=order["tenant_id"],
+            OrderCompleted(order_id=order_id, reference=order.reference, accepted_at=order.accepted_at),
+            subject=order.tenant_id,
         )
         return
     await _say_what_failed(order, outcome, items, unit)
     if outcome is OrderState.FAILED:
-        await give_place_back(order["tenant_id"], unit)
+        await give_place_back(order.tenant_id, unit)
 
 
 async def give_place_back(tenant_id: str, unit: Unit) -> None:
     """Free the place of a tenant that came to nothing; its next order is assigned as a first one is."""
-    tenant = await sql.lock_tenant(unit.db, id=tenant_id)
-    if tenant is None or tenant["reseller_id"] is None or await sql.is_served_or_waits(unit.db, tenant_id=tenant_id):
+    tenant = await store.lock_tenant(unit.db, tenant_id)
+    if tenant is None or tenant.reseller_id is None or await sql.is_served_or_waits(unit.db, tenant_id=tenant_id):
         return
     await sql.leave_reseller(unit.db, id=tenant_id)
-    await sql.give_back_capacity(unit.db, id=tenant["reseller_id"])
+    await sql.give_back_capacity(unit.db, id=tenant.reseller_id)
 
 
-async def _say_what_failed(order: asyncpg.Record, outcome: OrderState, items: list[asyncpg.Record], unit: Unit) -> None:
-    faults = "; ".join(item["fault"] for item in items if item["fault"])
+async def _say_what_failed(order: Order, outcome: OrderState, items: list[Item], unit: Unit) -> None:
+    faults = "; ".join(item.fault for item in items if item.fault)
     reason = faults.split(":", 1)[0]
     explanation = faults[:EXPLANATION_LENGTH_MAX]
     if outcome is OrderState.FAILED:
         said: OrderFailed | OrderPartiallyCompleted = OrderFailed(
-            order_id=order["id"], reference=order["reference"], reason=reason, explanation=explanation
+            order_id=order.id, reference=order.reference, reason=reason, explanation=explanation
         )
     else:
-        tenant = await sql.lock_tenant(unit.db, id=order["tenant_id"])
+        tenant = await store.tenant_at_hand(unit.db, order.tenant_id)
         said = OrderPartiallyCompleted(
-            order_id=order["id"], reference=order["reference"], accepted_at=order["accepted_at"],
-            reseller_id=tenant["reseller_id"], reason=reason, explanation=explanation,
+            order_id=order.id, reference=order.reference, accepted_at=order.accepted_at,
+            reseller_id=tenant.reseller_id, reason=reason, explanation=explanation,
             items=tuple(_outcome(item) for item in items),
         )  # fmt: skip
-    unit.publish(said, subject=order["tenant_id"])
+    unit.publish(said, subject=order.tenant_id)
 
 
-def _outcome(item: asyncpg.Record) -> ItemOutcome:
+def _outcome(item: Item) -> ItemOutcome:
     return ItemOutcome(
-        item=item["n"], service_id=item["service_id"], done=item["state"] == ItemState.DONE,
-        explanation=(item["fault"] or "")[:EXPLANATION_LENGTH_MAX],
+        item=item.n, service_id=item.service_id, done=item.state == ItemState.DONE,
+        explanation=(item.fault or "")[:EXPLANATION_LENGTH_MAX],
     )  # fmt: skip
 
 
-async def refuse_order(order: asyncpg.Record, unit: Unit) -> None:
+async def refuse_order(order: Order, unit: Unit) -> None:
     """End an order of a tenant that is another reseller's, and tell its sender."""
     await end_unbegun(order, Reason.NOT_YOURS, NOT_YOURS_EXPLANATION, unit)
 
 
-async def end_unbegun(order: asyncpg.Record, reason: str, explanation: str, unit: Unit) -> None:
+async def end_unbegun(order: Order, reason: str, explanation: str, unit: Unit) -> None:
     """End an order of which nothing was begun, and tell its sender why; frees the place of a tenant left with nothing."""
-    for item in await store.items(unit.db, order["id"]):
-        await sql.settle_item(unit.db, order_id=order["id"], n=item["n"], state=ItemState.FAILED, fault=reason)
-    await sql.set_order_state(unit.db, id=order["id"], state=OrderState.FAILED)
+    for item in await store.items(unit.db, order.id):
+        await store.end_item(unit.db, order.id, item, ItemState.FAILED, reason)
+    await store.move_order(unit.db, order, OrderState.FAILED)
     metrics.ORDERS.labels(OrderState.FAILED).inc()
     unit.publish(
         OrderFailed(
-            order_id=order["id"], reference=order["reference"], reason=reason, explanation=explanation,
-            sender=order["principal"],
+            order_id=order.id, reference=order.reference, reason=reason, explanation=explanation,
+            sender=order.principal,
         ),
-        subject=order["tenant_id"],
+        subject=order.tenant_id,
     )  # fmt: skip
-    await give_place_back(order["tenant_id"], unit)
+    await give_place_back(order.tenant_id, unit)
 
 
-async def activate_tenant(order: Any, unit: Unit) -> None:
+async def activate_tenant(order: Order, unit: Unit) -> None:
     """Make a tenant active with its first active service, whatever becomes of the order's other items."""
-    tenant = await sql.lock_tenant(unit.db, id=order["tenant_id"])
-    if tenant["state"] == "active":
+    tenant = await store.tenant_at_hand(unit.db, order.tenant_id)
+    if tenant.state is TenantState.ACTIVE:
         return
-    await sql.set_tenant_state(unit.db, id=tenant["id"], state="active")
+    await store.move_tenant(unit.db, tenant, TenantState.ACTIVE)
     unit.publish(
         TenantActivated(
-            external_id=tenant["external_id"], reseller_id=tenant["reseller_id"], order_id=order["id"],
-            services=await store.active_services(unit.db, order["id"]), effective_at=order["effective_at"],
+            external_id=tenant.external_id, reseller_id=tenant.reseller_id, order_id=order.id,
+            services=await store.active_services(unit.db, order.id), effective_at=order.effective_at,
         ),
-        subject=tenant["id"],
+        subject=tenant.id,
     )  # fmt: skip

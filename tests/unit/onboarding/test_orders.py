@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.catalogue import Plan
 from schemas.tenants import OrderState
-from services.onboarding.domain.orders import ItemState, OrderFault, Sellable, quantities, settled
+from services.onboarding.domain.orders import OrderFault, Sellable, quantities, settled
+from services.onboarding.domain.states import ItemState
 from tests.support.catalogue import CATALOGUE
 
 PLANS = {plan["sku"]: Plan.model_validate(plan) for plan in CATALOGUE["plans"]}

@@ -1,0 +1,68 @@
+"""The kinds of jobs: their arguments, and how often and how long each is tried. Use cases enqueue them, `jobs.py` runs them."""
+
+from services.chassis.backoff import Backoff
+from services.chassis.jobs import GIVE_UP_AFTER, OUTSIDE_CALL, JobKind
+from services.chassis.unit import Args
+
+CALLS_AT_ONCE = 32
+"""Of one kind, to all back-ends; each back-end has a limit of its own."""
+
+
+class AssignReseller(Args):
+    """Place a tenant."""
+
+    tenant_id: str
+
+
+class PlanOrder(Args):
+    """Turn the items of an order into service instances and steps."""
+
+    order_id: str
+
+
+class Step(Args):
+    """One step of a service instance's plan."""
+
+    service_id: str
+    step: int
+
+    @property
+    def about(self) -> str:
+        """What a person reads in the list of jobs."""
+        return f"service {self.service_id} step {self.step}"
+
+
+class ChangeService(Args):
+    """One `change` item of an order."""
+
+    order_id: str
+    n: int
+    service_id: str
+
+    @property
+    def about(self) -> str:
+        """What a person reads in the list of jobs."""
+        return f"order {self.order_id} item {self.n}"
+
+
+class UndoStep(Step):
+    """Take back a step that was made, because of `why`; `failed` is the driver that gave up."""
+
+    failed: str
+    why: str
+    attempts: int = 5
+    """After how many it gave up; 5 in rows that were written before this was kept."""
+    found: bool = False
+    """That what the step made is there was seen, before it is taken back."""
+
+
+assign_reseller = JobKind("assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+plan_order = JobKind("plan_order", PlanOrder, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+provision_step = JobKind(
+    "provision_step", Step, attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE
+)
+change_service = JobKind(
+    "change_service", ChangeService,
+    attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE,
+)  # fmt: skip
+undo_step = JobKind("undo_step", UndoStep, attempts=None, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE)
