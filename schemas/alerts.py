@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from schemas.envelope import Payload
-from schemas.scalars import Instant, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.scalars import Instant, Key, NonNegativeQuantity, ResellerOfAlert, ShortText, Text, Uuid, Value
 from schemas.signals import Severity
 from schemas.topics import ALERTS
 
@@ -49,7 +49,7 @@ class AlertOpened(Payload, type="vicino.alert.opened.v1", topic=ALERTS):
     severity: Severity
     service_id: Uuid
     sku: Key
-    reseller_id: Key
+    reseller_id: ResellerOfAlert
     summary: Text
     opened_at: Instant
     acknowledge_by: Instant
@@ -71,7 +71,7 @@ class AlertRaised(Payload, type="vicino.alert.raised.v1", topic=ALERTS):
     """`open`, or `escalated`: then the operator is told as well."""
     service_id: Uuid
     sku: Key
-    reseller_id: Key
+    reseller_id: ResellerOfAlert
     summary: Text
     raised_at: Instant
     acknowledge_by: Instant
@@ -83,7 +83,7 @@ class AlertAcknowledged(Payload, type="vicino.alert.acknowledged.v1", topic=ALER
     """The reseller took the alert in hand; it will not escalate for want of an answer."""
 
     alert_id: Uuid
-    reseller_id: Key
+    reseller_id: ResellerOfAlert
     by: ShortText
     acknowledged_at: Instant
 
@@ -92,7 +92,7 @@ class AlertEscalated(Payload, type="vicino.alert.escalated.v1", topic=ALERTS):
     """Nobody acknowledged in time, or nobody could be told: the operator joins; the reseller stays the face."""
 
     alert_id: Uuid
-    reseller_id: Key
+    reseller_id: ResellerOfAlert
     service_id: Uuid
     sku: Key
     summary: Text
@@ -106,6 +106,6 @@ class AlertResolved(Payload, type="vicino.alert.resolved.v1", topic=ALERTS):
     """The trouble is over."""
 
     alert_id: Uuid
-    reseller_id: Key
+    reseller_id: ResellerOfAlert
     by: ShortText
     resolved_at: Instant

@@ -1,7 +1,18 @@
 """Billing: what was invoiced. Amounts are net of IVA unless said otherwise, in the document's currency."""
 
 from schemas.envelope import Payload
-from schemas.scalars import Amount, CivilDate, Currency, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.scalars import (
+    Amount,
+    CivilDate,
+    Currency,
+    Key,
+    NonNegativeQuantity,
+    ResellerOfInvoice,
+    ShortText,
+    Text,
+    Uuid,
+    Value,
+)
 from schemas.topics import BILLING
 
 
@@ -53,6 +64,6 @@ class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
     due: CivilDate
     tipo_documento: Key = "TD01"
     currency: Currency
-    reseller_id: Key
+    reseller_id: ResellerOfInvoice
     lines: tuple[InvoiceLine, ...]
     totals: InvoiceTotals

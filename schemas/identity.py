@@ -2,6 +2,9 @@
 
 from uuid import UUID, uuid5
 
+OPERATOR = "operator"
+"""The operator, as whoever speaks and whoever is told. No reseller and no back-end may be called that."""
+
 _VICINO = UUID("7d1f2c0e-5b0a-4b7e-9d63-1e5a0f6c2a11")
 _TENANT = uuid5(_VICINO, "tenant")
 _ORDER = uuid5(_VICINO, "order")

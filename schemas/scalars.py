@@ -121,8 +121,27 @@ Instant = Annotated[
 CivilDate = date
 Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(storable)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 """An identifier of our own or of a catalogue: SKU, meter, reseller id."""
+
+NO_RESELLER = ("operator", "none")
+"""What alerts and invoices of a tenant without a reseller say instead of one. No reseller may be called that."""
+
+
+def _none_written_as(said: str) -> Any:
+    return (
+        BeforeValidator(lambda value: None if value in NO_RESELLER else value),
+        PlainSerializer(lambda value: value or said, return_type=str),
+        WithJsonSchema({"type": "string", "pattern": KEY_PATTERN}),
+    )
+
+
+ResellerOfAlert = Annotated[Key | None, *_none_written_as("operator")]
+"""None for a tenant that has no reseller; in the event it is `operator`."""
+
+ResellerOfInvoice = Annotated[Key | None, *_none_written_as("none")]
+"""None for a tenant that has no reseller; in the event it is `none`."""
 
 Uuid = Annotated[
     str,

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
+from schemas.identity import OPERATOR
 from schemas.reasons import Reason
 from schemas.scalars import Key, Uuid
 from services.chassis.pending import FactTooLarge
@@ -24,7 +25,6 @@ from services.gateway.domain.faults import Fault, Refused
 from services.gateway.domain.keys import same
 from services.gateway.domain.schedule import DeliveryState
 from services.gateway.intake import Intake
-from services.gateway.jobs import OPERATOR
 from services.gateway.knowledge import Knowledge
 from services.gateway.limits import Limiter
 from services.gateway.operator_requests import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec

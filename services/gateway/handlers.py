@@ -7,7 +7,7 @@ from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolv
 from schemas.billing import InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
-from schemas.identity import event_name, joined
+from schemas.identity import OPERATOR, event_name, joined
 from schemas.tenants import (
     OrderDelayed,
     OrderFailed,
@@ -19,7 +19,7 @@ from schemas.tenants import (
 )
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
-from services.gateway.jobs import OPERATOR, ask_for_delivery
+from services.gateway.jobs import ask_for_delivery
 from services.gateway.store import sql
 
 
@@ -87,8 +87,15 @@ async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
     await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
-async def _tell(event: Event[Any], recipient: str, channel: Channel, unit: Unit, alert_id: str | None = None) -> None:
-    """Write a notification and ask for its delivery; the id is the same for the same fact and recipient."""
+async def _tell(
+    event: Event[Any], recipient: str | None, channel: Channel, unit: Unit, alert_id: str | None = None
+) -> None:
+    """Write a notification and ask for its delivery; the id is the same for the same fact and recipient.
+
+    Nobody is told what concerns a tenant without a reseller: such an alert escalates to the operator at once.
+    """
+    if recipient is None:
+        return
     name = joined(
         "vicino", "notification", event_name(event.subject, event.source, event.id, event.principal), recipient
     )

@@ -43,7 +43,6 @@ from services.gateway.domain.schedule import (
 from services.gateway.store import sql
 from services.gateway.tenant_keys import contact_of
 
-OPERATOR = "operator"
 TENANT_WAIT_SECONDS = 0.5
 WEBHOOKS_AT_ONCE = 128
 WEBHOOKS_AT_ONCE_TO_ONE = 4

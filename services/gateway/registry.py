@@ -8,7 +8,9 @@ from uuid import uuid4
 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import Channel
+from schemas.identity import OPERATOR
 from schemas.orders import AssignmentDecided, OrderReviewed
+from schemas.scalars import NO_RESELLER
 from services.chassis.database import Connection
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
@@ -20,7 +22,7 @@ from services.gateway.contacts import Contacts
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.domain.admission import Kind
 from services.gateway.domain.keys import LIVE_KEYS_MAX, PAST_SECRETS_MAX, SECRET_OVERLAP, new_key, new_webhook_secret
-from services.gateway.jobs import OPERATOR, ask_for_delivery
+from services.gateway.jobs import ask_for_delivery
 from services.gateway.knowledge import Knowledge
 from services.gateway.operator_requests import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
 from services.gateway.store import sql
@@ -160,7 +162,7 @@ class Registry:
 
 async def _check_name(db: Connection, kind: Kind, name: str) -> None:
     """Names are unique over kinds, because an event carries only the name of who spoke."""
-    if name == OPERATOR or await sql.kind_of(db, id=name) not in (None, kind):
+    if name in (OPERATOR, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (None, kind):
         raise Problem(409, "Conflict", "this name is somebody else's")
 
 

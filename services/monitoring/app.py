@@ -8,7 +8,7 @@ from services.chassis.service import Service, run
 from services.chassis.settings import ServiceSettings
 from services.monitoring.handlers import ROUTES
 from services.monitoring.jobs import jobs
-from services.monitoring.watch import Watch
+from services.monitoring.usecases.watch_silence import Watch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

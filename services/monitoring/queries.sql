@@ -43,7 +43,7 @@ update service set last_beat_at = greatest(last_beat_at, :at) where id = :id;
 
 -- name: watched(id)^
 -- The last sign of life of a service, and how often one is due; not held.
-select service.tenant_id, service.last_beat_at, plan.heartbeat_seconds
+select service.id, service.tenant_id, service.sku, service.last_beat_at, plan.heartbeat_seconds
 from service left join plan on plan.sku = service.sku where service.id = :id;
 
 -- name: way_in(part)^

@@ -58,7 +58,7 @@ async def _publish(
     n = await sql.next_number(unit.db, series=SERIES, year=boundary.year)
     issued = InvoiceIssued(
         invoice_id=opened, number=number(boundary.year, n), date=boundary, due=due_date(boundary), currency=tenant["currency"],
-        reseller_id=tenant["reseller_id"] or "none", lines=document_lines, totals=totals(document_lines),
+        reseller_id=tenant["reseller_id"], lines=document_lines, totals=totals(document_lines),
     )  # fmt: skip
     await sql.issue_invoice(unit.db, id=opened, number=issued.number, document=issued.model_dump(mode="json"))
     unit.publish(issued, subject=tenant["id"])

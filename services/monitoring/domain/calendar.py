@@ -13,6 +13,10 @@ from zoneinfo import ZoneInfo
 import holidays
 
 ROME = ZoneInfo("Europe/Rome")
+OPENS, CLOSES = time(9), time(18)
+"""The hours of the Base tier, Monday to Friday."""
+
+WORKING_DAY_MINUTES = (CLOSES.hour - OPENS.hour) * 60 + CLOSES.minute - OPENS.minute
 HORIZON_DAYS = 366
 """Beyond this, a calendar that is never open is a mistake."""
 
@@ -30,8 +34,8 @@ class Calendar:
     """Opening hours of working days in a provincia."""
 
     provincia: str
-    opens: time = time(9)
-    closes: time = time(18)
+    opens: time = OPENS
+    closes: time = CLOSES
     weekdays: frozenset[int] = frozenset(range(5))
     zone: ZoneInfo = ROME
 

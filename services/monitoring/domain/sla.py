@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from schemas.alerts import Visit
 from schemas.signals import Severity
-from services.monitoring.domain.calendar import Calendar
+from services.monitoring.domain.calendar import WORKING_DAY_MINUTES, Calendar
 
 VISIT_KM_MAX = 250
 """Beyond the radius of assignment nobody is near enough to come."""
 
-_HOUR, _DAY = 60, 9 * 60
+_HOUR, _DAY = 60, WORKING_DAY_MINUTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-OPERATOR = "operator"
+from schemas.identity import OPERATOR
+
 NOT_YOURS_EXPLANATION = "the tenant is another reseller's: nothing of this order was done"
 
 

@@ -93,7 +93,7 @@ class Scenario:
 
 
 @asynccontextmanager
-async def open_desk(
+async def open_scenario(
     database: str, bootstrap: str, prefix: str, at: datetime = START + timedelta(hours=1), **settings: Any
 ) -> AsyncIterator[Scenario]:
     """Start billing on a database; one that was stopped goes on."""

@@ -25,7 +25,7 @@ from services.billing.metering.writing import write
 from services.chassis.database import Pool, open_pool
 from services.chassis.migrate import migrate
 from services.local.roles import ensure_service, role_of
-from tests.integration.billing.scenario import ERP, START, TENANT, Scenario, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import ERP, START, TENANT, Scenario, activated, catalogue, open_scenario, used
 from tests.integration.billing.test_metering import NOVEMBER, meter, offer, total
 from tests.support.catalogue import ROME
 from tests.support.oracles import History, quantity_over
@@ -117,7 +117,7 @@ def level(event_id: str, at: datetime, quantity: str, **dimensions: str) -> Even
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_desk(database, bootstrap, topic_prefix) as found:
+    async with open_scenario(database, bootstrap, topic_prefix) as found:
         yield found
 
 

@@ -25,7 +25,17 @@ from services.billing.metering.checks import RawGone
 from services.billing.metering.keys import as_bigint
 from services.billing.metering.tools import rebuilt
 from services.billing.usecases import check_meters
-from tests.integration.billing.scenario import ERP, MAIL, START, TENANT, Scenario, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import (
+    ERP,
+    MAIL,
+    START,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    open_scenario,
+    used,
+)
 from tests.support.catalogue import ROME
 from tests.support.databases import fresh_database
 from tests.support.oracles import quantity_of, read_by
@@ -56,7 +66,7 @@ LEVEL = meter("level", "time_weighted", decimals=6)
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     """Three meters, and a service that began with November; it is ten o'clock on the first of the month."""
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
+    async with open_scenario(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
         await found.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL)))
         await found.publish(activated(ERP, "X"))
         yield found
@@ -87,7 +97,7 @@ async def test_an_event_counts_once_in_a_slice_in_the_next_on_any_partition_and_
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     raw = call("u1").encode()
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await scenario.publish(catalogue(offer(CALLS)))
         await scenario.publish(activated(ERP, "X"))
         await scenario.slice(raw, raw)
@@ -98,7 +108,7 @@ async def test_an_event_counts_once_in_a_slice_in_the_next_on_any_partition_and_
             await scenario.slice(raw, part=part)
         await scenario.service.settled()
         assert await scenario.account() == {("counted", ""): 1, ("duplicate", ""): 5}
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await scenario.slice(raw, call("u2").encode())
         await scenario.service.settled()
         assert await scenario.account() == {("counted", ""): 2, ("duplicate", ""): 6}
@@ -187,7 +197,7 @@ async def test_an_event_that_was_refused_does_not_stand_in_the_way_of_its_correc
 async def test_an_id_is_known_for_a_window_and_the_next_and_its_table_is_dropped_after_that(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix, usage_window_days=10, usage_late_days=10) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix, usage_window_days=10, usage_late_days=10) as scenario:
         await scenario.publish(catalogue(offer(CALLS)))
         await scenario.publish(activated(ERP, "X"))
 
@@ -360,7 +370,10 @@ async def autumn(superuser_url: str, bootstrap: str) -> AsyncIterator[Scenario]:
     """The end of October; `october()` has been sent, in no order, some of it twice. Only to be looked at."""
     now, since = datetime(2026, 10, 31, 23, 30, tzinfo=UTC), datetime(2026, 9, 28, tzinfo=UTC)
     prefix = f"t{uuid4().hex[:8]}."
-    async with fresh_database(superuser_url) as database, open_desk(database, bootstrap, prefix, at=now) as scenario:
+    async with (
+        fresh_database(superuser_url) as database,
+        open_scenario(database, bootstrap, prefix, at=now) as scenario,
+    ):
         await scenario.publish(catalogue(offer(*ALL)))
         await scenario.publish(activated(ERP, "X", at=since), activated(MAIL, "X", item=1, at=since))
         events = october()
@@ -438,7 +451,7 @@ async def test_a_sum_of_the_largest_quantities_keeps_every_digit(scenario: Scena
 async def test_what_is_no_number_is_refused_where_a_number_is_measured(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await scenario.publish(catalogue(offer(meter("calls", "sum", value_property="value"))))
         await scenario.publish(activated(ERP, "X"))
         texts = ["7", "2.5", "seven", "NaN", "Infinity", "1e400", "-1"]
@@ -637,7 +650,7 @@ async def test_every_six_hours_buckets_are_checked_and_old_days_let_go(
     async def shown(differences: int) -> bool:
         return REGISTRY.get_sample_value("vicino_billing_meter_differences") == differences
 
-    async with open_desk(
+    async with open_scenario(
         database, bootstrap, topic_prefix, at=START + timedelta(hours=10), usage_raw_days=3
     ) as scenario:
         await scenario.publish(catalogue(offer(CALLS, DOCUMENTS, LEVEL)))
@@ -673,7 +686,7 @@ async def test_a_check_goes_on_where_it_stopped_and_finds_what_differs_among_man
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check_meters, "TENANTS_AT_ONCE", 2)
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as scenario:
         await scenario.publish(catalogue(offer(CALLS)))
         tenants = [str(UUID(int=n)) for n in range(1, 6)]
         for n, tenant in enumerate(tenants):

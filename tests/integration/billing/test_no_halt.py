@@ -11,7 +11,17 @@ import pytest
 from schemas.envelope import Event
 from schemas.topics import USAGE
 from services.billing.metering.arrivals import read
-from tests.integration.billing.scenario import ERP, MAIL, START, TENANT, Scenario, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import (
+    ERP,
+    MAIL,
+    START,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    open_scenario,
+    used,
+)
 from tests.integration.billing.test_metering import NOVEMBER, counted, meter, offer, total
 
 GROUPED = [f"{n}{'d' * 98}" for n in range(8)]
@@ -36,7 +46,7 @@ SCRIPTS: dict[str, tuple[int, int]] = {
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
+    async with open_scenario(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
         await found.publish(catalogue(offer(ALL, LEVELS, meter("documents", "unique_count", group_by=GROUPED))))
         await found.publish(activated(ERP, "X"))
         yield found
@@ -151,7 +161,7 @@ async def test_a_bad_definition_that_is_stored_already_halts_nothing(
     stored = offer(
         meter("calls", "sum", group_by=["region", "region"]), meter("never", "sum", filter={"env": []}, event="calls")
     )
-    async with open_desk(database, bootstrap, topic_prefix, at=START + timedelta(hours=1)) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix, at=START + timedelta(hours=1)) as scenario:
         await scenario.publish(catalogue(stored))
         await scenario.publish(activated(ERP, "X"))
         await scenario.publish(*(good(f"u{n}", dimensions={"region": "eu"}) for n in range(4)))

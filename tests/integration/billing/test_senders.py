@@ -11,7 +11,17 @@ from schemas.tenants import TenantAssigned
 from services.billing.app import BillingSettings
 from services.billing.metering.arrivals import read
 from services.billing.metering.keys import as_bigint
-from tests.integration.billing.scenario import ERP, START, TENANT, Scenario, activated, catalogue, fact, open_desk, used
+from tests.integration.billing.scenario import (
+    ERP,
+    START,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    fact,
+    open_scenario,
+    used,
+)
 from tests.integration.billing.test_metering import CALLS, LEVEL, NOVEMBER, offer, total
 from tests.support.before import home_of_before, usage_key
 from tests.support.running import settings_for
@@ -41,7 +51,7 @@ async def open_trade(scenario: Scenario) -> None:
 async def test_two_senders_with_one_source_and_id_are_both_counted(
     database: str, bootstrap: str, topic_prefix: str, senders: tuple[str | None, str | None]
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await open_trade(scenario)
         first, second = call("u1", senders[0], "1"), call("u1", senders[1], "10")
         await scenario.publish(first)
@@ -57,7 +67,7 @@ async def test_two_senders_with_one_source_and_id_are_both_counted(
 async def test_one_sender_with_one_source_and_id_at_two_tenants_is_counted_at_both(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await open_trade(scenario)
         await scenario.publish(activated(OTHER_SERVICE, "X", tenant=OTHER_TENANT))
         await scenario.publish(call("u1", "erp"), call("u1", "erp", tenant=OTHER_TENANT, service_id=OTHER_SERVICE))
@@ -67,7 +77,7 @@ async def test_one_sender_with_one_source_and_id_at_two_tenants_is_counted_at_bo
 async def test_usage_let_in_for_a_tenant_that_became_anothers_is_never_counted(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await open_trade(scenario)
         await scenario.publish(call("u1", "VAR-A"))
         await scenario.publish(assigned("VAR-B", 2))
@@ -81,7 +91,7 @@ async def test_usage_let_in_for_a_tenant_that_became_anothers_is_never_counted(
 async def test_usage_that_waited_for_its_service_is_judged_by_whose_tenant_it_is_then(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await scenario.publish(catalogue(offer(CALLS)))
         await scenario.publish(assigned("VAR-A", 1), call("u1", "VAR-A"))
         assert await scenario.account() == {("parked", ""): 1}
@@ -103,7 +113,7 @@ async def test_what_was_counted_before_principals_were_part_of_keys_is_known_in_
             await db.execute("insert into key_generation (no, started_at) values ($1, $2)", generation, START)
             said = as_bigint(read(event.encode(), 0).payload_hash)
             await db.execute(f"insert into usage_key_{generation} values ($1, $2)", usage_key(event), said)
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await open_trade(scenario)
         await scenario.publish(*counted.values())
         assert await scenario.account() == {("duplicate", ""): 2}
@@ -115,7 +125,7 @@ async def test_what_was_counted_before_principals_were_part_of_keys_is_known_in_
 async def test_levels_of_before_are_added_up_again_as_they_were_counted(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await open_trade(scenario)
         event = replace(used("l1", START + timedelta(minutes=5), meter="level", quantity="4"), principal="VAR-A")
         await scenario.publish(event)

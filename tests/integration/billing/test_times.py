@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.horizon import EARLY_MAX, LATE_MAX
-from tests.integration.billing.scenario import ERP, MAIL, START, Scenario, activated, catalogue, open_desk, used
+from tests.integration.billing.scenario import ERP, MAIL, START, Scenario, activated, catalogue, open_scenario, used
 from tests.integration.billing.test_metering import CALLS, call, meter, offer
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +18,7 @@ DOCUMENTS = meter("documents", "unique_count")
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_desk(database, bootstrap, topic_prefix) as found:
+    async with open_scenario(database, bootstrap, topic_prefix) as found:
         await found.publish(catalogue(offer(CALLS, DOCUMENTS)))
         await found.publish(activated(ERP, "X", at=LONG_AGO))
         yield found
@@ -58,7 +58,7 @@ async def test_what_waited_for_its_service_is_as_late_as_it_was_when_it_came(sce
 async def test_a_repetition_is_a_duplicate_whatever_its_time_and_whoever_remembers(
     database: str, bootstrap: str, topic_prefix: str, reminded: bool, restarted: bool
 ) -> None:
-    async with open_desk(database, bootstrap, topic_prefix) as scenario:
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
         await scenario.publish(catalogue(offer(CALLS)))
         await scenario.publish(activated(ERP, "X", at=LONG_AGO))
         old = used("old", scenario.clock.now() - LATE_MAX, meter="calls", quantity="1")
@@ -66,7 +66,7 @@ async def test_a_repetition_is_a_duplicate_whatever_its_time_and_whoever_remembe
         if not restarted:
             await _replay(scenario, old, reminded)
     if restarted:
-        async with open_desk(database, bootstrap, topic_prefix) as scenario:
+        async with open_scenario(database, bootstrap, topic_prefix) as scenario:
             await _replay(scenario, old, reminded)
 
 

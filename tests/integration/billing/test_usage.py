@@ -19,7 +19,7 @@ from tests.integration.billing.scenario import (
     activated,
     catalogue,
     fact,
-    open_desk,
+    open_scenario,
     used,
 )
 from tests.support.catalogue import CATALOGUE
@@ -27,7 +27,7 @@ from tests.support.catalogue import CATALOGUE
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_desk(database, bootstrap, topic_prefix) as found:
+    async with open_scenario(database, bootstrap, topic_prefix) as found:
         await found.publish(catalogue(CATALOGUE))
         yield found
 

@@ -97,6 +97,7 @@ async def test_a_person_at_a_tenant_can_be_forgotten(served: World) -> None:
     ("path", "body", "status"),
     [
         ("/operator/v1/resellers/operator", reseller("X"), 409),
+        ("/operator/v1/resellers/none", reseller("X"), 409),
         ("/operator/v1/resellers/erp", reseller("X"), 409),
         ("/operator/v1/backends/VAR-A", {"name": "X", "skus": ["A"]}, 409),
         ("/operator/v1/resellers/%00", reseller("X"), 422),

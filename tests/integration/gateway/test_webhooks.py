@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -137,6 +138,18 @@ async def test_only_the_sender_hears_that_an_order_for_anothers_tenant_failed_an
     assert (event["type"], event["subject"]) == ("vicino.order.failed.v1", tenant_of("A"))
     assert event["data"]["reason"] == "not_yours"
     assert b"Firm A" not in told.body
+
+
+async def test_of_trouble_of_a_tenant_without_a_reseller_nobody_gets_a_webhook(served: World) -> None:
+    opened = AlertOpened(
+        alert_id=str(uuid4()), kind=AlertKind.INCIDENT, severity=Severity.P1, service_id=str(uuid4()), sku="MAIL-STD",
+        reseller_id=None, summary="down", opened_at=NOW, acknowledge_by=NOW, resolve_by=None,
+        visit=Visit(eligible=False, due_at=None, distance_km=Decimal(0)),
+    )  # fmt: skip
+    await served.tell(tenant_of("A"), opened)
+    await served.gateway.settled()
+    about = "select recipient from notification where alert_id = $1"
+    assert await served.gateway.sql(about, opened.alert_id) == []
 
 
 HOSTILE: dict[str, tuple[Behaviour, str]] = {

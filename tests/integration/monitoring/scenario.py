@@ -45,7 +45,7 @@ class Scenario:
 
 
 @asynccontextmanager
-async def open_desk(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+async def open_scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
     """A service of the reseller VAR-TO-01, that sends beats."""
     settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
     clock = ManualClock(NOW)

@@ -13,7 +13,7 @@ from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, Alert
 from schemas.deliveries import Channel, DeliveryFailed
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, ResolutionGiven, Severity
-from tests.integration.monitoring.scenario import TENANT, Scenario, incident, open_desk, serve
+from tests.integration.monitoring.scenario import TENANT, Scenario, incident, open_scenario, serve
 from tests.support.alert_stories import ACKNOWLEDGE, AGAIN, DEADLINE, RESOLVE, STEPS, UNDELIVERED, episodes
 
 SERVICES, LENGTH = 40, 14
@@ -25,7 +25,7 @@ TOLD: dict[type[Any], str] = {
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_desk(database, bootstrap, topic_prefix) as found:
+    async with open_scenario(database, bootstrap, topic_prefix) as found:
         yield found
 
 

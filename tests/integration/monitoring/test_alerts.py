@@ -7,17 +7,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved
+from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved, EscalationReason
 from schemas.deliveries import Channel, DeliveryFailed
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, Severity
-from schemas.tenants import ServiceActivated
-from tests.integration.monitoring.scenario import NOW, SERVICE, TENANT, Scenario, incident, open_desk, serve
+from schemas.tenants import ProvisioningFailed, ServiceActivated
+from tests.integration.monitoring.scenario import NOW, SERVICE, TENANT, Scenario, incident, open_scenario, serve
 
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_desk(database, bootstrap, topic_prefix) as found:
+    async with open_scenario(database, bootstrap, topic_prefix) as found:
         yield found
 
 
@@ -152,3 +152,14 @@ async def test_an_alert_somebody_has_in_hand_does_not_climb_for_a_failed_deliver
     said = {**failed, "recipient": "VAR-TO-01", "channel": Channel.WEBHOOK, "explanation": "no answer"}
     await scenario.say(DeliveryFailed.model_validate(said))
     assert await scenario.service.published(AlertEscalated) == []
+
+
+async def test_trouble_of_a_tenant_without_a_reseller_goes_to_the_operator_at_once(scenario: Scenario) -> None:
+    data = ProvisioningFailed(
+        service_id=str(uuid4()), order_id=str(uuid4()), sku="MAIL-STD", step="http", attempts=3, explanation="503"
+    )
+    await scenario.service.publish(Event("p1", "/test", data.wire_type, str(uuid4()), scenario.clock.now(), data))
+    await scenario.service.settled()
+    (opened,) = await scenario.service.published(AlertOpened)
+    (escalated,) = await scenario.service.published(AlertEscalated)
+    assert (opened.data.reseller_id, escalated.data.reason) == (None, EscalationReason.NO_RESELLER)

@@ -1,10 +1,14 @@
 """An alert moves forward only: answered once, escalated at most once, and never out of its end."""
 
+import re
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alerts import AlertState
 from schemas.signals import Severity
+from services import monitoring
 from services.monitoring.domain.alerts import Move, after, fingerprint, is_more_severe, raised
 
 RANK = {AlertState.OPEN: 0, AlertState.ESCALATED: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
@@ -56,3 +60,18 @@ def test_a_raised_alert_must_be_acknowledged_again_and_never_leaves_the_operator
         AlertState.ESCALATED: AlertState.ESCALATED,
         AlertState.RESOLVED: None,
     }
+
+
+def test_the_database_knows_the_states_that_the_code_knows() -> None:
+    schema = Path(monitoring.__file__).with_name("schema.sql").read_text(encoding="utf-8")
+    found = re.search(r"CONSTRAINT alert_state_check CHECK \(\(state = ANY \(ARRAY\[(.*?)\]", schema)
+    assert found is not None
+    assert set(re.findall(r"'(\w+)'", found[1])) == {str(state) for state in AlertState}
+
+
+def test_every_state_can_be_reached_and_only_a_resolved_alert_is_over() -> None:
+    reached = {AlertState.OPEN}
+    for _ in AlertState:
+        reached |= {state for before in reached for move in Move if (state := after(before, move)) is not None}
+    assert reached == set(AlertState)
+    assert {state for state in AlertState if not any(after(state, move) for move in Move)} == {AlertState.RESOLVED}

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.scalars import Instant, NonNegativeQuantity, Quantity, Text, plain, rfc3339
+from schemas.scalars import (
+    NO_RESELLER,
+    Instant,
+    NonNegativeQuantity,
+    Quantity,
+    ResellerOfAlert,
+    ResellerOfInvoice,
+    Text,
+    plain,
+    rfc3339,
+)
 
 QUANTITY, NON_NEGATIVE = TypeAdapter(Quantity), TypeAdapter(NonNegativeQuantity)
 INSTANT, TEXT = TypeAdapter(Instant), TypeAdapter(Text)
@@ -79,3 +90,11 @@ def test_a_leap_second_stays_in_its_day(text: str) -> None:
 def test_a_sixtieth_second_elsewhere_is_no_leap_second(text: str) -> None:
     with pytest.raises(ValidationError):
         INSTANT.validate_json(f'"{text}"')
+
+
+@pytest.mark.parametrize(("reseller", "said"), [(ResellerOfAlert, "operator"), (ResellerOfInvoice, "none")])
+def test_no_reseller_is_none_in_the_code_and_reads_as_ever_in_the_event(reseller: Any, said: str) -> None:
+    adapter = TypeAdapter(reseller)
+    assert {adapter.validate_python(value) for value in (None, *NO_RESELLER)} == {None}
+    assert adapter.dump_python(None, mode="json") == said
+    assert adapter.dump_python(adapter.validate_python("VAR-A"), mode="json") == "VAR-A"

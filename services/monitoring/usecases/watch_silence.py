@@ -1,4 +1,4 @@
-"""The watch over signs of life: arms a timer with each beat, and judges silence when the timer is due.
+"""Watch over signs of life: each beat starts a timer, and silence is judged when the timer is due.
 
 A judgement that must wait does so within its job, for a moment, and then gives its place to another: the jobs of one
 partition have few places, so that thousands that wait for the same partition cost no more than one.
@@ -9,61 +9,44 @@ import time
 from datetime import datetime
 from functools import partial
 
-import asyncpg
-
+from schemas.alerts import AlertKind
+from schemas.signals import Severity
 from schemas.topics import SIGNALS
 from services.chassis.database import Connection
 from services.chassis.engine.read_up import ReadUp, partition_of
-from services.chassis.jobs import Job, JobKind, NotYet
+from services.chassis.jobs import Job, NotYet
 from services.chassis.pending import Limit
-from services.chassis.unit import Args, Unit
-from services.monitoring import metrics
+from services.chassis.unit import Unit
+from services.monitoring import metrics, store
 from services.monitoring.domain.heartbeats import Verdict, WayIn, due_at, judge, silent_from
+from services.monitoring.domain.model import Trouble, WatchedService
+from services.monitoring.job_kinds import SILENCE_PLACES, Silence, silence
 from services.monitoring.store import sql
+from services.monitoring.usecases.open_alert import open_alert
 
 WAIT_SECONDS = 2.0
 LOOK_SECONDS = 0.1
-PLACES = 2
-"""Of a partition, in all copies of the service."""
-
 FORGET_SECONDS = 30.0
 """A wait that nobody has confirmed for so long has ended, as when the beat came."""
 
 
-class Silence(Args):
-    """A service whose next beat is overdue, unless one has come since `beat_at`."""
-
-    service_id: str
-    beat_at: datetime
-
-
-silence = JobKind("silence", Silence, attempts=None, concurrency=2 * PLACES * SIGNALS.partitions)
+def start_timer(service: WatchedService, beat_at: datetime, unit: Unit) -> None:
+    """Start, or start again, the timer of a service that is watched."""
+    if service.heartbeat_seconds:
+        _set_timer(service, beat_at, silent_from(beat_at, service.heartbeat_seconds), unit)
 
 
-def arm(service: asyncpg.Record, beat_at: datetime, unit: Unit) -> None:
-    """Set, or set anew, the timer of a service that is watched."""
-    if service["heartbeat_seconds"]:
-        _set_timer(
-            service["id"], service["tenant_id"], beat_at, silent_from(beat_at, service["heartbeat_seconds"]), unit
-        )
-
-
-def _set_timer(service_id: str, tenant_id: str, beat_at: datetime, at: datetime, unit: Unit) -> None:
-    limit = Limit(f"silence:{partition_of(tenant_id, SIGNALS.partitions)}", PLACES)
-    unit.enqueue(silence, Silence(service_id=service_id, beat_at=beat_at), at=at, key=service_id, limit=limit)
+def _set_timer(service: WatchedService, beat_at: datetime, at: datetime, unit: Unit) -> None:
+    limit = Limit(f"silence:{partition_of(service.tenant_id, SIGNALS.partitions)}", SILENCE_PLACES)
+    unit.enqueue(silence, Silence(service_id=service.id, beat_at=beat_at), at=at, key=service.id, limit=limit)
 
 
 async def note_pulse(subject: str, pulse_at: datetime, open_since: datetime, unit: Unit) -> None:
     """The door was open: what that says of the partition that the pulse came by."""
     part = partition_of(subject, SIGNALS.partitions)
-    before = await _way_in(unit.db, part)
+    before = await store.way_in(unit.db, part)
     way = before.after(pulse_at, open_since) if before else WayIn(pulse_at, open_since)
     await sql.set_way_in(unit.db, part=part, pulse_at=way.pulse_at, open_since=way.open_since)
-
-
-async def _way_in(db: Connection, part: int) -> WayIn | None:
-    found = await sql.way_in(db, part=part)
-    return WayIn(found["pulse_at"], found["open_since"]) if found else None
 
 
 class Watch:
@@ -93,15 +76,14 @@ class Watch:
     async def _look(self, db: Connection, job: Job[Silence]) -> Verdict | None:
         """What can be said now; None when a later beat has come, or none is due any more."""
         beat_at = job.args.beat_at
-        found = await sql.watched(db, id=job.args.service_id)
-        if found is None or found["last_beat_at"] != beat_at or not found["heartbeat_seconds"]:
+        found = await store.watched(db, job.args.service_id)
+        if found is None or found.last_beat_at != beat_at or not found.heartbeat_seconds:
             return None
-        tenant_id, interval = found["tenant_id"], found["heartbeat_seconds"]
-        part = partition_of(tenant_id, SIGNALS.partitions)
-        due = due_at(beat_at, interval, await _way_in(db, part))
-        is_read = due <= job.now and await self._read_up.has_read(db, tenant_id, due, job.now)
+        interval, part = found.heartbeat_seconds, partition_of(found.tenant_id, SIGNALS.partitions)
+        due = due_at(beat_at, interval, await store.way_in(db, part))
+        is_read = due <= job.now and await self._read_up.has_read(db, found.tenant_id, due, job.now)
         # What was read in the meantime counts: pulses too.
-        verdict = judge(job.now, beat_at, interval, await _way_in(db, part), is_read=is_read)
+        verdict = judge(job.now, beat_at, interval, await store.way_in(db, part), is_read=is_read)
         self._note(verdict, part)
         return verdict
 
@@ -125,14 +107,24 @@ class Watch:
         return max(waits, default=0.0)
 
 
-async def look_again(job: Job[Silence], service: asyncpg.Record, unit: Unit) -> bool:
-    """Set the timer to a time that has moved since it was set; false when silence is due by now, or nothing is.
+async def open_silent(args: Silence, unit: Unit, *, is_silent: bool) -> None:
+    """Open an alert for a service that has gone silent, once it is known that no beat of it waits to be read.
 
-    `service` is held: in the same transaction the caller may act on what was judged.
+    Raises `NotYet` when silence came due only while it was judged.
     """
-    way_in = await _way_in(unit.db, partition_of(service["tenant_id"], SIGNALS.partitions))
-    due = due_at(job.args.beat_at, service["heartbeat_seconds"], way_in)
-    if unit.now >= due:
-        return False
-    _set_timer(service["id"], service["tenant_id"], job.args.beat_at, due, unit)
-    return True
+    service = await store.lock_service(unit.db, args.service_id)
+    if service is None or service.last_beat_at != args.beat_at or not service.heartbeat_seconds:
+        return
+    way_in = await store.way_in(unit.db, partition_of(service.tenant_id, SIGNALS.partitions))
+    due = due_at(args.beat_at, service.heartbeat_seconds, way_in)
+    if unit.now < due:  # it has moved since the timer was set
+        _set_timer(service, args.beat_at, due, unit)
+        return
+    if not is_silent:
+        raise NotYet(0, "silence came due while it was judged")
+    trouble = Trouble(
+        cause=f"silence|{service.id}|{args.beat_at.isoformat()}", kind=AlertKind.HEARTBEAT_MISSING, severity=Severity.P2,
+        tenant_id=service.tenant_id, service_id=service.id, sku=service.sku,
+        summary=f"{service.sku}: no sign of life since {args.beat_at:%Y-%m-%d %H:%M} UTC",
+    )  # fmt: skip
+    await open_alert(trouble, unit)
