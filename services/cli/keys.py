@@ -74,7 +74,7 @@ def http_driver(
 
 
 async def _rotate(ring: KeyRing, gateway_url: str, onboarding_url: str, provisioning_url: str) -> tuple[int, int, int]:
-    from services.gateway import sealed
+    from services.gateway.principals import sealed
     from services.onboarding.adapters.postgres import PostgresDriver
     from services.onboarding.usecases import rotate_logins
 

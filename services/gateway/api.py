@@ -24,14 +24,21 @@ from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_
 from services.gateway.domain.faults import Fault, Refused
 from services.gateway.domain.keys import same
 from services.gateway.domain.schedule import DeliveryState
-from services.gateway.intake import Intake
-from services.gateway.knowledge import Knowledge
-from services.gateway.limits import Limiter
+from services.gateway.inbound.limits import Limiter
+from services.gateway.inbound.pace import in_turns
+from services.gateway.inbound.unavailable import answer_when_unavailable
 from services.gateway.operator_requests import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
-from services.gateway.pace import in_turns
-from services.gateway.registry import Registry
+from services.gateway.principals.knowledge import Knowledge
 from services.gateway.store import sql
-from services.gateway.unavailable import answer_when_unavailable
+from services.gateway.usecases import erase_contact as erasing
+from services.gateway.usecases import redeliver as redelivering
+from services.gateway.usecases import rotate_secrets
+from services.gateway.usecases.admit_events import Intake
+from services.gateway.usecases.decide_for_tenant import decide_assignment, review_order
+from services.gateway.usecases.publish_catalogue import publish_catalogue
+from services.gateway.usecases.register_backend import register_backend
+from services.gateway.usecases.register_reseller import register_reseller
+from services.gateway.usecases.registry import Registry
 
 BODY_TIMEOUT_SECONDS = 20.0
 """How long a body may take to arrive: a slow sender must not hold a door open for ever."""
@@ -173,49 +180,49 @@ def _registry_doors(app: FastAPI, registry: Registry) -> None:
     @app.put(CATALOGUE_PATH)
     async def put_catalogue(spec: CatalogueSpec) -> dict[str, int]:
         """Put a catalogue into force."""
-        return {"revision": await registry.publish_catalogue(spec)}
+        return {"revision": await publish_catalogue(registry, spec)}
 
     @app.put("/operator/v1/resellers/{reseller_id}")
     async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
         """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
-        answer, is_new = await registry.put_reseller(reseller_id, spec)
+        answer, is_new = await register_reseller(registry, reseller_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
     @app.post("/operator/v1/resellers/{reseller_id}/keys", status_code=201)
     async def add_key(reseller_id: Key) -> dict[str, str]:
         """A second key, for rotation."""
-        return {"api_key": await registry.add_key(reseller_id)}
+        return {"api_key": await rotate_secrets.add_key(registry, reseller_id)}
 
     @app.post("/operator/v1/resellers/{reseller_id}/webhook-secret", status_code=201)
     async def rotate_secret(reseller_id: Key) -> dict[str, str]:
         """A new signing secret. The one before signs along for a day."""
-        return {"webhook_secret": await registry.rotate_secret(reseller_id)}
+        return {"webhook_secret": await rotate_secrets.rotate_secret(registry, reseller_id)}
 
     @app.delete("/operator/v1/keys/{key_id}", status_code=204)
     async def revoke(key_id: KeyId) -> None:
         """End a key."""
-        await registry.revoke_key(key_id)
+        await rotate_secrets.revoke_key(registry, key_id)
 
     @app.put("/operator/v1/backends/{backend_id}")
     async def put_backend(backend_id: Key, spec: BackendSpec) -> JSONResponse:
         """Register a back-end of services (201, with its key, shown once)."""
-        answer, is_new = await registry.put_backend(backend_id, spec)
+        answer, is_new = await register_backend(registry, backend_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
     @app.put("/operator/v1/tenants/{tenant_id}/assignment", status_code=202)
     async def decide(tenant_id: Uuid, decision: Decision) -> dict[str, str]:
         """Choose the reseller of a tenant that waits for a person."""
-        return {"event_id": await registry.decide(tenant_id, decision)}
+        return {"event_id": await decide_assignment(registry, tenant_id, decision)}
 
     @app.put("/operator/v1/tenants/{tenant_id}/orders/{order_id}/review", status_code=202)
     async def review(tenant_id: Uuid, order_id: Uuid, spec: ReviewSpec) -> dict[str, str]:
         """Let an order go on that waits for a person, or end it."""
-        return {"event_id": await registry.review(tenant_id, order_id, spec)}
+        return {"event_id": await review_order(registry, tenant_id, order_id, spec)}
 
     @app.delete("/operator/v1/tenants/{tenant_id}/contact", status_code=204)
     async def erase_contact(tenant_id: Uuid) -> None:
         """Forget the person to call at a tenant."""
-        await registry.erase_contact(tenant_id)
+        await erasing.erase_contact(registry, tenant_id)
 
 
 def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
@@ -235,7 +242,7 @@ def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
     @app.post("/operator/v1/deliveries/{notification_id}/redeliver", status_code=202)
     async def redeliver(notification_id: Uuid) -> dict[str, str]:
         """Tell it again, under the same id."""
-        await registry.redeliver(notification_id)
+        await redelivering.redeliver(registry, notification_id)
         return {"notification_id": notification_id}
 
 

@@ -10,17 +10,17 @@ from services.chassis.settings import ServiceSettings
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import Doors, build_api
-from services.gateway.contacts import Contacts
 from services.gateway.handlers import ROUTES
 from services.gateway.housekeeping import keep_house
-from services.gateway.inflight import InFlight
-from services.gateway.instants import Instants
-from services.gateway.intake import Intake
+from services.gateway.inbound.in_flight import InFlight
+from services.gateway.inbound.instants import Instants
+from services.gateway.inbound.limits import Limiter
+from services.gateway.inbound.pulse import Pulse
 from services.gateway.jobs import Messengers, jobs
-from services.gateway.knowledge import Knowledge
-from services.gateway.limits import Limiter
-from services.gateway.pulse import Pulse
-from services.gateway.registry import Registry
+from services.gateway.principals.contacts import Contacts
+from services.gateway.principals.knowledge import Knowledge
+from services.gateway.usecases.admit_events import Intake
+from services.gateway.usecases.registry import Registry
 
 log = logger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"

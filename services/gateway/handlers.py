@@ -1,13 +1,10 @@
 """Events in: who serves whom, which services live, and what is to be told to whom."""
 
-from typing import Any
-from uuid import NAMESPACE_OID, uuid5
-
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
 from schemas.billing import InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
-from schemas.identity import OPERATOR, event_name, joined
+from schemas.identity import OPERATOR
 from schemas.tenants import (
     OrderDelayed,
     OrderFailed,
@@ -19,8 +16,8 @@ from schemas.tenants import (
 )
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
-from services.gateway.jobs import ask_for_delivery
 from services.gateway.store import sql
+from services.gateway.usecases.notify import notify
 
 
 async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
@@ -31,7 +28,7 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
     """Who may speak for a tenant, and is told about it."""
     await sql.set_reseller(unit.db, id=event.subject, reseller_id=event.data.reseller_id)
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
 async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
@@ -41,75 +38,50 @@ async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
 
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     """The reseller hears that its tenant is served."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
 async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
     """The reseller hears that an order waits for a back-end."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
 async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit: Unit) -> None:
     """The reseller hears which items of an order failed, and which are done."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
 async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
     """The assigned reseller hears of trouble."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
 
 
 async def alert_raised(event: Event[AlertRaised], unit: Unit) -> None:
     """The assigned reseller hears that it is worse, and the operator, if the operator has joined."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
     if event.data.state is AlertState.ESCALATED:
-        await _tell(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
+        await notify(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
 
 
 async def alert_resolved(event: Event[AlertResolved], unit: Unit) -> None:
     """And of its end."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
 
 
 async def alert_escalated(event: Event[AlertEscalated], unit: Unit) -> None:
     """Nobody answered: the operator gets a mail."""
-    await _tell(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
+    await notify(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
 
 
 async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
     """Whoever ordered for a tenant of another's hears that nothing was done."""
     if event.data.sender is not None and event.data.sender != OPERATOR:
-        await _tell(event, event.data.sender, Channel.WEBHOOK, unit)
+        await notify(event, event.data.sender, Channel.WEBHOOK, unit)
 
 
 async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
     """The reseller hears what its tenant was invoiced."""
-    await _tell(event, event.data.reseller_id, Channel.WEBHOOK, unit)
-
-
-async def _tell(
-    event: Event[Any], recipient: str | None, channel: Channel, unit: Unit, alert_id: str | None = None
-) -> None:
-    """Write a notification and ask for its delivery; the id is the same for the same fact and recipient.
-
-    Nobody is told what concerns a tenant without a reseller: such an alert escalates to the operator at once.
-    """
-    if recipient is None:
-        return
-    name = joined(
-        "vicino", "notification", event_name(event.subject, event.source, event.id, event.principal), recipient
-    )
-    notification_id = str(uuid5(NAMESPACE_OID, name))
-    before = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
-    if await sql.notification_before(unit.db, id=before, tenant_id=event.subject) is not None:
-        return  # an earlier build, whose ids had no tenant in them, has told it
-    added = await sql.add_notification(
-        unit.db, id=notification_id, recipient=recipient, channel=channel, about=event.type, tenant_id=event.subject,
-        alert_id=alert_id, event={"time": event.time, "id": event.id, "data": event.data.model_dump(mode="json")},
-        created_at=unit.now,
-    )  # fmt: skip
-    if added is not None:
-        ask_for_delivery(notification_id, channel, recipient, unit)
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
 ROUTES = routes(

@@ -7,10 +7,10 @@ from services.chassis import metrics
 from services.chassis.database import Connection, is_infrastructure
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
-from services.gateway.contacts import Contacts
 from services.gateway.metrics import WEBHOOKS_CLOSED
+from services.gateway.principals.contacts import Contacts
+from services.gateway.principals.tenant_keys import adopt
 from services.gateway.store import sql
-from services.gateway.tenant_keys import adopt
 
 EVERY_SECONDS = 600.0
 REFUSALS_KEPT = 100_000

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from services.gateway.api import Doors, build_api
-from services.gateway.registry import Registry
+from services.gateway.usecases.registry import Registry
 
 FILE = Path(__file__).parents[2] / "docs/reference/openapi.json"
 

@@ -11,7 +11,7 @@ from schemas.signals import AcknowledgementGiven, DoorPulsed, HeartbeatReceived,
 from schemas.tenants import OrderCompleted, ServiceActivated, TenantAssigned
 from schemas.topics import SIGNALS
 from services.chassis.clock import ManualClock
-from services.gateway.pulse import subjects
+from services.gateway.inbound.pulse import subjects
 from services.local.demo.world import PARTIES
 from services.monitoring.app import MonitoringSettings, build
 from tests.integration.onboarding.test_onboarding import NEAR, opened, order

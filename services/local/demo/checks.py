@@ -17,8 +17,8 @@ from schemas.envelope import decode
 from schemas.orders import OrderPlaced
 from schemas.topics import TOPICS
 from services.chassis.kafka_login import KafkaServers
-from services.gateway.contacts import Contacts, place_of
-from services.gateway.sealed import tenant_key
+from services.gateway.principals.contacts import Contacts, place_of
+from services.gateway.principals.sealed import tenant_key
 from services.local.access import OPERATOR, kafka_secret
 from services.local.demo.expectations import Expectations
 from services.local.demo.stage import Stage

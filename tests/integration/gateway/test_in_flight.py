@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 from schemas.orders import OrderPlaced
 from schemas.scalars import rfc3339
 from services.chassis.producer import Message, Producer
-from services.gateway.inflight import InFlight
+from services.gateway.inbound.in_flight import InFlight
 from tests.integration.gateway.world import CONTACT, NOW, World, open_world, order, order_data, usage
 from tests.integration.gateway.world import cloud_event as event
 from tests.support.databases import fresh_database

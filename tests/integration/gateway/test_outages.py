@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.orders import OrderPlaced
-from services.gateway import intake
+from services.gateway.usecases import admit_events
 from services.local.kafka import Kafka
 from services.local.postgres import Postgres
 from services.local.roles import ensure_database
@@ -43,7 +43,7 @@ async def lonely(servers: tuple[Postgres, Kafka]) -> AsyncIterator[World]:
 async def test_nothing_is_accepted_while_kafka_is_dead_and_what_is_sent_again_comes_in_once(
     lonely: World, servers: tuple[Postgres, Kafka], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "SEND_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(admit_events, "SEND_TIMEOUT_SECONDS", 1.0)
     kafka = servers[1]
     first = order("A", id="outage-1")
     await kafka.kill(1)

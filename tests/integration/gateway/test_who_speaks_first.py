@@ -6,7 +6,7 @@ import pytest
 
 from services.chassis.strangers import TRIES
 from services.gateway.api import Doors, build_api
-from services.gateway.registry import Registry
+from services.gateway.usecases.registry import Registry
 from tests.integration.gateway.world import TOKEN, World, open_world
 from tests.support.databases import fresh_database
 from tests.support.raw_http import ask, head, routes

@@ -21,7 +21,7 @@ from services.chassis.clock import ManualClock
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Partition
 from services.chassis.engine.read_up import partition_of
-from services.gateway.pulse import subjects
+from services.gateway.inbound.pulse import subjects
 from services.monitoring.app import MonitoringSettings, build
 from services.monitoring.metrics import SILENCE_UNJUDGED
 from tests.support.catalogue import CATALOGUE

@@ -10,9 +10,9 @@ import pytest
 from schemas.catalogue import ProvisioningStep
 from services.chassis.migrate import migrate
 from services.chassis.sealing import KeyRing, Sealer, key_id
-from services.gateway import sealed
 from services.gateway.app import MIGRATIONS
-from services.gateway.contacts import Contacts
+from services.gateway.principals import sealed
+from services.gateway.principals.contacts import Contacts
 from services.local.roles import PROVISIONER, ensure_provisioner, ensure_service, role_of
 from services.onboarding.adapters import Instance
 from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX

@@ -15,9 +15,9 @@ from schemas.orders import OrderPlaced
 from schemas.persons import together
 from schemas.topics import SIGNALS
 from services.chassis.sealing import SealBroken
-from services.gateway import tenant_keys
-from services.gateway.contacts import Contacts, Persons, place_of
 from services.gateway.domain.cloudevents import BATCHED, STRUCTURED
+from services.gateway.principals import tenant_keys
+from services.gateway.principals.contacts import Contacts, Persons, place_of
 from tests.integration.gateway.test_in_flight import losing
 from tests.integration.gateway.world import ADDRESS, cloud_event, order_data, tenant_of
 from tests.integration.persons.street import Person, Street, open_street, order_of, person

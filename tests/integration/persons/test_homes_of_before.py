@@ -10,11 +10,12 @@ import pytest
 from schemas.envelope import decode
 from schemas.orders import OrderPlaced
 from services.chassis.sealing import Sealer
-from services.gateway import housekeeping, sealed, tenant_keys
-from services.gateway.contacts import Contacts
+from services.gateway import housekeeping
 from services.gateway.domain.admission import content_of, read
 from services.gateway.domain.cloudevents import parse
-from services.gateway.inflight import InFlight
+from services.gateway.inbound.in_flight import InFlight
+from services.gateway.principals import sealed, tenant_keys
+from services.gateway.principals.contacts import Contacts
 from services.onboarding.app import OnboardingSettings
 from tests.integration.gateway.world import CONTACT, World, open_world, order, tenant_of
 from tests.support.before import home_of_before, upgraded

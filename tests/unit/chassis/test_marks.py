@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schemas.topics import SIGNALS
 from services.chassis.engine.marks import MARKS_MAX, Marks
 from services.chassis.engine.read_up import partition_of
-from services.gateway.pulse import subjects
+from services.gateway.inbound.pulse import subjects
 
 START = datetime(2026, 12, 3, tzinfo=UTC)
 steps = st.lists(

@@ -15,7 +15,7 @@ from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.keys import matches, new_key, new_webhook_secret, split
 from services.gateway.domain.schedule import RETRY_AFTER_MAX_SECONDS, Outcome, Verdict, judge, next_wait_seconds
-from services.gateway.limits import Limiter
+from services.gateway.inbound.limits import Limiter
 from tests.support.name_server import NameServer, naming
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -13,8 +13,8 @@ from services.chassis.database import Connection
 from services.chassis.logs import logger
 from services.chassis.sealing import SealBroken
 from services.chassis.store import collect
-from services.gateway import sealed
-from services.gateway.contacts import Contacts, Persons, key_named
+from services.gateway.principals import sealed
+from services.gateway.principals.contacts import Contacts, Persons, key_named
 from services.gateway.store import sql
 
 TRIES = 3

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from services.chassis.database import Connection
 from services.chassis.sealing import KeyRing, Sealer
 from services.chassis.store import collect
-from services.gateway import contacts
 from services.gateway.adapters import webhook
+from services.gateway.principals import contacts
 from services.gateway.store import sql
 
 

@@ -16,18 +16,19 @@ from schemas.reasons import Reason
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
-from services.gateway import metrics, store, tenant_keys
-from services.gateway.contacts import Contacts, Persons
+from services.gateway import metrics, store
 from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read, too_far
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Faults, Refused
 from services.gateway.domain.partitioning import key_of
-from services.gateway.inflight import InFlight, Turns
-from services.gateway.instants import Instants
-from services.gateway.knowledge import Knowledge
-from services.gateway.pace import Pace
-from services.gateway.sealed import tenant_contact
+from services.gateway.inbound.in_flight import InFlight, Turns
+from services.gateway.inbound.instants import Instants
+from services.gateway.inbound.pace import Pace
+from services.gateway.principals import tenant_keys
+from services.gateway.principals.contacts import Contacts, Persons
+from services.gateway.principals.knowledge import Knowledge
+from services.gateway.principals.sealed import tenant_contact
 from services.gateway.store import Accepted, Answer, sql
 
 SEND_TIMEOUT_SECONDS = 10.0

@@ -1,0 +1,47 @@
+"""Write a notification about a fact, and ask for its delivery."""
+
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from schemas.deliveries import Channel
+from schemas.envelope import Event
+from schemas.identity import event_name, joined
+from services.chassis.pending import Limit
+from services.chassis.unit import Unit
+from services.gateway.job_kinds import WEBHOOKS_AT_ONCE_TO_ONE, Notify, deliver_webhook, send_email
+from services.gateway.store import sql
+
+
+async def notify(
+    event: Event[Any], recipient: str | None, channel: Channel, unit: Unit, alert_id: str | None = None
+) -> None:
+    """Notify a recipient of a fact, once: the id is the same for the same fact and recipient.
+
+    Nobody is told what concerns a tenant without a reseller: such an alert escalates to the operator at once.
+    """
+    if recipient is None:
+        return
+    name = joined(
+        "vicino", "notification", event_name(event.subject, event.source, event.id, event.principal), recipient
+    )
+    notification_id = str(uuid5(NAMESPACE_OID, name))
+    before = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
+    if await sql.notification_before(unit.db, id=before, tenant_id=event.subject) is not None:
+        return  # an earlier build, whose ids had no tenant in them, has told it
+    added = await sql.add_notification(
+        unit.db, id=notification_id, recipient=recipient, channel=channel, about=event.type, tenant_id=event.subject,
+        alert_id=alert_id, event={"time": event.time, "id": event.id, "data": event.data.model_dump(mode="json")},
+        created_at=unit.now,
+    )  # fmt: skip
+    if added is not None:
+        ask_for_delivery(notification_id, channel, recipient, unit)
+
+
+def ask_for_delivery(notification_id: str, channel: Channel, recipient: str, unit: Unit) -> None:
+    """Deliver a notification by its channel. Each receiver has a limit of its own: a dead one holds up nobody else."""
+    args = Notify(notification_id=notification_id)
+    if channel is Channel.WEBHOOK:
+        limit = Limit(f"receiver:{recipient}", WEBHOOKS_AT_ONCE_TO_ONE)
+        unit.enqueue(deliver_webhook, args, key=notification_id, limit=limit)
+    else:
+        unit.enqueue(send_email, args, key=notification_id)

@@ -1,0 +1,22 @@
+"""Put a catalogue into force: its plans can be ordered, its meters can be sent."""
+
+from uuid import uuid4
+
+from schemas.catalogue import CataloguePublished
+from services.gateway.operator_requests import CatalogueSpec
+from services.gateway.store import sql
+from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry
+
+
+async def publish_catalogue(registry: Registry, spec: CatalogueSpec) -> int:
+    """Put a catalogue into force; returns its revision."""
+    async with registry.runtime.unit(f"catalogue|{uuid4()}") as unit:
+        revision = int(await sql.next_revision(unit.db))
+        for plan in spec.plans:
+            await sql.put_plan(unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json"))
+        for meter in spec.meters:
+            await sql.put_meter_name(unit.db, meter=meter.key, name=meter.reads)
+        await sql.withdraw_plans(unit.db, revision=revision)
+        unit.publish(CataloguePublished(revision=revision, **dict(spec)), subject=CATALOGUE_SUBJECT)
+    registry.knowledge.forget()
+    return revision

@@ -1,0 +1,43 @@
+"""What the operator's use cases need, and what they have in common: names that are free, and keys.
+
+Everything on `catalogue.v1` gets the next revision, in the transaction that publishes it.
+"""
+
+from dataclasses import dataclass
+
+from schemas.identity import OPERATOR
+from schemas.scalars import NO_RESELLER
+from services.chassis.database import Connection
+from services.chassis.service import Runtime
+from services.chassis.web import Problem
+from services.gateway.adapters.webhook import WebhookSender
+from services.gateway.domain.admission import Kind
+from services.gateway.domain.keys import new_key
+from services.gateway.principals.contacts import Contacts
+from services.gateway.principals.knowledge import Knowledge
+from services.gateway.store import sql
+
+CATALOGUE_SUBJECT = "catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What the operator registers is kept and published with these."""
+
+    runtime: Runtime
+    knowledge: Knowledge
+    contacts: Contacts
+    webhooks: WebhookSender
+
+
+async def check_name(db: Connection, kind: Kind, name: str) -> None:
+    """Names are unique over kinds, because an event carries only the name of who spoke. Raises `Problem` 409."""
+    if name in (OPERATOR, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (None, kind):
+        raise Problem(409, "Conflict", "this name is somebody else's")
+
+
+async def issue_key(db: Connection, kind: Kind, principal: str) -> str:
+    """A new key of a principal; its text is shown once and not kept."""
+    key = new_key()
+    await sql.add_key(db, key_id=key.key_id, kind=kind, principal=principal, secret_hash=key.secret_hash)
+    return key.text
