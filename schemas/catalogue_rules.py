@@ -44,59 +44,63 @@ Part = str | int
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CatalogueFault:
     """What is wrong, and where: the parts of a JSON pointer."""
 
     place: tuple[Part, ...]
     message: str
 
-    def within(self, *place: Part) -> "Fault":
+    def within(self, *place: Part) -> "CatalogueFault":
         """The same, seen from further out."""
-        return Fault((*place, *self.place), self.message)
+        return CatalogueFault((*place, *self.place), self.message)
 
 
-def faults(valid_from: datetime, currency: str, meters: Sequence[Meter], plans: Sequence[Plan]) -> Iterator[Fault]:
+def faults(
+    valid_from: datetime, currency: str, meters: Sequence[Meter], plans: Sequence[Plan]
+) -> Iterator[CatalogueFault]:
     """All faults of a catalogue whose parts have the right shape."""
     if not VALID_FROM <= valid_from < VALID_TO:
-        yield Fault(("valid_from",), "must lie between the years 2000 and 2099")
+        yield CatalogueFault(("valid_from",), "must lie between the years 2000 and 2099")
     if currency not in CURRENCIES:
-        yield Fault(("currency",), "must be a currency of ISO 4217 that has cents")
+        yield CatalogueFault(("currency",), "must be a currency of ISO 4217 that has cents")
     if len(meters) > METERS_MAX:
-        yield Fault(("meters",), f"at most {METERS_MAX} meters")
+        yield CatalogueFault(("meters",), f"at most {METERS_MAX} meters")
     for n in _repeated([meter.key for meter in meters]):
-        yield Fault(("meters", n, "key"), "another meter has this key")
+        yield CatalogueFault(("meters", n, "key"), "another meter has this key")
     for n, meter in enumerate(meters):
         yield from (fault.within("meters", n) for fault in of_meter(meter))
     for n in _repeated([plan.sku for plan in plans]):
-        yield Fault(("plans", n, "sku"), "another plan has this SKU")
+        yield CatalogueFault(("plans", n, "sku"), "another plan has this SKU")
     declared = frozenset(meter.key for meter in meters)
     for n, plan in enumerate(plans):
         yield from (fault.within("plans", n) for fault in of_plan(plan, declared))
 
 
-def of_meter(meter: Meter) -> Iterator[Fault]:
+def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
     """Faults of one meter."""
     for n in _repeated(meter.group_by):
-        yield Fault(("group_by", n), "this dimension is named before")
+        yield CatalogueFault(("group_by", n), "this dimension is named before")
     for name, accepted in meter.filter.items():
         if not accepted:
-            yield Fault(("filter", name), "no event could pass: name the values that are counted")
+            yield CatalogueFault(("filter", name), "no event could pass: name the values that are counted")
         if len(accepted) > FILTER_VALUES_MAX:
-            yield Fault(("filter", name), f"at most {FILTER_VALUES_MAX} values")
+            yield CatalogueFault(("filter", name), f"at most {FILTER_VALUES_MAX} values")
         for n in _repeated(accepted):
-            yield Fault(("filter", name, n), "this value is named before")
+            yield CatalogueFault(("filter", name, n), "this value is named before")
     if meter.aggregation is Aggregation.COUNT and meter.value_property is not None:
-        yield Fault(("value_property",), "a count measures nothing of an event")
+        yield CatalogueFault(("value_property",), "a count measures nothing of an event")
     if meter.aggregation is Aggregation.UNIQUE_COUNT and meter.value_property == "quantity":
-        yield Fault(("value_property",), "identifiers are counted once, not quantities: `value` or a dimension")
+        yield CatalogueFault(
+            ("value_property",), "identifiers are counted once, not quantities: `value` or a dimension"
+        )
 
 
-def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[Fault]:
+def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[CatalogueFault]:
     """Faults of one plan. `declared`: the keys of the catalogue's meters."""
     if not 0 <= plan.setup <= PRICE_MAX:
-        yield Fault(("setup",), f"from 0 to {PRICE_MAX}")
+        yield CatalogueFault(("setup",), f"from 0 to {PRICE_MAX}")
     if plan.heartbeat_seconds is not None and plan.heartbeat_seconds > HEARTBEAT_SECONDS_MAX:
-        yield Fault(("heartbeat_seconds",), f"at most {HEARTBEAT_SECONDS_MAX}")
+        yield CatalogueFault(("heartbeat_seconds",), f"at most {HEARTBEAT_SECONDS_MAX}")
     for n, step in enumerate(plan.provisioning):
         yield from (fault.within("provisioning", n) for fault in _of_step(step))
     yield from _names(plan)
@@ -108,15 +112,15 @@ def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[Fault]:
         yield from (fault.within("usage", n) for fault in (*_of_price(usage), *_of_usage(usage, declared, sold)))
 
 
-def _of_step(step: ProvisioningStep) -> Iterator[Fault]:
+def _of_step(step: ProvisioningStep) -> Iterator[CatalogueFault]:
     if step.driver not in DRIVERS:
-        yield Fault(("driver",), f"no such driver: there are {', '.join(sorted(DRIVERS))}")
+        yield CatalogueFault(("driver",), f"no such driver: there are {', '.join(sorted(DRIVERS))}")
         return
     for name in DRIVERS[step.driver]:
         if not getattr(step, name):
-            yield Fault((name,), f"the driver {step.driver} needs it")
+            yield CatalogueFault((name,), f"the driver {step.driver} needs it")
     if "url" in DRIVERS[step.driver] and step.url and not (PLACEHOLDER.fullmatch(step.url) or _is_address(step.url)):
-        yield Fault(("url",), "must be an http or https address with a host, without user, query or fragment")
+        yield CatalogueFault(("url",), "must be an http or https address with a host, without user, query or fragment")
 
 
 def _is_address(url: str) -> bool:
@@ -131,53 +135,53 @@ def _is_address(url: str) -> bool:
     )  # fmt: skip
 
 
-def _names(plan: Plan) -> Iterator[Fault]:
+def _names(plan: Plan) -> Iterator[CatalogueFault]:
     """Each component of a plan has one price and a name of its own on documents."""
     places: list[tuple[Part, ...]] = []
     codes: list[str] = []
     priced: Iterable[tuple[str, Sequence[Price]]] = (("recurring", plan.recurring), ("usage", plan.usage))
     for kind, prices in priced:
         if len(prices) > PRICES_MAX:
-            yield Fault((kind,), f"at most {PRICES_MAX} prices")
+            yield CatalogueFault((kind,), f"at most {PRICES_MAX} prices")
         for n in _repeated([price.meter for price in prices]):
-            yield Fault((kind, n, "meter"), "this plan prices it before")
+            yield CatalogueFault((kind, n, "meter"), "this plan prices it before")
         places += [(kind, n, "code") for n in range(len(prices))]
         codes += [price.code for price in prices]
     for n in _repeated(codes):
-        yield Fault(places[n], "another component of this plan has this code")
+        yield CatalogueFault(places[n], "another component of this plan has this code")
     for place, code in zip(places, codes, strict=True):
         if code == SETUP:
-            yield Fault(place, f"the set-up fee goes by `{SETUP}`")
+            yield CatalogueFault(place, f"the set-up fee goes by `{SETUP}`")
 
 
-def _of_price(price: Price) -> Iterator[Fault]:
+def _of_price(price: Price) -> Iterator[CatalogueFault]:
     if len(price.unit) > UNIT_LENGTH_MAX:
-        yield Fault(("unit",), f"documents show at most {UNIT_LENGTH_MAX} characters")
+        yield CatalogueFault(("unit",), f"documents show at most {UNIT_LENGTH_MAX} characters")
     if price.price is not None and not 0 <= price.price <= PRICE_MAX:
-        yield Fault(("price",), f"from 0 to {PRICE_MAX}")
+        yield CatalogueFault(("price",), f"from 0 to {PRICE_MAX}")
     if len(price.tiers) > TIERS_MAX:
-        yield Fault(("tiers",), f"at most {TIERS_MAX} tiers")
+        yield CatalogueFault(("tiers",), f"at most {TIERS_MAX} tiers")
     for n, tier in enumerate(price.tiers):
         if not 0 <= tier.price <= PRICE_MAX:
-            yield Fault(("tiers", n, "price"), f"from 0 to {PRICE_MAX}")
+            yield CatalogueFault(("tiers", n, "price"), f"from 0 to {PRICE_MAX}")
         if tier.up_to == 0:
-            yield Fault(("tiers", n, "up_to"), "a tier must hold something")
+            yield CatalogueFault(("tiers", n, "up_to"), "a tier must hold something")
 
 
-def _of_recurring(price: RecurringPrice) -> Iterator[Fault]:
+def _of_recurring(price: RecurringPrice) -> Iterator[CatalogueFault]:
     if price.model not in RECURRING_MODELS:
-        yield Fault(("model",), f"a recurring price is {' or '.join(RECURRING_MODELS)}")
+        yield CatalogueFault(("model",), f"a recurring price is {' or '.join(RECURRING_MODELS)}")
 
 
-def _of_usage(price: UsagePrice, declared: frozenset[str], sold: frozenset[str]) -> Iterator[Fault]:
+def _of_usage(price: UsagePrice, declared: frozenset[str], sold: frozenset[str]) -> Iterator[CatalogueFault]:
     if price.meter not in declared:
-        yield Fault(("meter",), "no meter of this catalogue has this key")
+        yield CatalogueFault(("meter",), "no meter of this catalogue has this key")
     if price.included_per is None:
         return
     if price.included_per not in sold:
-        yield Fault(("included_per",), "this plan sells no such component")
+        yield CatalogueFault(("included_per",), "this plan sells no such component")
     if price.included is None:
-        yield Fault(("included",), "how much is included per unit must be said")
+        yield CatalogueFault(("included",), "how much is included per unit must be said")
 
 
 def _repeated(items: Sequence[Hashable]) -> list[int]:

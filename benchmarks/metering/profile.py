@@ -15,7 +15,7 @@ import psutil
 
 from schemas.catalogue import Meter
 from services.billing.domain.meters import Meters, MeterVersion
-from services.billing.domain.usage import Reading, Service
+from services.billing.domain.usage import MeteredService, MeterReading
 from services.billing.metering.adding import add_up
 from services.billing.metering.arrivals import Arrival, plainly, read
 from services.billing.metering.blocks import pack
@@ -83,10 +83,10 @@ def _version(n: int) -> MeterVersion:
     return MeterVersion(Meter.model_validate(meter), 1, datetime(2020, 1, 1, tzinfo=UTC))
 
 
-def _services(tenants: int, meters: int) -> dict[str, Service]:
-    readings = {meter_key(n): Reading((meter_key(n),), (), "quantity") for n in range(meters)}
+def _services(tenants: int, meters: int) -> dict[str, MeteredService]:
+    readings = {meter_key(n): MeterReading((meter_key(n),), (), "quantity") for n in range(meters)}
     since = datetime.now(UTC) - timedelta(days=30)
-    return {service_id(n): Service(service_id(n), tenant_id(n), since, readings) for n in range(tenants)}
+    return {service_id(n): MeteredService(service_id(n), tenant_id(n), since, readings) for n in range(tenants)}
 
 
 class Processor:

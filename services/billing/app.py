@@ -12,7 +12,7 @@ from services.billing import metrics
 from services.billing.api import build_api
 from services.billing.handlers import ROUTES
 from services.billing.jobs import jobs
-from services.billing.metering.intake import Intake
+from services.billing.metering.intake import UsageIntake
 from services.billing.metering.store import sql
 from services.chassis.backoff import Backoff
 from services.chassis.engine.slices import on_slice
@@ -53,7 +53,7 @@ class BillingSettings(ServiceSettings):
 def build(settings: BillingSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     settings.token()  # refused now, not with the first request
-    intake = Intake(settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk)
+    intake = UsageIntake(settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk)
     return Service(
         "billing",
         settings,
@@ -66,7 +66,7 @@ def build(settings: BillingSettings) -> Service:
     )
 
 
-async def _look_after(runtime: Runtime, intake: Intake) -> None:
+async def _look_after(runtime: Runtime, intake: UsageIntake) -> None:
     """Show the newest check's result, and count what was parked just as its service became known."""
     failures = 0
     while True:

@@ -12,7 +12,7 @@ from services.billing.job_kinds import (
     count_waiting,
     invoice_run,
 )
-from services.billing.metering.intake import CATALOGUE, Intake
+from services.billing.metering.intake import CATALOGUE, UsageIntake
 from services.billing.usecases.check_meters import compare_some, go_on
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
@@ -22,7 +22,7 @@ from services.chassis.jobs import Job, JobHandler, RetryLater, handle
 CATALOGUE_WAIT_SECONDS = 0.2
 
 
-async def run_count_service(job: Job[CountService], intake: Intake, grace_hours: int) -> None:
+async def run_count_service(job: Job[CountService], intake: UsageIntake, grace_hours: int) -> None:
     """Begin to count a service, once its plan is known."""
     async with job.finish() as unit:
         try:
@@ -31,7 +31,7 @@ async def run_count_service(job: Job[CountService], intake: Intake, grace_hours:
             raise RetryLater(CATALOGUE_WAIT_SECONDS, str(missing)) from missing
 
 
-async def run_count_waiting(job: Job[CountWaiting], intake: Intake) -> None:
+async def run_count_waiting(job: Job[CountWaiting], intake: UsageIntake) -> None:
     """Count what waited for the catalogue."""
     async with job.finish() as unit:
         await intake.count_parked(unit.db, CATALOGUE, unit.now)
@@ -53,7 +53,7 @@ async def run_check_meters(job: Job[CheckMeters], raw_days: int) -> None:
         await go_on(checked, raw_days, unit)
 
 
-def jobs(intake: Intake, grace_hours: int, raw_days: int) -> tuple[JobHandler, ...]:
+def jobs(intake: UsageIntake, grace_hours: int, raw_days: int) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
         handle(count_service, partial(run_count_service, intake=intake, grace_hours=grace_hours)),

@@ -20,7 +20,7 @@ from schemas.topics import Topic
 from services.chassis import health, logs, metrics, rejects, store
 from services.chassis.clock import Clock, clock_from
 from services.chassis.database import Connection, Pool
-from services.chassis.engine.client import Reading
+from services.chassis.engine.client import Subscription
 from services.chassis.engine.consumer import Consumer
 from services.chassis.engine.logbook import Logbook
 from services.chassis.engine.partition import Partition, by_record, by_slice
@@ -245,9 +245,9 @@ def _broker(service: Service) -> KafkaBroker:
     )
 
 
-def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_max: int) -> Reading:
+def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_max: int) -> Subscription:
     settings = service.settings
-    return Reading(
+    return Subscription(
         settings.topic_prefix + group,
         topics,
         records_max,

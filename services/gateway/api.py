@@ -19,7 +19,7 @@ from services.chassis.store import collect
 from services.chassis.strangers import Strangers
 from services.chassis.web import Problem, address_of, application, bearer, check_pace, unauthorized
 from services.gateway import contract, metrics
-from services.gateway.domain.admission import Kind, Principal
+from services.gateway.domain.admission import Principal, PrincipalKind
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
 from services.gateway.domain.faults import Fault, Refused
 from services.gateway.domain.keys import same
@@ -116,13 +116,13 @@ class Doors:
             wait = self.limiter.wait_seconds(found.id, time.monotonic())
             if wait > 0:
                 raise problem(429, "slow down", headers={"Retry-After": str(int(wait) + 1)})
-        elif found.kind is not Kind.OPERATOR:
+        elif found.kind is not PrincipalKind.OPERATOR:
             raise problem(403, "this door is the operator's")
         request.state.principal = found
 
     async def _holder(self, key: str) -> Principal | None:
         if same(key, self.runtime.settings.token()):
-            return Principal(Kind.OPERATOR, OPERATOR)
+            return Principal(PrincipalKind.OPERATOR, OPERATOR)
         return await self.knowledge.principal(key)
 
     async def events(self, request: Request) -> JSONResponse:
@@ -142,7 +142,7 @@ class Doors:
     async def who_speaks(self, principal: Principal) -> dict[str, Any]:
         """A principal, and of a reseller whether its address is open: a 410 closes it until it is registered again."""
         found: dict[str, Any] = {"kind": principal.kind, "id": principal.id}
-        if principal.kind == Kind.RESELLER:
+        if principal.kind == PrincipalKind.RESELLER:
             async with self.runtime.pool.acquire() as db:
                 reseller = await sql.reseller(db, id=principal.id)
             closed_at = reseller["webhook_closed_at"]

@@ -12,7 +12,7 @@ from services.chassis.unit import Unit
 from services.gateway import metrics
 from services.gateway.adapters.mail import Mailer, mail_fault
 from services.gateway.adapters.webhook import WebhookSender
-from services.gateway.domain.schedule import Outcome, Verdict, next_wait_seconds
+from services.gateway.domain.schedule import DeliveryVerdict, Outcome, next_wait_seconds
 from services.gateway.job_kinds import Notify, deliver_webhook, send_email
 from services.gateway.outbound.compose import compose, receiver_of
 from services.gateway.principals.contacts import Contacts
@@ -48,7 +48,7 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
         await _not_delivered(job, row["recipient"], verdict, answer)
 
 
-async def _not_delivered(job: Job[Notify], recipient: str, verdict: Verdict, answer: str) -> None:
+async def _not_delivered(job: Job[Notify], recipient: str, verdict: DeliveryVerdict, answer: str) -> None:
     async with job.read() as db:
         await sql.note_attempt(db, id=job.args.notification_id, answer=answer)
         if verdict.outcome is Outcome.GONE:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from schemas.catalogue import Meter, Place, Plan, ResellerTier
-from schemas.catalogue_rules import Fault, faults
+from schemas.catalogue_rules import CatalogueFault, faults
 from schemas.orders import Review
 from schemas.scalars import Currency, Instant, Key, ShortText, Text
 
@@ -40,7 +40,7 @@ class CatalogueSpec(_Spec):
     def _follows_the_rules(self) -> "CatalogueSpec":
         found = list(islice(faults(self.valid_from, self.currency, self.meters, self.plans), FAULTS_MAX))
         if not found and len(self.model_dump_json().encode()) > CATALOGUE_BYTES_MAX:
-            found = [Fault((), f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON")]
+            found = [CatalogueFault((), f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON")]
         if found:
             raise ValidationError.from_exception_data(
                 "catalogue",

@@ -9,7 +9,7 @@ from schemas.catalogue import Plan
 from schemas.reasons import Reason
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
-from services.gateway.domain.admission import Service, Tenant
+from services.gateway.domain.admission import KnownService, KnownTenant
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault
 from services.gateway.domain.keeping import kept_name, kept_pointer
@@ -49,15 +49,15 @@ async def plans(db: Connection) -> Plans:
     return Plans({plan.sku: plan for plan, _ in found}, on_sale, names, int(await sql.revision(db)))
 
 
-async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, Tenant]:
+async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:
     """The tenants among `ids`."""
-    return {row["id"]: Tenant(row["reseller_id"]) for row in await collect(sql.tenants(db, ids=list(ids)))}
+    return {row["id"]: KnownTenant(row["reseller_id"]) for row in await collect(sql.tenants(db, ids=list(ids)))}
 
 
-async def services(db: Connection, ids: Sequence[str]) -> dict[str, Service]:
+async def services(db: Connection, ids: Sequence[str]) -> dict[str, KnownService]:
     """The service instances among `ids`."""
     found = await collect(sql.services(db, ids=list(ids)))
-    return {row["id"]: Service(row["tenant_id"], row["sku"]) for row in found}
+    return {row["id"]: KnownService(row["tenant_id"], row["sku"]) for row in found}
 
 
 async def accepted_orders(

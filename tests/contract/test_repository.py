@@ -1,5 +1,6 @@
 """The repository keeps its own promises: pinned, linked, named, and of no particular machine."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -67,3 +68,13 @@ def test_every_rule_and_every_test_that_the_index_of_rules_names_exists() -> Non
 def _defines(file: Path, name: str) -> bool:
     definition = rf"^(async )?(def|class) {name}\b|^{name}\b[^\n]*="
     return file.is_file() and bool(re.search(definition, file.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_no_public_class_name_stands_twice() -> None:
+    """Who searches for a class finds one."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(path for part in ("services", "schemas") for path in (ROOT / part).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

@@ -21,7 +21,7 @@ from stdnum import luhn
 from schemas.scalars import rfc3339
 from schemas.topics import TOPICS
 from services.chassis.admin import ensure_topics
-from services.local.demo.world import Client, Receivers, catalogue, cloud_event
+from services.local.demo.world import DemoClient, Receivers, catalogue, cloud_event
 from services.local.home import Home
 from services.local.stack import DATABASE, Stack
 from services.onboarding.domain.credentials import derive
@@ -60,7 +60,7 @@ class Accepted:
 class Trade:
     """The stack, those who speak with it, and what they were promised."""
 
-    def __init__(self, stack: Stack, door: Client, receivers: Receivers, dice: random.Random) -> None:
+    def __init__(self, stack: Stack, door: DemoClient, receivers: Receivers, dice: random.Random) -> None:
         self.stack, self._door, self._receivers, self._dice = stack, door, receivers, dice
         self.accepted = Accepted()
 
@@ -156,10 +156,10 @@ async def trading(on: Servers, seed: int) -> AsyncIterator[Trade]:
         await receivers.start()
         ending.push_async_callback(receivers.stop)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
-            operator = Client(session, stack.address("gateway"), stack.operator_token)
+            operator = DemoClient(session, stack.address("gateway"), stack.operator_token)
             assert (await operator.call("PUT", "/operator/v1/catalogue", catalogue("http://127.0.0.1:9"))).status == 200
             profile = {**PROFILE, "webhook_url": f"{receivers.url}/{RESELLER}"}
             answer = await operator.call("PUT", f"/operator/v1/resellers/{RESELLER}", profile)
             receivers.secrets[RESELLER] = answer.body["webhook_secret"]
-            door = Client(session, stack.address("gateway"), answer.body["api_key"])
+            door = DemoClient(session, stack.address("gateway"), answer.body["api_key"])
             yield Trade(stack, door, receivers, random.Random(seed))

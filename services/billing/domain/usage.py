@@ -53,7 +53,7 @@ def quarter_of(at: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MeterReading:
     """The meters of a service that read one measured name, and the dimensions they look at."""
 
     meters: tuple[str, ...]
@@ -63,13 +63,13 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Service:
+class MeteredService:
     """A service instance as it was sold. `readings` is by measured name."""
 
     id: str
     tenant_id: str
     activated_at: datetime
-    readings: Mapping[str, Reading] = field(default_factory=dict)
+    readings: Mapping[str, MeterReading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ class Window:
     revision: int = 0
     """The catalogue revision that counting has seen."""
 
-    def covers(self, starts: datetime, service: Service) -> bool:
+    def covers(self, starts: datetime, service: MeteredService) -> bool:
         """Whether every instant of the quarter that begins there is in time for a service."""
         return max(self.earliest, service.activated_at) <= starts <= self.latest - QUARTER
 
 
-def judge(events: Likeness, service: Service | None, window: Window) -> str | None:
+def judge(events: Likeness, service: MeteredService | None, window: Window) -> str | None:
     """None when such events count, if they are in time; `waits` when that cannot be said yet; else why not."""
     if service is None:
         return WAITS
@@ -100,7 +100,7 @@ def judge(events: Likeness, service: Service | None, window: Window) -> str | No
     return None
 
 
-def judge_time(at: datetime, service: Service, window: Window) -> str | None:
+def judge_time(at: datetime, service: MeteredService, window: Window) -> str | None:
     """None when an event of that instant counts, else why not."""
     if at > window.latest:
         return Reason.TIME_IN_FUTURE

@@ -13,7 +13,7 @@ from services.billing.domain.buckets import Bucket, civil_hour
 from services.billing.domain.buckets import add_up as exact_sum
 from services.billing.domain.meters import Meters, MeterVersion, NotMeasurable
 from services.billing.domain.periods import civil_day
-from services.billing.domain.usage import QUARTER, Likeness, Reading, Service
+from services.billing.domain.usage import QUARTER, Likeness, MeteredService, MeterReading
 from services.billing.metering.arrivals import Arrival
 from services.billing.metering.gathering import Groups
 from services.billing.metering.knowledge import SeriesKey
@@ -74,7 +74,7 @@ class _Hours:
 
 
 def add_up(
-    groups: Groups, services: Mapping[str, Service], zones: Mapping[str, ZoneInfo], meters: Meters,
+    groups: Groups, services: Mapping[str, MeteredService], zones: Mapping[str, ZoneInfo], meters: Meters,
     sums: Sums | None = None, log: int | None = None,
 ) -> Sums:  # fmt: skip
     """Add up events, all of them judged countable, to `sums` if there are some already.
@@ -129,7 +129,7 @@ def _measured(version: MeterVersion, portion: Sequence[Arrival]) -> tuple[Sequen
 
 
 def counted_by(
-    meter: str, arrivals: Iterable[Arrival], services: Mapping[str, Service], meters: Meters
+    meter: str, arrivals: Iterable[Arrival], services: Mapping[str, MeteredService], meters: Meters
 ) -> list[Arrival]:
     """Those of these events that are in a meter's buckets, of whatever service."""
     found: list[Arrival] = []
@@ -147,7 +147,7 @@ def counted_by(
     return found
 
 
-def measurable(arrival: Arrival, reading: Reading, meters: Meters) -> bool:
+def measurable(arrival: Arrival, reading: MeterReading, meters: Meters) -> bool:
     """Whether every meter that the event is for finds in it what it measures."""
     said = arrival.said
     for key in reading.meters:

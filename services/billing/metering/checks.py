@@ -12,7 +12,7 @@ from services.billing.domain.buckets import Bucket, civil_hour
 from services.billing.metering.adding import Place, Sums, add_up
 from services.billing.metering.gathering import Gathering
 from services.billing.metering.intake import EARLY_MAX
-from services.billing.metering.knowledge import Knowledge
+from services.billing.metering.knowledge import MeteringKnowledge
 from services.billing.metering.reading import Span, days, events
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write
@@ -43,7 +43,7 @@ class RawGone(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """What a check found."""
 
     buckets: int
@@ -52,7 +52,7 @@ class Outcome:
 
 async def verify(
     db: Connection, tenants: Sequence[asyncpg.Record], first: date, after: date, meter: str | None = None
-) -> Outcome:
+) -> CheckOutcome:
     """Compare tenants' buckets of the civil days `[first, after)` with their raw events, as of one instant.
 
     Events are read once for all these tenants and held a block at a time, buckets all together: some 30 kB for a tenant
@@ -72,7 +72,7 @@ async def verify(
         for place in places
         if stored.get(place) != right.get(place)
     ]
-    return Outcome(len(places), differences)
+    return CheckOutcome(len(places), differences)
 
 
 async def rebuild(db: Connection, tenant_id: str, first: date, after: date, meter: str | None = None) -> int:
@@ -87,7 +87,7 @@ async def rebuild(db: Connection, tenant_id: str, first: date, after: date, mete
         sums, owners = await _recomputed(db, [tenant], first, after, meter)
         series = [row["no"] for row in await collect(sql.series_in(db, tenant_id=tenant_id, meter=meter))]
         await sql.clear(db, series=series, starts=span.start, ends=span.end)
-        await write(db, Knowledge(), sums, owners)
+        await write(db, MeteringKnowledge(), sums, owners)
     return len(sums.buckets)
 
 
@@ -105,7 +105,7 @@ async def _recomputed(
     zones = {tenant["id"]: ZoneInfo(tenant["zone"]) for tenant in tenants}
     spans = {tenant["no"]: days(first, after, zones[tenant["id"]]) for tenant in tenants}
     await ensure_raw(db, min(span.start for span in spans.values()))
-    knowledge, sums, owners = Knowledge(), Sums(), dict[str, str]()
+    knowledge, sums, owners = MeteringKnowledge(), Sums(), dict[str, str]()
     await knowledge.refresh(db)
     async for arrivals, log in events(db, spans):
         groups = Gathering(arrivals).groups

@@ -9,7 +9,7 @@ from services.chassis.store import collect
 _PREFIX = "usage_block_"
 
 
-class Days:
+class RawDays:
     """Knows which partitions are there. What this transaction makes is not remembered: it may yet fail."""
 
     def __init__(self) -> None:

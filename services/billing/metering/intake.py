@@ -20,24 +20,24 @@ from schemas.horizon import LAG_MAX, SKEW_MAX
 from schemas.reasons import Reason
 from schemas.topics import USAGE
 from services.billing import metrics
-from services.billing.domain.usage import QUARTER, Service, Window, quarter_of, start_of
+from services.billing.domain.usage import QUARTER, MeteredService, Window, quarter_of, start_of
 from services.billing.metering.account import Account
 from services.billing.metering.adding import add_late, add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.blocks import Block, pack, pack_offsets
-from services.billing.metering.days import Days
+from services.billing.metering.days import RawDays
 from services.billing.metering.gathering import Gathering, Groups
 from services.billing.metering.judging import Judgement, judge_all
 from services.billing.metering.keys import (
     Generations,
     Keys,
-    Known,
+    SeenKeys,
     as_bigint,
     generations,
     known,
     known_before_principals,
 )
-from services.billing.metering.knowledge import Knowledge, Tenant, hold_tenants, strangers_among
+from services.billing.metering.knowledge import MeteredTenant, MeteringKnowledge, hold_tenants, strangers_among
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
@@ -64,7 +64,7 @@ class Times(NamedTuple):
     arrived: datetime
 
 
-class Intake:
+class UsageIntake:
     """Counts usage, for one process: it remembers what it knows of services and series.
 
     `late_days`: how old usage may be when a door lets it in. `window_days`: how long, at least, an id is known. `wait_for_disk`:
@@ -77,7 +77,7 @@ class Intake:
         # What a door let in may lie in Kafka for long. But where the id is forgotten, only the time tells a repetition.
         self._late = max(late, min(late + LAG_MAX + SKEW_MAX, self._window - EARLY_MAX))
         self._late_days, self._wait_for_disk = late_days, wait_for_disk
-        self._knowledge, self._keys, self._days = Knowledge(), Keys(), Days()
+        self._knowledge, self._keys, self._days = MeteringKnowledge(), Keys(), RawDays()
 
     async def handle_slice(self, piece: Slice, unit: SliceUnit) -> None:
         """Count a slice of usage, each event once."""
@@ -103,7 +103,7 @@ class Intake:
         if not waiting:
             return
         # Apart: log by log it finds what it has made, and may yet lose it.
-        alone = Intake(self._late_days, self._window.days)
+        alone = UsageIntake(self._late_days, self._window.days)
         for log in {Log(USAGE.name, row["part"], row["log_id"]) for row in waiting}:
             mine = [row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)]
             account = Account()
@@ -190,14 +190,14 @@ class Intake:
         If a door had seen a newer catalogue, `revision`, that one is kept out as well: it comes after what is parked for it.
         """
         if not await self._knowledge.refresh(db):
-            self._days = Days()
+            self._days = RawDays()
             await billing.begin_epoch(db, id=uuid4())
         if revision > self._knowledge.revision:
             await billing.hold_catalogue(db)
             await self._knowledge.refresh(db)
 
     async def _keep(
-        self, db: Connection, groups: Groups, services: Mapping[str, Service], tenants: Mapping[str, Tenant],
+        self, db: Connection, groups: Groups, services: Mapping[str, MeteredService], tenants: Mapping[str, MeteredTenant],
         now: datetime, log: Log,
     ) -> None:  # fmt: skip
         """Keep new events, and add them up."""
@@ -222,7 +222,7 @@ class Intake:
             metrics.LATE.inc(sum(map(len, late.values())))
 
 
-def _by_tenant(groups: Groups, tenants: Mapping[str, Tenant]) -> dict[int, list[Arrival]]:
+def _by_tenant(groups: Groups, tenants: Mapping[str, MeteredTenant]) -> dict[int, list[Arrival]]:
     """The events of all groups, by the number of their tenant."""
     by_tenant: dict[int, list[Arrival]] = {}
     for events, arrivals in groups.items():
@@ -237,7 +237,7 @@ def _pack(groups: Groups, by_tenant: Mapping[int, Sequence[Arrival]]) -> Block:
     return pack(raws, start_of(first), start_of(last) + QUARTER)
 
 
-def _late(groups: Groups, tenants: Mapping[str, Tenant]) -> Groups:
+def _late(groups: Groups, tenants: Mapping[str, MeteredTenant]) -> Groups:
     """What of it belongs to a month that is invoiced: months end where quarters of an hour do."""
     closed = {tenant.id: quarter_of(tenant.closed_until) for tenant in tenants.values()}
     return {events: arrivals for events, arrivals in groups.items() if events.quarter < closed[events.tenant_id]}
@@ -256,7 +256,7 @@ def _first_of_each(arrivals: list[Arrival], account: Account) -> list[Arrival]:
     return [arrival for arrival in arrivals if first[arrival.key] is arrival]
 
 
-def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> Sequence[Arrival]:
+def _fresh(arrivals: Sequence[Arrival], seen: SeenKeys, account: Account) -> Sequence[Arrival]:
     """Those that were not counted before."""
     if seen.again:
         account.add("duplicate", n=len(seen.again))
@@ -268,7 +268,7 @@ def _fresh(arrivals: Sequence[Arrival], seen: Known, account: Account) -> Sequen
 async def _forget_known(db: Connection, where: Generations, judgement: Judgement, account: Account) -> None:
     """An event that was counted is a duplicate, whatever else there is to say of it now: its time, its service, its meter."""
     aside = [*judgement.waiting, *(arrival for arrival, _, _ in judgement.refused)]
-    seen = await known(db, where, aside) if aside else Known()
+    seen = await known(db, where, aside) if aside else SeenKeys()
     _fresh(aside, seen, account)
     waited, places = len(judgement.waiting), seen.again | seen.reused
     judgement.waiting = [arrival for n, arrival in enumerate(judgement.waiting) if n not in places]
@@ -284,7 +284,12 @@ def _again(arrival: Arrival, said: bytes, account: Account) -> None:
 
 
 async def _park(
-    db: Connection, arrivals: list[Arrival], services: Mapping[str, Service], log: Log, now: datetime, account: Account
+    db: Connection,
+    arrivals: list[Arrival],
+    services: Mapping[str, MeteredService],
+    log: Log,
+    now: datetime,
+    account: Account,
 ) -> None:
     """Set events aside until they can be judged."""
     waits = [CATALOGUE if arrival.said.service_id in services else arrival.said.service_id for arrival in arrivals]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from schemas.envelope import Malformed
 from schemas.reasons import Reason
 from services.billing.domain.meters import Meters
-from services.billing.domain.usage import WAITS, Likeness, Service, Window, judge, judge_time
+from services.billing.domain.usage import WAITS, Likeness, MeteredService, Window, judge, judge_time
 from services.billing.metering.account import Refusal, explained
 from services.billing.metering.adding import measurable
 from services.billing.metering.arrivals import Arrival, read_carefully
@@ -39,7 +39,7 @@ class Judgement:
                 self.refused.append((arrival, fault.reason, fault.detail))
 
     def _in_time_and_measurable(
-        self, events: Likeness, arrivals: Sequence[Arrival], service: Service, window: Window, meters: Meters
+        self, events: Likeness, arrivals: Sequence[Arrival], service: MeteredService, window: Window, meters: Meters
     ) -> Sequence[Arrival]:
         """Those of one likeness that pass what cannot be said of all of them at once."""
         if not window.covers(events.starts, service):
@@ -53,7 +53,11 @@ class Judgement:
 
 
 def judge_all(
-    groups: Groups, services: Mapping[str, Service], strangers: AbstractSet[Likeness], window: Window, meters: Meters
+    groups: Groups,
+    services: Mapping[str, MeteredService],
+    strangers: AbstractSet[Likeness],
+    window: Window,
+    meters: Meters,
 ) -> Judgement:
     """Judge events, by what is known of services and meters, and of who may no longer speak for a tenant."""
     found = Judgement()

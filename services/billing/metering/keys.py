@@ -64,7 +64,7 @@ cross join lateral (select payload_hash from usage_key_{no:d} where event_key = 
 
 
 @dataclass(slots=True)
-class Known:
+class SeenKeys:
     """Which arrivals came before: places in the list that was asked about."""
 
     again: set[int] = field(default_factory=set)
@@ -81,21 +81,21 @@ class Known:
         return [arrival for n, arrival in enumerate(arrivals) if n not in places] if places else arrivals
 
 
-async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys:
     """Which of these were counted before."""
     numbers = [no for no in (where.previous, where.current) if no is not None]
     return await _found(db, numbers, [arrival.mark for arrival in arrivals])
 
 
-async def known_before_principals(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+async def known_before_principals(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys:
     """Which of these were counted under a key without a principal, whoever sent them then."""
     if not where.before_principals:
-        return Known()
+        return SeenKeys()
     return await _found(db, where.before_principals, [mark_before(arrival) for arrival in arrivals])
 
 
-async def _found(db: Connection, numbers: Sequence[int], marks: Sequence[bytes]) -> Known:
-    found = Known()
+async def _found(db: Connection, numbers: Sequence[int], marks: Sequence[bytes]) -> SeenKeys:
+    found = SeenKeys()
     for no in numbers:
         row = await db.fetchrow(_KNOWN.format(no=no), marks)
         if row is not None:
@@ -115,7 +115,7 @@ class Keys:
     def __init__(self) -> None:
         self.expect_known = False
 
-    async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known | None:
+    async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys | None:
         """Which of these came before, if a look is likely to find some or nothing else would; `claim` is authoritative.
 
         None: it was not looked, so each of them may have come before.
@@ -126,9 +126,9 @@ class Keys:
         self.expect_known = bool(seen)
         return seen
 
-    async def claim(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> Known:
+    async def claim(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys:
         """Take the keys of arrivals, all different; returns which of them are known, and were not to `look`."""
-        seen, fresh = Known(), arrivals
+        seen, fresh = SeenKeys(), arrivals
         while not await _put(db, where.current, fresh):
             self.expect_known = True
             seen = await known(db, where, arrivals)

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.catalogue import Aggregation, Meter, Plan
 from services.billing.domain.meters import Meters, MeterVersion
-from services.billing.domain.usage import Likeness, Reading, Service
+from services.billing.domain.usage import Likeness, MeteredService, MeterReading
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
@@ -26,7 +26,7 @@ SeriesKey: TypeAlias = tuple[str, str, int, Group]
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
+class MeteredTenant:
     """A tenant whose usage is being counted: held shared, so that no invoice closes meanwhile."""
 
     id: str
@@ -36,7 +36,7 @@ class Tenant:
     reseller_id: str | None = None
 
 
-class Knowledge:
+class MeteringKnowledge:
     """Looks things up for slices, and remembers."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Knowledge:
         self.revision = 0
         self._changed = -1
         self._epoch: UUID | None = None
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, MeteredService] = {}
         self._series: dict[SeriesKey, int] = {}
         self._logs: dict[Log, int] = {}
 
@@ -65,7 +65,7 @@ class Knowledge:
                 self.revision, self._changed = seen["revision"], seen["changed"]
         return holds
 
-    async def services(self, db: Connection, ids: Iterable[str]) -> dict[str, Service]:
+    async def services(self, db: Connection, ids: Iterable[str]) -> dict[str, MeteredService]:
         """The services that are known, of those asked for. Other slices may make us forget meanwhile: then look again."""
         wanted, absent = set(ids), set[str]()
         while missing := [service_id for service_id in wanted - absent if service_id not in self._services]:
@@ -75,19 +75,19 @@ class Knowledge:
             absent |= set(missing) - {row["id"] for row in found}
             for row in found:
                 plan = Plan.model_validate(row["plan"])
-                self._services[row["id"]] = Service(
+                self._services[row["id"]] = MeteredService(
                     row["id"], row["tenant_id"], row["activated_at"], self._readings(plan)
                 )
         return {service_id: self._services[service_id] for service_id in wanted if service_id in self._services}
 
-    def _readings(self, plan: Plan) -> dict[str, Reading]:
+    def _readings(self, plan: Plan) -> dict[str, MeterReading]:
         by_name: dict[str, list[str]] = {}
         for key in sorted({price.meter for price in plan.usage if price.meter in self.meters}):
             for name in {version.meter.reads for version in self.meters.versions(key)}:
                 by_name.setdefault(name, []).append(key)
         return {name: self._reading(keys) for name, keys in by_name.items()}
 
-    def _reading(self, keys: list[str]) -> Reading:
+    def _reading(self, keys: list[str]) -> MeterReading:
         versions = [version for key in keys for version in self.meters.versions(key)]
         measuring = [version for version in versions if version.meter.aggregation is not Aggregation.COUNT]
         looked_at = {name for version in versions for name in (*version.meter.filter, *version.meter.group_by)}
@@ -95,7 +95,7 @@ class Knowledge:
         needs = {version.meter.measures if version in measuring else "anything" for version in versions}
         numbers = any(version.is_numeric and version.meter.measures == "value" for version in versions)
         is_plain = len(needs) == 1 and not looked_at and not numbers
-        return Reading(tuple(keys), tuple(sorted(looked_at)), needs.pop() if is_plain else None)
+        return MeterReading(tuple(keys), tuple(sorted(looked_at)), needs.pop() if is_plain else None)
 
     async def series(
         self, db: Connection, tenants: Mapping[str, str], keys: Iterable[SeriesKey]
@@ -152,16 +152,18 @@ async def load_meters(db: Connection) -> Meters:
     return Meters(MeterVersion(Meter.model_validate(row["meter"]), row["version"], row["valid_from"]) for row in found)
 
 
-async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, Tenant]:
+async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, MeteredTenant]:
     """Tenants whose usage is about to be counted, held shared until the transaction ends."""
     found = await collect(sql.share_tenants(db, ids=sorted(ids)))
     return {
-        row["id"]: Tenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"], row["reseller_id"])
+        row["id"]: MeteredTenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"], row["reseller_id"])
         for row in found
     }
 
 
-async def strangers_among(db: Connection, groups: Iterable[Likeness], tenants: Mapping[str, Tenant]) -> set[Likeness]:
+async def strangers_among(
+    db: Connection, groups: Iterable[Likeness], tenants: Mapping[str, MeteredTenant]
+) -> set[Likeness]:
     """Usage of a reseller whose tenant is another's by now: the door did not know it yet. The tenants are held."""
     theirs = {
         events for events in groups

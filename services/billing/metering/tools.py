@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from services.billing.domain.periods import midnight
-from services.billing.metering.checks import Outcome, ensure_raw, rebuild, verify
+from services.billing.metering.checks import CheckOutcome, ensure_raw, rebuild, verify
 from services.billing.store import sql
 from services.chassis.database import Connection, connect
 from services.chassis.store import collect
@@ -17,7 +17,7 @@ SERVICE = "billing"
 ROME = ZoneInfo("Europe/Rome")
 
 
-class NotKnown(RuntimeError):
+class NoSuchTarget(RuntimeError):
     """There is no such tenant, or version of a meter."""
 
 
@@ -44,13 +44,13 @@ async def _tenants(db: Connection, wanted: str | None) -> list[asyncpg.Record]:
     found = await collect(sql.tenants(db))
     chosen = [row for row in found if wanted is None or wanted in (row["id"], row["external_id"])]
     if wanted is not None and not chosen:
-        raise NotKnown(f"no tenant has the id or external id {wanted}")
+        raise NoSuchTarget(f"no tenant has the id or external id {wanted}")
     return chosen
 
 
 async def verified(
     url: str, first: date, after: date, meter: str | None, tenant: str | None
-) -> AsyncIterator[tuple[str, Outcome]]:
+) -> AsyncIterator[tuple[str, CheckOutcome]]:
     """Compare tenant by tenant; yields (external id, what was found)."""
     db = await _open(url)
     try:
@@ -84,7 +84,7 @@ async def _date(db: Connection, meter: str, version: int, first: date) -> None:
     """Let a definition count from midnight in Rome of a day; rebuilding does the rest."""
     known = [row for row in await collect(sql.meter_versions(db)) if (row["key"], row["version"]) == (meter, version)]
     if not known:
-        raise NotKnown(f"meter {meter} has no version {version}: see `vicino meters list`")
+        raise NoSuchTarget(f"meter {meter} has no version {version}: see `vicino meters list`")
     async with db.transaction():
         await sql.date_meter_version(db, key=meter, version=version, valid_from=midnight(first, ROME))
         await sql.touch_catalogue(db)

@@ -5,13 +5,13 @@ from datetime import date, datetime
 
 from services.billing.domain.buckets import Bucket
 from services.billing.metering.adding import Late, Sums
-from services.billing.metering.knowledge import Knowledge, SeriesKey
+from services.billing.metering.knowledge import MeteringKnowledge, SeriesKey
 from services.billing.metering.store import sql
 from services.chassis.database import Connection
 
 
 async def write(
-    db: Connection, knowledge: Knowledge, sums: Sums, tenant_of: Mapping[str, str]
+    db: Connection, knowledge: MeteringKnowledge, sums: Sums, tenant_of: Mapping[str, str]
 ) -> Mapping[SeriesKey, int]:
     """Add sums to what is stored; returns the numbers of their series. `tenant_of` says whose each service is."""
     series = await knowledge.series(db, tenant_of, dict.fromkeys(key for key, _ in sums.buckets))

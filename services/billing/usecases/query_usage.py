@@ -11,7 +11,7 @@ from asyncpg import Record
 from schemas.scalars import plain
 from services.billing.domain.meters import Meters
 from services.billing.metering.adding import counted_by
-from services.billing.metering.knowledge import Knowledge, load_meters
+from services.billing.metering.knowledge import MeteringKnowledge, load_meters
 from services.billing.metering.reading import HOUR, Span, cut, days, events, quantity
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
@@ -81,7 +81,7 @@ async def query_events(db: Connection, tenant_id: str, hour: datetime, meter: st
     found = [arrival async for arrivals, _ in events(db, {tenant["no"]: span}) for arrival in arrivals]
     found.sort(key=lambda event: (event.at, event.key))
     if meter is not None:
-        knowledge = Knowledge()
+        knowledge = MeteringKnowledge()
         await knowledge.refresh(db)
         if meter not in knowledge.meters:
             raise NotKnown("no such meter")

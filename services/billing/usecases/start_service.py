@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from schemas.tenants import ServiceActivated
 from services.billing.domain.periods import civil_day
 from services.billing.job_kinds import CountService, count_service
-from services.billing.metering.intake import Intake
+from services.billing.metering.intake import UsageIntake
 from services.billing.store import sql
 from services.billing.usecases.change_service import change_service
 from services.billing.usecases.plan_invoice import plan_invoice
@@ -26,7 +26,7 @@ async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> N
     unit.enqueue(count_service, args, key=data.service_id)
 
 
-async def begin_counting(args: CountService, intake: Intake, grace_hours: int, unit: Unit) -> None:
+async def begin_counting(args: CountService, intake: UsageIntake, grace_hours: int, unit: Unit) -> None:
     """Freeze the plan as sold, count what was parked, and plan the first invoice of a new tenant.
 
     Raises `PlanMissing` while no catalogue has the plan.

@@ -38,7 +38,7 @@ log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Subscription:
     """What a consumer is to read, and as whom."""
 
     group: str
@@ -103,7 +103,7 @@ class Client:
 
 def subscribe(
     broker: KafkaBroker,
-    reading: Reading,
+    reading: Subscription,
     topics: list[str],
     listener: ConsumerRebalanceListener,
     handler: Callable[[tuple[Record, ...]], Awaitable[None]],

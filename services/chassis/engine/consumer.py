@@ -21,7 +21,7 @@ from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
 from services.chassis.engine import batches, progress
 from services.chassis.engine.batches import Record
-from services.chassis.engine.client import Client, Reading, subscribe
+from services.chassis.engine.client import Client, Subscription, subscribe
 from services.chassis.engine.logbook import Logbook, TopicMissing
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
 from services.chassis.engine.partition_queue import PartitionQueue
@@ -55,7 +55,7 @@ class UnreadableBatch(RuntimeError):
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     """Takes the partitions that Kafka assigns to this process, each slice in one transaction."""
 
-    def __init__(self, reading: Reading, broker: KafkaBroker, logbook: Logbook, partition: Partition) -> None:
+    def __init__(self, reading: Subscription, broker: KafkaBroker, logbook: Logbook, partition: Partition) -> None:
         self._reading = reading
         self._logbook = logbook
         self._partition = partition

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class FenceVerdict(StrEnum):
     """What to do with a slice."""
 
     TAKE = "take"
@@ -16,10 +16,10 @@ class Verdict(StrEnum):
     """It begins above: records between were never seen here."""
 
 
-def judge(next_offset: int, first: int, last: int) -> Verdict:
+def judge(next_offset: int, first: int, last: int) -> FenceVerdict:
     """Compare the next offset we want with a slice `[first, last]`, both inclusive."""
     if first > next_offset:
-        return Verdict.GAP
+        return FenceVerdict.GAP
     if last < next_offset:
-        return Verdict.SKIP
-    return Verdict.TAKE if first == next_offset else Verdict.TRIM
+        return FenceVerdict.SKIP
+    return FenceVerdict.TAKE if first == next_offset else FenceVerdict.TRIM

@@ -13,7 +13,7 @@ from itertools import pairwise
 from services.chassis import metrics, store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool, is_infrastructure, is_lost
-from services.chassis.engine.fence import Verdict, judge
+from services.chassis.engine.fence import FenceVerdict, judge
 from services.chassis.engine.records import Careful, Routes, handle_records, reason_of
 from services.chassis.engine.slices import Slice, SliceHandler, SliceUnit
 from services.chassis.failpoints import reach
@@ -167,9 +167,9 @@ class Partition:
         wanted = await store.lock_fence(db, piece.log)
         reach("engine.fenced")
         verdict = judge(wanted, first, last)
-        if verdict is Verdict.GAP:
+        if verdict is FenceVerdict.GAP:
             raise Gap(wanted, first)
-        if verdict is not Verdict.TAKE:
+        if verdict is not FenceVerdict.TAKE:
             raise Rewound(wanted)
         await self._note_holes(db, part)
         unit = SliceUnit(db, self._service, self._clock.now(), piece, self._wait_seconds_max)

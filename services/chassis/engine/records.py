@@ -40,7 +40,7 @@ class Careful(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedEvent:
     """A record that was read: its event, and what the inbox knows it by."""
 
     record: Record
@@ -50,17 +50,17 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadSlice:
     """What reading a slice gave."""
 
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[ReceivedEvent] = field(default_factory=list)
     malformed: list[tuple[Record, Malformed]] = field(default_factory=list)
 
 
-def read(piece: Slice, table: Routes) -> Reading:
+def read(piece: Slice, table: Routes) -> ReadSlice:
     """Read the events that have a handler; pass over other known types; set aside what cannot be read."""
     wanted = {payload.wire_type for payload in table}
-    reading = Reading()
+    reading = ReadSlice()
     for record in piece.records:
         try:
             wire = peek(record.value or b"")
@@ -73,11 +73,11 @@ def read(piece: Slice, table: Routes) -> Reading:
     return reading
 
 
-def _arrival(record: Record, wire: Wire) -> Arrival:
+def _arrival(record: Record, wire: Wire) -> ReceivedEvent:
     event = typed(wire)
     content = blake2b(wire.type.encode() + b"\x00" + bytes(wire.data), digest_size=8).digest()
     key = _key(event_name(wire.subject, wire.source, wire.id, wire.principal))
-    return Arrival(record, event, key, int.from_bytes(content, "big", signed=True))
+    return ReceivedEvent(record, event, key, int.from_bytes(content, "big", signed=True))
 
 
 def _key(name: str) -> UUID:
@@ -108,12 +108,12 @@ async def handle_records(piece: Slice, unit: SliceUnit, table: Routes, *, carefu
         await _guarded(arrival, unit, table)
 
 
-async def _fresh(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
+async def _fresh(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[ReceivedEvent]:
     """Those that have not acted before. The same id with other content is refused."""
     arrivals = await _not_before(arrivals, unit)
     if not arrivals:
         return []
-    first: dict[UUID, Arrival] = {}
+    first: dict[UUID, ReceivedEvent] = {}
     for arrival in arrivals:
         first.setdefault(arrival.key, arrival)
     new = await store.remember_events(unit.db, {key: arrival.content_hash for key, arrival in first.items()})
@@ -142,7 +142,7 @@ def is_our_own(event: Event[Payload]) -> bool:
     return event.principal is None and event.source in {f"/vicino/{name}" for name in event.data.topic.writers}
 
 
-async def _not_before(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]:
+async def _not_before(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[ReceivedEvent]:
     """Those that did not act before principals were part of names; any principal counts as the sender of that time."""
     before = {key_before(arrival.event): arrival for arrival in arrivals if arrival.event.principal is not None}
     known = await store.known_before_principals(unit.db, before) if before else {}
@@ -160,11 +160,11 @@ async def _not_before(arrivals: list[Arrival], unit: SliceUnit) -> list[Arrival]
     return found
 
 
-def _unit_of(arrival: Arrival, unit: SliceUnit, parcel: Parcel) -> Unit:
+def _unit_of(arrival: ReceivedEvent, unit: SliceUnit, parcel: Parcel) -> Unit:
     return Unit(unit.db, unit.service, unit.now, Cause.of(arrival.event), parcel)
 
 
-async def _plain(arrivals: list[Arrival], unit: SliceUnit, table: Routes) -> None:
+async def _plain(arrivals: list[ReceivedEvent], unit: SliceUnit, table: Routes) -> None:
     """Call the handlers in the slice's transaction: fast, as long as nobody refuses."""
     parcel = Parcel()
     try:
@@ -177,7 +177,7 @@ async def _plain(arrivals: list[Arrival], unit: SliceUnit, table: Routes) -> Non
         raise Careful from error
 
 
-async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
+async def _guarded(arrival: ReceivedEvent, unit: SliceUnit, table: Routes) -> None:
     """Call the handler under a savepoint: if it refuses, or says what cannot be written, its neighbours go on."""
     parcel = Parcel()
     try:
@@ -193,7 +193,7 @@ async def _guarded(arrival: Arrival, unit: SliceUnit, table: Routes) -> None:
         unit.reject(arrival.record, *reason_of(error), arrival.event.subject)
 
 
-async def _waits(arrival: Arrival, unit: SliceUnit, error: Exception) -> bool:
+async def _waits(arrival: ReceivedEvent, unit: SliceUnit, error: Exception) -> bool:
     """Whether a record waits for what it builds on; its id stays in the inbox meanwhile."""
     if not isinstance(error, Missing) or not unit.wait_seconds_max:
         return False

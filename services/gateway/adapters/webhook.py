@@ -11,7 +11,7 @@ from yarl import URL
 from services.chassis.names import Names, NameUnresolved, Pinned
 from services.chassis.sealing import KeyRing, Sealer
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
-from services.gateway.domain.schedule import Outcome, Verdict, judge
+from services.gateway.domain.schedule import DeliveryVerdict, Outcome, judge
 
 USER_AGENT = "Vicino"
 TIMEOUT_SECONDS = 15.0
@@ -50,19 +50,19 @@ class WebhookSender:
         """Whether this address may be registered. Raises `AddressRefused`."""
         check_url(url, self._allow_private)
 
-    async def post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[Verdict, str]:
+    async def post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[DeliveryVerdict, str]:
         """Send; returns what it means and a short word for the log. Never raises for what the receiver does."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._post(receiver, message_id, body)
         except (AddressRefused, NameUnresolved) as error:
-            return Verdict(Outcome.RETRY), str(error)
+            return DeliveryVerdict(Outcome.RETRY), str(error)
         except TimeoutError:
-            return Verdict(Outcome.RETRY), f"no answer within {TIMEOUT_SECONDS:.0f} s"
+            return DeliveryVerdict(Outcome.RETRY), f"no answer within {TIMEOUT_SECONDS:.0f} s"
         except Exception as error:  # noqa: BLE001 - whatever a receiver or its address does is an attempt that failed
-            return Verdict(Outcome.RETRY), type(error).__name__
+            return DeliveryVerdict(Outcome.RETRY), type(error).__name__
 
-    async def _post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[Verdict, str]:
+    async def _post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[DeliveryVerdict, str]:
         # Signatures are checked against the receiver's own clock: they carry the machine's time, not the injected one.
         signed_at = datetime.now(UTC)
         text = body.decode()

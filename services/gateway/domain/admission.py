@@ -49,7 +49,7 @@ OF_SERVICES = (UsageRecorded, HeartbeatReceived, IncidentReported)
 """What a back-end of services may say, about services of its SKUs."""
 
 
-class Kind(StrEnum):
+class PrincipalKind(StrEnum):
     """Who speaks."""
 
     RESELLER = "reseller"
@@ -61,20 +61,20 @@ class Kind(StrEnum):
 class Principal:
     """Whoever holds a key. A back-end speaks for its SKUs."""
 
-    kind: Kind
+    kind: PrincipalKind
     id: str
     skus: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
+class KnownTenant:
     """A tenant as the doors know it. Without a reseller it waits for one."""
 
     reseller_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class KnownService:
     """A service instance as the doors know it."""
 
     tenant_id: str
@@ -88,8 +88,8 @@ class Known:
     plans: Mapping[str, Plan]
     on_sale: frozenset[str]
     revision: int
-    tenants: dict[str, Tenant] = field(default_factory=dict)
-    services: dict[str, Service] = field(default_factory=dict)
+    tenants: dict[str, KnownTenant] = field(default_factory=dict)
+    services: dict[str, KnownService] = field(default_factory=dict)
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What each meter reads or has ever read; a meter that is not in it reads its own key."""
 
@@ -223,19 +223,19 @@ def claims(typed: Typed, principal: Principal, known: Known) -> list[Fault]:
 def _tenant_fault(typed: Typed, principal: Principal, known: Known) -> Fault | None:
     """Nobody learns whether another's tenant exists: both cases sound the same."""
     index, tenant = typed.incoming.index, known.tenants.get(typed.subject)
-    if principal.kind is Kind.BACKEND and not isinstance(typed.data, OF_SERVICES):
+    if principal.kind is PrincipalKind.BACKEND and not isinstance(typed.data, OF_SERVICES):
         return Fault(index, "/type", Reason.NOT_ALLOWED, "a back-end sends usage, heartbeats and incidents")
     if _may_speak(typed, principal, tenant):
         return None
     return Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
 
 
-def _may_speak(typed: Typed, principal: Principal, tenant: Tenant | None) -> bool:
+def _may_speak(typed: Typed, principal: Principal, tenant: KnownTenant | None) -> bool:
     """An order with a firm's details may come from anyone, until the firm has its reseller."""
     has_details = isinstance(typed.data, OrderPlaced) and typed.data.tenant is not None
     if tenant is None:
         return has_details
-    if principal.kind is Kind.RESELLER:
+    if principal.kind is PrincipalKind.RESELLER:
         return tenant.reseller_id == principal.id or (has_details and tenant.reseller_id is None)
     return True
 
@@ -278,7 +278,7 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
     if service is None or service.tenant_id != typed.subject:
         yield Fault(index, "/data/service_id", Reason.UNKNOWN_SERVICE, "no such service of this tenant")
         return
-    if principal.kind is Kind.BACKEND and service.sku not in principal.skus:
+    if principal.kind is PrincipalKind.BACKEND and service.sku not in principal.skus:
         yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
     plan = known.plans.get(service.sku)
     if isinstance(typed.data, UsageRecorded) and (plan is None or typed.data.meter not in known.measured(plan)):

@@ -30,22 +30,22 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DeliveryVerdict:
     """What to do next; `wait_seconds` only where the receiver asked for a wait."""
 
     outcome: Outcome
     wait_seconds: float | None = None
 
 
-def judge(status: int, retry_after: str | None, now: datetime) -> Verdict:
+def judge(status: int, retry_after: str | None, now: datetime) -> DeliveryVerdict:
     """2xx is delivered; 410 ends it; everything else, also 3xx, is tried again, after the wait asked for."""
     if 200 <= status < 300:
-        return Verdict(Outcome.DELIVERED)
+        return DeliveryVerdict(Outcome.DELIVERED)
     if status == GONE:
-        return Verdict(Outcome.GONE)
+        return DeliveryVerdict(Outcome.GONE)
     if status in THROTTLED and retry_after is not None:
-        return Verdict(Outcome.RETRY, _asked_wait(retry_after.strip(), now))
-    return Verdict(Outcome.RETRY)
+        return DeliveryVerdict(Outcome.RETRY, _asked_wait(retry_after.strip(), now))
+    return DeliveryVerdict(Outcome.RETRY)
 
 
 def _asked_wait(retry_after: str, now: datetime) -> float | None:
@@ -60,6 +60,6 @@ def _asked_wait(retry_after: str, now: datetime) -> float | None:
     return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_MAX_SECONDS)
 
 
-def next_wait_seconds(scheduled: float, verdict: Verdict) -> float:
+def next_wait_seconds(scheduled: float, verdict: DeliveryVerdict) -> float:
     """How long to wait: never shorter than the schedule, never shorter than the receiver asked."""
     return max(scheduled, verdict.wait_seconds or 0.0)

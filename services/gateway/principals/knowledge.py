@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from schemas.orders import OrderPlaced
 from services.chassis.database import Connection, Pool
 from services.gateway import store
-from services.gateway.domain.admission import Kind, Known, Principal, Service, Tenant, Typed
+from services.gateway.domain.admission import Known, KnownService, KnownTenant, Principal, PrincipalKind, Typed
 from services.gateway.domain.keys import matches, split
 from services.gateway.store import Plans, sql
 
@@ -47,8 +47,8 @@ class Knowledge:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._keys: _Fresh[tuple[Principal, bytes]] = _Fresh()
-        self._tenants: _Fresh[Tenant] = _Fresh()
-        self._services: _Fresh[Service] = _Fresh()
+        self._tenants: _Fresh[KnownTenant] = _Fresh()
+        self._services: _Fresh[KnownService] = _Fresh()
         self._plans: _Fresh[Plans] = _Fresh()
 
     async def principal(self, key: str) -> Principal | None:
@@ -65,7 +65,7 @@ class Knowledge:
             row = await sql.key(db, key_id=key_id)
         if row is None:
             return None
-        found = Principal(Kind(row["kind"]), row["principal"], frozenset(row["skus"])), row["secret_hash"]
+        found = Principal(PrincipalKind(row["kind"]), row["principal"], frozenset(row["skus"])), row["secret_hash"]
         self._keys.keep(key_id, found)
         return found
 

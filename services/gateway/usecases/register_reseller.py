@@ -6,7 +6,7 @@ from uuid import uuid4
 from schemas.catalogue import ResellerRegistered
 from services.chassis.web import Problem
 from services.gateway.domain.addresses import AddressRefused
-from services.gateway.domain.admission import Kind
+from services.gateway.domain.admission import PrincipalKind
 from services.gateway.domain.keys import new_webhook_secret
 from services.gateway.operator_requests import ResellerSpec
 from services.gateway.principals import sealed
@@ -23,7 +23,7 @@ async def register_reseller(registry: Registry, reseller_id: str, spec: Reseller
     secret = new_webhook_secret()
     async with registry.runtime.unit(f"reseller|{uuid4()}") as unit:
         revision = int(await sql.next_revision(unit.db))
-        await check_name(unit.db, Kind.RESELLER, reseller_id)
+        await check_name(unit.db, PrincipalKind.RESELLER, reseller_id)
         is_new = await sql.put_reseller(
             unit.db, id=reseller_id, name=spec.name, webhook_url=spec.webhook_url,
             webhook_secret=registry.webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id)),
@@ -33,7 +33,10 @@ async def register_reseller(registry: Registry, reseller_id: str, spec: Reseller
         unit.publish(ResellerRegistered(reseller_id=reseller_id, revision=revision, **known), subject=CATALOGUE_SUBJECT)
         answer: dict[str, Any] = {"revision": revision}
         if is_new:
-            answer |= {"api_key": await issue_key(unit.db, Kind.RESELLER, reseller_id), "webhook_secret": secret}
+            answer |= {
+                "api_key": await issue_key(unit.db, PrincipalKind.RESELLER, reseller_id),
+                "webhook_secret": secret,
+            }
     registry.knowledge.forget()
     return answer, bool(is_new)
 

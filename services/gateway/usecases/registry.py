@@ -11,7 +11,7 @@ from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
 from services.gateway.adapters.webhook import WebhookSender
-from services.gateway.domain.admission import Kind
+from services.gateway.domain.admission import PrincipalKind
 from services.gateway.domain.keys import new_key
 from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.knowledge import Knowledge
@@ -30,13 +30,13 @@ class Registry:
     webhooks: WebhookSender
 
 
-async def check_name(db: Connection, kind: Kind, name: str) -> None:
+async def check_name(db: Connection, kind: PrincipalKind, name: str) -> None:
     """Names are unique over kinds, because an event carries only the name of who spoke. Raises `Problem` 409."""
     if name in (OPERATOR, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (None, kind):
         raise Problem(409, "Conflict", "this name is somebody else's")
 
 
-async def issue_key(db: Connection, kind: Kind, principal: str) -> str:
+async def issue_key(db: Connection, kind: PrincipalKind, principal: str) -> str:
     """A new key of a principal; its text is shown once and not kept."""
     key = new_key()
     await sql.add_key(db, key_id=key.key_id, kind=kind, principal=principal, secret_hash=key.secret_hash)

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from services.chassis.store import collect
 from services.chassis.web import Problem
-from services.gateway.domain.admission import Kind
+from services.gateway.domain.admission import PrincipalKind
 from services.gateway.domain.keys import LIVE_KEYS_MAX, PAST_SECRETS_MAX, SECRET_OVERLAP, new_webhook_secret
 from services.gateway.principals import sealed
 from services.gateway.store import sql
@@ -18,7 +18,7 @@ async def add_key(registry: Registry, reseller_id: str) -> str:
             raise Problem(404, "Not Found", "no such reseller")
         if await sql.live_keys(unit.db, principal=reseller_id) >= LIVE_KEYS_MAX:
             raise Problem(409, "Conflict", f"{LIVE_KEYS_MAX} keys are live: revoke one first")
-        return await issue_key(unit.db, Kind.RESELLER, reseller_id)
+        return await issue_key(unit.db, PrincipalKind.RESELLER, reseller_id)
 
 
 async def revoke_key(registry: Registry, key_id: str) -> None:

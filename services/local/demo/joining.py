@@ -8,7 +8,7 @@ import asyncpg
 
 from services.local.demo import checks
 from services.local.demo.stage import ORDER, Stage, reasons
-from services.local.demo.usage import Service
+from services.local.demo.usage import DemoService
 from services.local.demo.world import PARTIES, catalogue, cloud_event
 from services.onboarding.domain.credentials import derive
 
@@ -104,7 +104,7 @@ async def act_credentials(stage: Stage) -> None:
     stage.expect.equal("every ordered service instance is provisioned", len(services), wanted)
 
 
-async def _sees_only_its_own(stage: Stage, service: Service, services: list[Service]) -> str:
+async def _sees_only_its_own(stage: Stage, service: DemoService, services: list[DemoService]) -> str:
     key, host = checks.key_bytes(stage.stack.master_key), stage.stack.superuser_url.rsplit("@", 1)[1].split("/")[0]
     own = derive(key, service.service_id)
     other = derive(key, next(item.service_id for item in services if item != service))

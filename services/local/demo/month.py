@@ -6,7 +6,7 @@ from typing import Any
 
 from services.local.demo import checks
 from services.local.demo.stage import ORDER, Stage, reasons, rome
-from services.local.demo.usage import Service, november, wrong, wrong_behind_the_door
+from services.local.demo.usage import DemoService, november, wrong, wrong_behind_the_door
 from services.local.demo.world import PARTIES, cloud_event
 
 
@@ -69,7 +69,7 @@ async def act_usage(stage: Stage) -> None:
     await checks.usage(stage.expect, stage.sending, await stage.usage_account())
 
 
-async def _send_wrong(stage: Stage, own: Service, foreign: Service) -> None:
+async def _send_wrong(stage: Stage, own: DemoService, foreign: DemoService) -> None:
     """What must be refused at the door, each for its own reason; and what only the counting can judge."""
     client = stage.client(own.reseller)
     bad_requests = wrong(own, foreign)

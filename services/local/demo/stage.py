@@ -14,8 +14,8 @@ import aiohttp
 from schemas.scalars import rfc3339
 from services.chassis.clock import SteeredClock, steer
 from services.local.demo.expectations import Expectations
-from services.local.demo.usage import ROME, Sending, Service
-from services.local.demo.world import Answer, Backend, Client, Mailbox, Receivers
+from services.local.demo.usage import ROME, DemoService, Sending
+from services.local.demo.world import Answer, Backend, DemoClient, Mailbox, Receivers
 from services.local.stack import Stack
 from services.onboarding.adapters.http import signing_secrets
 
@@ -43,21 +43,21 @@ class Stage:
         self.clock_file, self.clock = clock_file, SteeredClock(clock_file)
         self.expect = Expectations()
         self.receivers, self.backend = Receivers(), Backend(secret=signing_secrets(b64decode(stack.master_key))[0])
-        self.operator = Client(session, stack.address("gateway"), stack.operator_token)
-        self.console_api = Client(session, stack.address("console"), stack.operator_token)
-        self.billing_api = Client(session, stack.address("billing"), stack.operator_token)
+        self.operator = DemoClient(session, stack.address("gateway"), stack.operator_token)
+        self.console_api = DemoClient(session, stack.address("console"), stack.operator_token)
+        self.billing_api = DemoClient(session, stack.address("billing"), stack.operator_token)
         self.keys: dict[str, str] = {}
         self.tenant_ids: dict[str, str] = {}
         self.posted_at: dict[str, datetime] = {}
         self.sending = Sending()
         self.refusals: Counter[str] = Counter()
         self.sent = 0
-        self.troubled: dict[str, Service] = {}
+        self.troubled: dict[str, DemoService] = {}
         """Which service each kind of alert must be about."""
 
-    def client(self, principal: str) -> Client:
+    def client(self, principal: str) -> DemoClient:
         """The system of a reseller or back-end."""
-        return Client(self.session, self.stack.address("gateway"), self.keys[principal])
+        return DemoClient(self.session, self.stack.address("gateway"), self.keys[principal])
 
     def now(self) -> str:
         """The story's time, as events carry it."""
@@ -95,10 +95,10 @@ class Stage:
             "rejected": dict(sorted(rejected.items())),
         }  # fmt: skip
 
-    async def services(self) -> list[Service]:
+    async def services(self) -> list[DemoService]:
         """All active service instances."""
         return [
-            Service(name, tenant["tenant_id"], service["service_id"], service["sku"], tenant["reseller_id"])
+            DemoService(name, tenant["tenant_id"], service["service_id"], service["sku"], tenant["reseller_id"])
             for name, tenant in sorted((await self.tenants()).items())
             for service in tenant["services"]
             if service["state"] == "active"

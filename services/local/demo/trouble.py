@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas import identity
 from services.local.demo import checks
 from services.local.demo.stage import ORDER, Stage, rome
-from services.local.demo.usage import ROME, Service
+from services.local.demo.usage import ROME, DemoService
 from services.local.demo.world import cloud_event
 
 HEARTBEAT = "vicino.heartbeat.received.v1"
@@ -26,11 +26,11 @@ async def act_silence(stage: Stage) -> None:
     await stage.until("a missing heartbeat is brought to the reseller", lambda: _told(stage, "heartbeat_missing"))
 
 
-def _lively(services: list[Service]) -> list[Service]:
+def _lively(services: list[DemoService]) -> list[DemoService]:
     return [service for service in services if service.tenant in ("SME-01", "SME-02", "SME-09")]
 
 
-async def _beat(stage: Stage, services: list[Service]) -> None:
+async def _beat(stage: Stage, services: list[DemoService]) -> None:
     """Signs of life of some services."""
     hour = f"{stage.clock.now().astimezone(ROME):%H:%M}"
     events = [
@@ -75,7 +75,7 @@ async def act_refusal(stage: Stage) -> None:
     answer = await stage.client("VAR-BA-01").send(event)
     stage.expect.equal("SME-04's order for mail is accepted", answer.status, 202)
     service_id = identity.service_id(answer.body["accepted"][0]["order_id"], 0)
-    stage.troubled["provisioning_failed"] = Service("SME-04", tenant_id, service_id, "MAIL-STD", "VAR-BA-01")
+    stage.troubled["provisioning_failed"] = DemoService("SME-04", tenant_id, service_id, "MAIL-STD", "VAR-BA-01")
     await stage.until(
         "a service that cannot be made is brought to the reseller", lambda: _told(stage, "provisioning_failed")
     )

@@ -30,7 +30,7 @@ BACKUP_GB = {"SME-02": Decimal("618.5"), "SME-03": Decimal("2310.75")}
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class DemoService:
     """A service instance usage is sent for."""
 
     tenant: str
@@ -62,13 +62,13 @@ def _sometime(dice: random.Random) -> datetime:
     return START + timedelta(seconds=dice.randrange(HOURS * 3600 - 3600), milliseconds=dice.randrange(1000))
 
 
-def _event(service: Service, meter: str, event_id: str, at: datetime, **data: str) -> dict[str, Any]:
+def _event(service: DemoService, meter: str, event_id: str, at: datetime, **data: str) -> dict[str, Any]:
     source = f"/{service.sku.lower()}/{service.tenant.lower()}"
     body = {"service_id": service.service_id, "meter": meter, **data}
     return cloud_event(USAGE, event_id, source, _stamp(at), body, service.tenant_id)
 
 
-def _levels(service: Service, meter: str, average: Decimal, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _levels(service: DemoService, meter: str, average: Decimal, dice: random.Random) -> Iterator[dict[str, Any]]:
     """A level every hour, in pairs above and below the average, so that the month's average is exact."""
     for hour in range(0, HOURS, 2):
         swing = Decimal(dice.randrange(0, 20_000)) / 1000
@@ -76,20 +76,20 @@ def _levels(service: Service, meter: str, average: Decimal, dice: random.Random)
             yield _event(service, meter, f"{meter}-{hour + n}", START + timedelta(hours=hour + n), quantity=str(level))
 
 
-def _distinct(service: Service, meter: str, n: int, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _distinct(service: DemoService, meter: str, n: int, dice: random.Random) -> Iterator[dict[str, Any]]:
     for number in range(n):
         yield _event(service, meter, f"{meter}-{number}", _sometime(dice), value=f"{service.tenant}/{number:06d}")
 
 
 def _amounts(
-    service: Service, meter: str, n: int, top: int, places: int, dice: random.Random
+    service: DemoService, meter: str, n: int, top: int, places: int, dice: random.Random
 ) -> Iterator[dict[str, Any]]:
     for number in range(n):
         amount = Decimal(dice.randrange(1, top)).scaleb(-places)
         yield _event(service, meter, f"{meter}-{number}", _sometime(dice), quantity=f"{amount:f}")
 
 
-def _of(service: Service, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _of(service: DemoService, dice: random.Random) -> Iterator[dict[str, Any]]:
     tenant = service.tenant
     match service.sku:
         case "ERP-CLOUD":
@@ -108,12 +108,12 @@ def _of(service: Service, dice: random.Random) -> Iterator[dict[str, Any]]:
             yield from _amounts(service, "api_calls", API_EVENTS[tenant], 10, 0, dice)
 
 
-def _sender(service: Service) -> str:
+def _sender(service: DemoService) -> str:
     """Documents and shop orders come from the reseller's system; the rest from the services' back-end."""
     return service.reseller if service.sku in ("ERP-CLOUD", "ECOM-SHOP") else "backend"
 
 
-def november(services: list[Service]) -> Sending:
+def november(services: list[DemoService]) -> Sending:
     """All valid events of the month, with their duplicates, cut into batches in no particular order."""
     dice, sending = random.Random(SEED), Sending()  # noqa: S311 - a seeded story
     by_sender: dict[str, list[dict[str, Any]]] = {}
@@ -147,7 +147,7 @@ def _disordered(events: list[dict[str, Any]], dice: random.Random) -> list[dict[
     return sorted(events[:middle], key=lambda event: event["time"]) + late
 
 
-def _expect(sending: Sending, service: Service, events: list[dict[str, Any]]) -> None:
+def _expect(sending: Sending, service: DemoService, events: list[dict[str, Any]]) -> None:
     for event in events:
         data = event["data"]
         if "gb_month" in data["meter"]:
@@ -166,7 +166,7 @@ class Wrong:
     content_type: str = STRUCTURED
 
 
-def wrong(own: Service, foreign: Service) -> list[Wrong]:
+def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
     """What must be refused at the door. The sender is `own`'s reseller."""
 
     def good(event_id: str, data: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def wrong(own: Service, foreign: Service) -> list[Wrong]:
     ]
 
 
-def wrong_behind_the_door(own: Service) -> list[dict[str, Any]]:
+def wrong_behind_the_door(own: DemoService) -> list[dict[str, Any]]:
     """Events that the door cannot judge: an id used again for something else, and a number where a document belongs."""
     return [
         _event(own, "e_invoices", "e_invoices-0", START + timedelta(days=1), value="2026/another-document"),

@@ -44,7 +44,7 @@ class Answer:
     body: Any
 
 
-class Client:
+class DemoClient:
     """A system that speaks HTTP: a reseller's, a back-end's, or the operator's."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str, token: str) -> None:

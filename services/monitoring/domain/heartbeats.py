@@ -16,7 +16,7 @@ CLOSED_COUNTS = timedelta(days=1)
 hide a silent service for ever."""
 
 
-class Verdict(StrEnum):
+class SilenceVerdict(StrEnum):
     """What a beat that did not come means."""
 
     SILENT = "silent"
@@ -58,13 +58,13 @@ def due_at(beat_at: datetime, interval_seconds: int, way_in: WayIn | None) -> da
 
 def judge(
     now: datetime, beat_at: datetime, interval_seconds: int, way_in: WayIn | None, *, is_read: bool
-) -> Verdict:  # fmt: skip
+) -> SilenceVerdict:  # fmt: skip
     """What it means that no beat is known after `beat_at`. `is_read`: all that the log held when silence was due was read."""
     due = due_at(beat_at, interval_seconds, way_in)
     if now < due:
-        return Verdict.EARLY
+        return SilenceVerdict.EARLY
     if not is_read:
-        return Verdict.UNREAD
+        return SilenceVerdict.UNREAD
     if way_in is not None and way_in.pulse_at < due:
-        return Verdict.CLOSED
-    return Verdict.SILENT
+        return SilenceVerdict.CLOSED
+    return SilenceVerdict.SILENT

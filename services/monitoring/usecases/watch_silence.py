@@ -18,7 +18,7 @@ from services.chassis.jobs import Job, NotYet
 from services.chassis.pending import Limit
 from services.chassis.unit import Unit
 from services.monitoring import metrics, store
-from services.monitoring.domain.heartbeats import Verdict, WayIn, due_at, judge, silent_from
+from services.monitoring.domain.heartbeats import SilenceVerdict, WayIn, due_at, judge, silent_from
 from services.monitoring.domain.model import Trouble, WatchedService
 from services.monitoring.job_kinds import SILENCE_PLACES, Silence, silence
 from services.monitoring.store import sql
@@ -54,8 +54,8 @@ class Watch:
 
     def __init__(self, read_up: ReadUp) -> None:
         self._read_up = read_up
-        self._waiting: dict[tuple[Verdict, int], tuple[float, float]] = {}
-        for reason in (Verdict.UNREAD, Verdict.CLOSED):
+        self._waiting: dict[tuple[SilenceVerdict, int], tuple[float, float]] = {}
+        for reason in (SilenceVerdict.UNREAD, SilenceVerdict.CLOSED):
             metrics.SILENCE_UNJUDGED.labels(reason).set_function(partial(self.waiting_seconds, reason))
 
     async def is_silent(self, job: Job[Silence]) -> bool:
@@ -67,13 +67,13 @@ class Watch:
         while True:
             async with job.read() as db:
                 verdict = await self._look(db, job)
-            if verdict not in (Verdict.UNREAD, Verdict.CLOSED):
-                return verdict is Verdict.SILENT
+            if verdict not in (SilenceVerdict.UNREAD, SilenceVerdict.CLOSED):
+                return verdict is SilenceVerdict.SILENT
             if time.monotonic() >= until:
                 raise NotYet(0, f"silence cannot be judged yet: {verdict}")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _look(self, db: Connection, job: Job[Silence]) -> Verdict | None:
+    async def _look(self, db: Connection, job: Job[Silence]) -> SilenceVerdict | None:
         """What can be said now; None when a later beat has come, or none is due any more."""
         beat_at = job.args.beat_at
         found = await store.watched(db, job.args.service_id)
@@ -87,16 +87,18 @@ class Watch:
         self._note(verdict, part)
         return verdict
 
-    def _note(self, verdict: Verdict, part: int) -> None:
+    def _note(self, verdict: SilenceVerdict, part: int) -> None:
         now = time.monotonic()
-        for reason in (Verdict.UNREAD, Verdict.CLOSED):
+        for reason in (SilenceVerdict.UNREAD, SilenceVerdict.CLOSED):
             if reason is verdict:
                 since, seen = self._waiting.get((reason, part), (now, now))
                 self._waiting[reason, part] = (since if now - seen < FORGET_SECONDS else now), now
-            elif verdict is Verdict.SILENT or reason is Verdict.CLOSED or verdict is Verdict.CLOSED:
+            elif (
+                verdict is SilenceVerdict.SILENT or reason is SilenceVerdict.CLOSED or verdict is SilenceVerdict.CLOSED
+            ):
                 self._waiting.pop((reason, part), None)
 
-    def waiting_seconds(self, reason: Verdict) -> float:
+    def waiting_seconds(self, reason: SilenceVerdict) -> float:
         """For how long judgements wait for a reason, the longest of all partitions."""
         now = time.monotonic()
         waits = [

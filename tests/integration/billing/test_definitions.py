@@ -14,11 +14,11 @@ from schemas.catalogue import Aggregation, Meter
 from schemas.envelope import Event
 from services.billing import app
 from services.billing.domain.meters import Meters, MeterVersion
-from services.billing.domain.usage import Reading, Service
+from services.billing.domain.usage import MeteredService, MeterReading
 from services.billing.metering.adding import add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.gathering import Gathering
-from services.billing.metering.knowledge import Knowledge
+from services.billing.metering.knowledge import MeteringKnowledge
 from services.billing.metering.reading import Span, metered
 from services.billing.metering.tools import rebuilt
 from services.billing.metering.writing import write
@@ -88,8 +88,8 @@ async def test_any_history_of_definitions_gives_what_each_instant_gives_by_its_o
     pool: Pool, kinds: list[Aggregation]
 ) -> None:
     dice = random.Random(str(kinds))
-    reading = Reading(("calls",), ("kind", "region", "user"), None)
-    service = Service(ERP, TENANT, SINCE_EVER, {"calls": reading})
+    reading = MeterReading(("calls",), ("kind", "region", "user"), None)
+    service = MeteredService(ERP, TENANT, SINCE_EVER, {"calls": reading})
     for _ in range(60):
         ours, arrivals = history(dice, kinds), events(dice)
         meters = Meters(MeterVersion(found, n + 1, since) for n, (found, since) in enumerate(ours))
@@ -99,7 +99,7 @@ async def test_any_history_of_definitions_gives_what_each_instant_gives_by_its_o
             shuffled = dice.sample(arrivals, len(arrivals))
             for portion in (shuffled[::2], shuffled[1::2]):
                 sums = add_up(Gathering(portion).groups, {ERP: service}, {TENANT: ROME}, meters, log=1)
-                await write(db, Knowledge(), sums, {ERP: TENANT})
+                await write(db, MeteringKnowledge(), sums, {ERP: TENANT})
             for _ in range(4):
                 first, last = sorted(dice.sample(range(30 * 24), 2))
                 start, end = START + timedelta(hours=first), START + timedelta(hours=last)

@@ -15,8 +15,8 @@ from schemas.scalars import holds_forbidden_text
 from schemas.usage import UsageRecorded
 from services.billing.domain.meters import Meters
 from services.billing.domain.usage import (
-    Reading,
-    Service,
+    MeteredService,
+    MeterReading,
 )  # fmt: skip
 from services.billing.metering import adding
 from services.billing.metering.arrivals import Arrival, read
@@ -64,7 +64,7 @@ class Sold:
     """A service whose plan prices some meters."""
 
     meters: Meters
-    services: dict[str, Service] = field(init=False)
+    services: dict[str, MeteredService] = field(init=False)
     zones: dict[str, ZoneInfo] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,8 +74,8 @@ class Sold:
         looked_at = {name for version in versions for name in (*version.meter.filter, *version.meter.group_by)}
         looked_at |= {version.meter.measures for version in versions} - {"quantity", "value"}
         keys = tuple(dict.fromkeys(version.meter.key for version in versions))
-        readings = {version.meter.reads: Reading(keys, tuple(sorted(looked_at)), None) for version in versions}
-        self.services = {SERVICE: Service(SERVICE, TENANT, START, readings)}
+        readings = {version.meter.reads: MeterReading(keys, tuple(sorted(looked_at)), None) for version in versions}
+        self.services = {SERVICE: MeteredService(SERVICE, TENANT, START, readings)}
         self.zones = {TENANT: ROME}
 
     def sums(self, arrivals: Sequence[Arrival]) -> adding.Sums:

@@ -11,8 +11,8 @@ from services.billing.domain.usage import (
     QUARTER,
     WAITS,
     Likeness,
-    Reading,
-    Service,
+    MeteredService,
+    MeterReading,
     Window,
     judge,
     judge_time,
@@ -23,13 +23,13 @@ from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.gathering import Gathering
 from tests.unit.billing.events import INSTANTS, NOON, SERVICE, TENANT, arrival, usage
 
-READINGS: Mapping[str, Reading] = {
-    "calls": Reading(("calls",), (), "quantity"), "orders": Reading(("orders",), (), "value"),
-    "pings": Reading(("pings",), (), "anything"), "mixed": Reading(("a", "b"), ("pages",), None),
+READINGS: Mapping[str, MeterReading] = {
+    "calls": MeterReading(("calls",), (), "quantity"), "orders": MeterReading(("orders",), (), "value"),
+    "pings": MeterReading(("pings",), (), "anything"), "mixed": MeterReading(("a", "b"), ("pages",), None),
 }  # fmt: skip
-LIVE = Service(SERVICE, TENANT, NOON - timedelta(days=10), READINGS)
+LIVE = MeteredService(SERVICE, TENANT, NOON - timedelta(days=10), READINGS)
 WINDOW = Window(NOON - timedelta(days=35), NOON + timedelta(minutes=5), revision=3)
-LONG_AGO = Service(SERVICE, TENANT, NOON - timedelta(days=99), READINGS)
+LONG_AGO = MeteredService(SERVICE, TENANT, NOON - timedelta(days=99), READINGS)
 
 
 def likeness(event: Arrival) -> Likeness:
@@ -37,7 +37,7 @@ def likeness(event: Arrival) -> Likeness:
     return alike
 
 
-def verdict_of(event: Arrival, service: Service | None) -> str | None:
+def verdict_of(event: Arrival, service: MeteredService | None) -> str | None:
     told = judge(likeness(event), service, WINDOW)
     return judge_time(event.at, service, WINDOW) if told is None and service else told
 
@@ -68,7 +68,7 @@ def verdict_of(event: Arrival, service: Service | None) -> str | None:
     ],
 )  # fmt: skip
 def test_an_event_counts_or_waits_or_is_told_why_not(
-    event: Arrival, service: Service | None, verdict: str | None
+    event: Arrival, service: MeteredService | None, verdict: str | None
 ) -> None:
     assert verdict_of(event, service) == verdict
 
@@ -78,7 +78,7 @@ def test_a_quarter_that_is_in_time_is_in_time_at_every_instant(
     quarters: int, microseconds: int, activated: int
 ) -> None:
     starts = start_of(quarter_of(NOON) + quarters)
-    service = Service(SERVICE, TENANT, NOON + timedelta(days=activated, minutes=7), READINGS)
+    service = MeteredService(SERVICE, TENANT, NOON + timedelta(days=activated, minutes=7), READINGS)
     if WINDOW.covers(starts, service):
         assert judge_time(starts + timedelta(microseconds=microseconds), service, WINDOW) is None
 

@@ -11,7 +11,7 @@ from services.billing.domain.meters import Meters, MeterVersion, NotMeasurable
 from services.billing.domain.periods import midnight
 from services.billing.domain.usage import (
     QUARTER,
-    Reading,
+    MeterReading,
 )  # fmt: skip
 from services.billing.metering import adding
 from tests.support.catalogue import ROME
@@ -114,7 +114,7 @@ def test_what_is_measured_is_what_the_meter_asks_for(
     kind: Aggregation, more: dict[str, Any], data: dict[str, Any], found: str | None
 ) -> None:
     version, event = MeterVersion(meter(kind, **more), 1, START), arrival(**data)
-    reading = Reading(("calls",), (), None)
+    reading = MeterReading(("calls",), (), None)
     assert adding.measurable(event, reading, Meters([version])) is (found is not None)
     if found is not None:
         assert version.text(event.said) == found
@@ -136,7 +136,7 @@ def test_what_one_meter_cannot_measure_still_counts_for_the_others() -> None:
 def test_an_event_is_measured_by_the_versions_and_filters_of_its_time() -> None:
     gold = meter(filter={"tier": ["gold"]}, value_property="pages")
     versions = Meters([MeterVersion(meter(), 1, START), MeterVersion(gold, 2, NOON)])
-    reading = Reading(("calls",), ("pages", "tier"), None)
+    reading = MeterReading(("calls",), ("pages", "tier"), None)
     for at, tier, found in [(NOON - timedelta(minutes=1), "gold", True), (NOON, "silver", True), (NOON, "gold", False)]:
         event = arrival(at, quantity="1", dimensions={"tier": tier})
         assert adding.measurable(event, reading, versions) is found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.chassis.engine.fence import Verdict, judge
+from services.chassis.engine.fence import FenceVerdict, judge
 
 SCHEDULES = int(os.environ.get("VICINO_SCHEDULES", "10000"))
 LOG_LENGTH = 40
@@ -38,9 +38,9 @@ class Reader:
             return
         verdict = judge(database.next_offset, first, last)
         dies = dice.random()
-        if verdict is Verdict.GAP:
+        if verdict is FenceVerdict.GAP:
             self.position = database.next_offset
-        elif verdict is Verdict.SKIP:
+        elif verdict is FenceVerdict.SKIP:
             self.position = last + 1
         elif dies > 0.2:  # else: killed before the commit, nothing happened
             database.effects += range(database.next_offset, last + 1)
@@ -63,13 +63,15 @@ def test_every_offset_takes_effect_once_in_order_under_any_schedule() -> None:
 @pytest.mark.parametrize(
     ("wanted", "first", "last", "verdict"),
     [
-        (5, 5, 9, Verdict.TAKE),
-        (5, 5, 5, Verdict.TAKE),
-        (5, 3, 9, Verdict.TRIM),
-        (5, 3, 5, Verdict.TRIM),
-        (5, 0, 4, Verdict.SKIP),
-        (5, 6, 9, Verdict.GAP),
+        (5, 5, 9, FenceVerdict.TAKE),
+        (5, 5, 5, FenceVerdict.TAKE),
+        (5, 3, 9, FenceVerdict.TRIM),
+        (5, 3, 5, FenceVerdict.TRIM),
+        (5, 0, 4, FenceVerdict.SKIP),
+        (5, 6, 9, FenceVerdict.GAP),
     ],
 )
-def test_a_slice_is_compared_with_the_databases_offset(wanted: int, first: int, last: int, verdict: Verdict) -> None:
+def test_a_slice_is_compared_with_the_databases_offset(
+    wanted: int, first: int, last: int, verdict: FenceVerdict
+) -> None:
     assert judge(wanted, first, last) is verdict

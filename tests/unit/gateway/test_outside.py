@@ -14,7 +14,7 @@ from services.chassis.names import Names
 from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.keys import matches, new_key, new_webhook_secret, split
-from services.gateway.domain.schedule import RETRY_AFTER_MAX_SECONDS, Outcome, Verdict, judge, next_wait_seconds
+from services.gateway.domain.schedule import RETRY_AFTER_MAX_SECONDS, DeliveryVerdict, Outcome, judge, next_wait_seconds
 from services.gateway.inbound.limits import Limiter
 from tests.support.name_server import NameServer, naming
 
@@ -164,7 +164,7 @@ def test_any_retry_after_is_read_or_passed_over(asked: str) -> None:
 
 @given(st.floats(0, 1e6), st.none() | st.floats(0, 1e6))
 def test_the_next_wait_is_never_shorter_than_the_schedule_or_than_asked(scheduled: float, asked: float | None) -> None:
-    assert next_wait_seconds(scheduled, Verdict(Outcome.RETRY, asked)) == max(scheduled, asked or 0)
+    assert next_wait_seconds(scheduled, DeliveryVerdict(Outcome.RETRY, asked)) == max(scheduled, asked or 0)
 
 
 def test_a_bucket_empties_and_fills_again() -> None:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from schemas.reasons import Reason
 from services import gateway
 from services.gateway import contract
-from services.gateway.domain.admission import OUTSIDE, Known, Principal, Typed, claims, read
-from services.gateway.domain.admission import Kind as PrincipalKind
+from services.gateway.domain.admission import OUTSIDE, Known, Principal, PrincipalKind, Typed, claims, read
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED, parse
 from services.gateway.domain.faults import MEANINGS, Fault, Refused, pointer
 from tests.support.catalogue import PLANS

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.monitoring.domain.heartbeats import CLOSED_COUNTS, Verdict, WayIn, due_at, judge, silent_from
+from services.monitoring.domain.heartbeats import CLOSED_COUNTS, SilenceVerdict, WayIn, due_at, judge, silent_from
 
 START = datetime(2026, 12, 3, tzinfo=UTC)
 MINUTES = 400
@@ -56,7 +56,7 @@ def test_a_service_that_lives_is_never_silent_whenever_the_door_was_closed(story
     if story.dies_at > story.now:
         last = minute(story.beats()[-1])
         found = judge(minute(story.now), last, story.interval * 60, story.way_in(), is_read=True)
-        assert found is not Verdict.SILENT
+        assert found is not SilenceVerdict.SILENT
 
 
 @given(stories)
@@ -67,21 +67,21 @@ def test_a_dead_service_is_found_once_the_door_was_open_for_its_whole_limit(stor
     last = story.beats()[-1]
     if quiet[0] > last and not any(story.is_closed(n) for n in quiet):
         found = judge(minute(story.now), minute(last), story.interval * 60, story.way_in(), is_read=True)
-        assert found is Verdict.SILENT
+        assert found is SilenceVerdict.SILENT
 
 
 @given(stories, st.booleans())
 def test_nothing_is_judged_that_may_still_be_in_the_log(story: Story, has_door: bool) -> None:
     way_in = story.way_in() if has_door else None
     found = judge(minute(story.now), minute(story.beats()[-1]), story.interval * 60, way_in, is_read=False)
-    assert found in (Verdict.UNREAD, Verdict.EARLY)
+    assert found in (SilenceVerdict.UNREAD, SilenceVerdict.EARLY)
 
 
 @given(stories)
 def test_without_pulses_only_the_beat_counts(story: Story) -> None:
     last = minute(story.beats()[-1])
     found = judge(minute(story.now), last, story.interval * 60, None, is_read=True)
-    assert (found is Verdict.SILENT) == (minute(story.now) >= last + timedelta(minutes=story.interval * 1.5))
+    assert (found is SilenceVerdict.SILENT) == (minute(story.now) >= last + timedelta(minutes=story.interval * 1.5))
 
 
 @given(st.integers(1, 86_400), st.integers(0, 10**6), st.integers(0, 10**6))
