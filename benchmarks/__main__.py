@@ -34,7 +34,9 @@ POSTGRES = {"growth": {"shared_buffers": "6GB", "max_wal_size": "16GB", "wal_com
 async def play(names: list[str], console: Console) -> None:
     """Run the named benchmarks."""
     for name in [name for name in names if name in ON_SERVERS]:
-        with tempfile.TemporaryDirectory(prefix="vicino-bench-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="vicino-bench-", ignore_cleanup_errors=True
+        ) as folder:
             Path(folder).chmod(0o711)
             async with servers(Path(folder), postgres_settings=POSTGRES.get(name)) as on:
                 database = f"bench_{uuid4().hex[:8]}"
@@ -53,9 +55,13 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "names", nargs="*", help=f"of {', '.join([*ON_SERVERS, *ALONE])}; all but {', '.join(sorted(LONG))} if none"
+        "names",
+        nargs="*",
+        help=f"of {', '.join([*ON_SERVERS, *ALONE])}; all but {', '.join(sorted(LONG))} if none",
     )
-    names = parser.parse_args().names or [name for name in (*ON_SERVERS, *ALONE) if name not in LONG]
+    names = parser.parse_args().names or [
+        name for name in (*ON_SERVERS, *ALONE) if name not in LONG
+    ]
     if unknown := set(names) - ON_SERVERS.keys() - ALONE.keys():
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
     asyncio.run(play(names, Console()))

@@ -54,14 +54,22 @@ async def fill(bootstrap: str, topic: str, wanted: Topic) -> None:
     service_id, now = str(uuid4()), datetime(2026, 11, 1, tzinfo=UTC)
     data: UsageRecorded | HeartbeatReceived = HeartbeatReceived(service_id=service_id)
     if wanted is USAGE:
-        data = UsageRecorded.model_validate({"service_id": service_id, "meter": "m", "quantity": "1"})
+        data = UsageRecorded.model_validate(
+            {"service_id": service_id, "meter": "m", "quantity": "1"}
+        )
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_batch_size=262_144,
     )
     await producer.start()
     for n in range(EVENTS):
         event = Event(str(n), "/bench", data.wire_type, f"tenant-{n % 200}", now, data)
-        await producer.send(topic, key=event.subject.encode(), value=event.encode(), partition=n % wanted.partitions)
+        await producer.send(
+            topic, key=event.subject.encode(), value=event.encode(), partition=n % wanted.partitions
+        )
     await producer.stop()
 
 
@@ -78,7 +86,10 @@ async def bare(bootstrap: str, topic: str, partitions: int) -> float:
     await consumer.seek_to_beginning()
     began, seen = 0.0, 0
     while seen < EVENTS:
-        seen += sum(len(records) for records in (await consumer.getmany(timeout_ms=200, max_records=BATCH)).values())
+        seen += sum(
+            len(records)
+            for records in (await consumer.getmany(timeout_ms=200, max_records=BATCH)).values()
+        )
         began = began or time.perf_counter()
     elapsed = time.perf_counter() - began
     await consumer.stop()
@@ -94,7 +105,10 @@ async def engine(settings: ServiceSettings, database: str, topic: Topic) -> floa
     )  # fmt: skip
     connection = await asyncpg.connect(database, server_settings={"search_path": NAME})
     async with running(service):
-        while await connection.fetchval("select coalesce(sum(next_offset), 0) from consumer_offset") < EVENTS:
+        while (
+            await connection.fetchval("select coalesce(sum(next_offset), 0) from consumer_offset")
+            < EVENTS
+        ):
             await asyncio.sleep(0.005)
         elapsed = time.perf_counter() - watch.began
     await connection.execute("truncate consumer_offset, inbox")
@@ -105,7 +119,10 @@ async def engine(settings: ServiceSettings, database: str, topic: Topic) -> floa
 async def run(on_servers: Servers, database: str) -> list[Row]:
     """Both handlers, each against the bare loop, in turn."""
     rows = []
-    for topic, kind, goal in ((SIGNALS, "no-op record handler", "-"), (USAGE, "no-op slice handler", "-")):
+    for topic, kind, goal in (
+        (SIGNALS, "no-op record handler", "-"),
+        (USAGE, "no-op slice handler", "-"),
+    ):
         prefix = f"b{uuid4().hex[:6]}."
         settings = await settings_for(
             ServiceSettings,
@@ -120,6 +137,16 @@ async def run(on_servers: Servers, database: str) -> list[Row]:
         ours, other = [], []
         for _ in range(RUNS):
             ours.append(await engine(settings, database, topic))
-            other.append(await bare(on_servers.kafka.bootstrap, prefix + topic.name, topic.partitions))
-        rows.append(Row.of(f"events/s, {kind}", median(ours), "bare getmany loop, events/s", median(other), goal))
+            other.append(
+                await bare(on_servers.kafka.bootstrap, prefix + topic.name, topic.partitions)
+            )
+        rows.append(
+            Row.of(
+                f"events/s, {kind}",
+                median(ours),
+                "bare getmany loop, events/s",
+                median(other),
+                goal,
+            )
+        )
     return rows

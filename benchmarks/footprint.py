@@ -24,7 +24,9 @@ async def run() -> list[Row]:
                 seconds.append(stack.started_in_seconds)
                 if n == STARTS:
                     rows = [
-                        Row.of(f"{name}, idle, MiB", psutil.Process(child.pid).memory_info().rss / MIB)
+                        Row.of(
+                            f"{name}, idle, MiB", psutil.Process(child.pid).memory_info().rss / MIB
+                        )
                         for name, child in stack.services.items()
                     ]
     return [

@@ -32,7 +32,9 @@ class Call(Args):
     about: str
 
 
-call = JobKind("isolated_call", Call, attempts=None, backoff=Backoff.schedule(STEPS), concurrency=32)
+call = JobKind(
+    "isolated_call", Call, attempts=None, backoff=Backoff.schedule(STEPS), concurrency=32
+)
 
 
 class Neighbours:
@@ -75,10 +77,17 @@ async def beside(
 ) -> AsyncIterator[tuple[Running, Neighbours]]:
     """A service with so many jobs for a back-end in trouble."""
     neighbours = Neighbours()
-    async with running(Service(NAME, settings, MIGRATIONS, jobs=(handle(call, neighbours.run),))) as service:
+    async with running(
+        Service(NAME, settings, MIGRATIONS, jobs=(handle(call, neighbours.run),))
+    ) as service:
         async with service.runtime.unit(f"bench-{uuid4()}") as unit:
             for n in range(count):
-                unit.enqueue(call, Call(about=f"{trouble}-{n}"), limit=Limit(trouble, 4), lane="one" if lane else None)
+                unit.enqueue(
+                    call,
+                    Call(about=f"{trouble}-{n}"),
+                    limit=Limit(trouble, 4),
+                    lane="one" if lane else None,
+                )
         await asyncio.sleep(2)
         yield service, neighbours
         await service.sql("delete from job")
@@ -108,7 +117,9 @@ def p99(values: list[float]) -> float:
 
 async def run(on_servers: Servers, database: str) -> list[Row]:
     """Each trouble beside none."""
-    settings = await settings_for(ServiceSettings, NAME, database, on_servers.kafka.bootstrap, f"b{uuid4().hex[:6]}.")
+    settings = await settings_for(
+        ServiceSettings, NAME, database, on_servers.kafka.bootstrap, f"b{uuid4().hex[:6]}."
+    )
     pid = on_servers.postgres.pid
     async with beside(settings, "none", 0) as (service, neighbours):
         alone, idle = p99(await neighbours.waits(service)), await burned(pid)
@@ -122,7 +133,13 @@ async def run(on_servers: Servers, database: str) -> list[Row]:
         async with beside(settings, trouble, count, lane=lane) as (service, neighbours):
             took, share = p99(await neighbours.waits(service)), await burned(pid)
         rows += [
-            Row.of(f"{what}: a neighbour's job, p99 ms", took, "nothing waits, p99 ms", alone, "< 100 ms more"),
+            Row.of(
+                f"{what}: a neighbour's job, p99 ms",
+                took,
+                "nothing waits, p99 ms",
+                alone,
+                "< 100 ms more",
+            ),
             Row.of(f"{what}: % of a core", share, "nothing waits, % of a core", idle, "< 1 % more"),
         ]
     return rows

@@ -60,10 +60,14 @@ async def bare(bootstrap: str, topic: str) -> float:
     await producer.start()
     data = payload()
     values = [
-        Event(str(n), "/bench", data.wire_type, f"t{n % 200}", datetime.now(UTC), data).encode() for n in range(FACTS)
+        Event(str(n), "/bench", data.wire_type, f"t{n % 200}", datetime.now(UTC), data).encode()
+        for n in range(FACTS)
     ]
     began = time.perf_counter()
-    sending = [await producer.send(topic, key=f"t{n % 200}".encode(), value=value) for n, value in enumerate(values)]
+    sending = [
+        await producer.send(topic, key=f"t{n % 200}".encode(), value=value)
+        for n, value in enumerate(values)
+    ]
     await asyncio.gather(*sending)
     elapsed = time.perf_counter() - began
     await producer.stop()
@@ -73,7 +77,9 @@ async def bare(bootstrap: str, topic: str) -> float:
 async def run(on_servers: Servers, database: str) -> list[Row]:
     """The relay and the bare producer, in turn."""
     prefix = f"b{uuid4().hex[:6]}."
-    settings = await settings_for(ServiceSettings, NAME, database, on_servers.kafka.bootstrap, prefix)
+    settings = await settings_for(
+        ServiceSettings, NAME, database, on_servers.kafka.bootstrap, prefix
+    )
     ours, waits, other = [], [], []
     for _ in range(RUNS):
         backlog, wait = await relay(settings)
@@ -81,6 +87,12 @@ async def run(on_servers: Servers, database: str) -> list[Row]:
         waits.append(wait)
         other.append(await bare(on_servers.kafka.bootstrap, prefix + SIGNALS.name))
     return [
-        Row.of("outbox rows/s", median(ours), "bare idempotent producer, messages/s", median(other), ">= 6,250 rows/s"),
+        Row.of(
+            "outbox rows/s",
+            median(ours),
+            "bare idempotent producer, messages/s",
+            median(other),
+            ">= 6,250 rows/s",
+        ),
         Row.of("one fact, commit to Kafka, p50 ms", median(waits), goal="<= 20 ms"),
     ]

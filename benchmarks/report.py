@@ -25,10 +25,17 @@ class Row:
     goal: str
 
     @classmethod
-    def of(cls, work: str, ours: float, against: str = "-", other: float | None = None, goal: str = "-") -> "Row":
+    def of(
+        cls, work: str, ours: float, against: str = "-", other: float | None = None, goal: str = "-"
+    ) -> "Row":
         """A row with its ratio worked out."""
         return cls(
-            work, round(ours, 3), against, other and round(other, 3), round(ours / other, 3) if other else None, goal
+            work,
+            round(ours, 3),
+            against,
+            other and round(other, 3),
+            round(ours / other, 3) if other else None,
+            goal,
         )
 
 
@@ -43,11 +50,19 @@ def publish(name: str, rows: Sequence[Row], console: Console) -> None:
     for row in rows:
         other = "-" if row.other is None else f"{row.other:,.1f}"
         table.add_row(
-            row.work, f"{row.ours:,.1f}", row.against, other, "-" if row.ratio is None else f"{row.ratio:.2f}", row.goal
+            row.work,
+            f"{row.ours:,.1f}",
+            row.against,
+            other,
+            "-" if row.ratio is None else f"{row.ratio:.2f}",
+            row.goal,
         )
     console.print(table)
     (RESULTS / "history").mkdir(parents=True, exist_ok=True)
-    found = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "rows": [asdict(row) for row in rows]}
+    found = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": [asdict(row) for row in rows],
+    }
     (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     with (RESULTS / "history" / f"{name}.jsonl").open("a", encoding="utf-8") as history:
         history.write(json.dumps(found) + "\n")

@@ -3,7 +3,16 @@
 from enum import StrEnum
 
 from schemas.envelope import Payload
-from schemas.scalars import Instant, Key, NonNegativeQuantity, ResellerOfAlert, ShortText, Text, Uuid, Value
+from schemas.scalars import (
+    Instant,
+    Key,
+    NonNegativeQuantity,
+    ResellerOfAlert,
+    ShortText,
+    Text,
+    Uuid,
+    Value,
+)
 from schemas.signals import Severity
 from schemas.topics import ALERTS
 

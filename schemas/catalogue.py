@@ -10,7 +10,16 @@ from itertools import pairwise
 from pydantic import Field, model_validator
 
 from schemas.envelope import Payload
-from schemas.scalars import Amount, Currency, Instant, Key, NonNegativeQuantity, ShortText, Text, Value
+from schemas.scalars import (
+    Amount,
+    Currency,
+    Instant,
+    Key,
+    NonNegativeQuantity,
+    ShortText,
+    Text,
+    Value,
+)
 from schemas.topics import CATALOGUE
 
 
@@ -68,7 +77,9 @@ class Meter(Value):
     @property
     def measures(self) -> str:
         """The property that is aggregated."""
-        return self.value_property or ("value" if self.aggregation is Aggregation.UNIQUE_COUNT else "quantity")
+        return self.value_property or (
+            "value" if self.aggregation is Aggregation.UNIQUE_COUNT else "quantity"
+        )
 
 
 class Tier(Value):
@@ -98,7 +109,9 @@ class Price(Value):
     def _complete(self) -> "Price":
         tiered = self.model in (PriceModel.GRADUATED, PriceModel.VOLUME)
         if tiered != bool(self.tiers) or tiered == (self.price is not None):
-            raise ValueError("a tiered model has tiers and no price; another has a price and no tiers")
+            raise ValueError(
+                "a tiered model has tiers and no price; another has a price and no tiers"
+            )
         if (self.model is PriceModel.PACKAGE) != bool(self.package_size):
             raise ValueError("package_size belongs to the package model, above zero")
         if self.tiers and not _rising(self.tiers):
@@ -110,7 +123,11 @@ def _rising(tiers: tuple[Tier, ...]) -> bool:
     """Whether the bounds rise strictly and only the last tier is open."""
     bounds = [tier.up_to for tier in tiers[:-1]]
     known = [bound for bound in bounds if bound is not None]
-    return tiers[-1].up_to is None and len(known) == len(bounds) and all(a < b for a, b in pairwise(known))
+    return (
+        tiers[-1].up_to is None
+        and len(known) == len(bounds)
+        and all(a < b for a, b in pairwise(known))
+    )
 
 
 class RecurringPrice(Price):
@@ -195,7 +212,9 @@ class ResellerProfile(Value):
     tier: ResellerTier = ResellerTier.SILVER
 
 
-class ResellerRegistered(Payload, ResellerProfile, type="vicino.reseller.registered.v1", topic=CATALOGUE):
+class ResellerRegistered(
+    Payload, ResellerProfile, type="vicino.reseller.registered.v1", topic=CATALOGUE
+):
     """The operator registered a reseller, or changed what is known of it."""
 
     revision: int

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from schemas.catalogue import Aggregation, Meter, Plan, Price, PriceModel, ProvisioningStep, RecurringPrice, UsagePrice
+from schemas.catalogue import (
+    Aggregation,
+    Meter,
+    Plan,
+    Price,
+    PriceModel,
+    ProvisioningStep,
+    RecurringPrice,
+    UsagePrice,
+)
 
 METERS_MAX = 1000
 PRICES_MAX = 200
@@ -82,7 +91,9 @@ def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
         yield CatalogueFault(("group_by", n), "this dimension is named before")
     for name, accepted in meter.filter.items():
         if not accepted:
-            yield CatalogueFault(("filter", name), "no event could pass: name the values that are counted")
+            yield CatalogueFault(
+                ("filter", name), "no event could pass: name the values that are counted"
+            )
         if len(accepted) > FILTER_VALUES_MAX:
             yield CatalogueFault(("filter", name), f"at most {FILTER_VALUES_MAX} values")
         for n in _repeated(accepted):
@@ -91,7 +102,8 @@ def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
         yield CatalogueFault(("value_property",), "a count measures nothing of an event")
     if meter.aggregation is Aggregation.UNIQUE_COUNT and meter.value_property == "quantity":
         yield CatalogueFault(
-            ("value_property",), "identifiers are counted once, not quantities: `value` or a dimension"
+            ("value_property",),
+            "identifiers are counted once, not quantities: `value` or a dimension",
         )
 
 
@@ -109,7 +121,10 @@ def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[CatalogueFault]:
         yield from (fault.within("recurring", n) for fault in found)
     sold = frozenset(price.meter for price in plan.recurring)
     for n, usage in enumerate(plan.usage):
-        yield from (fault.within("usage", n) for fault in (*_of_price(usage), *_of_usage(usage, declared, sold)))
+        yield from (
+            fault.within("usage", n)
+            for fault in (*_of_price(usage), *_of_usage(usage, declared, sold))
+        )
 
 
 def _of_step(step: ProvisioningStep) -> Iterator[CatalogueFault]:
@@ -119,8 +134,15 @@ def _of_step(step: ProvisioningStep) -> Iterator[CatalogueFault]:
     for name in DRIVERS[step.driver]:
         if not getattr(step, name):
             yield CatalogueFault((name,), f"the driver {step.driver} needs it")
-    if "url" in DRIVERS[step.driver] and step.url and not (PLACEHOLDER.fullmatch(step.url) or _is_address(step.url)):
-        yield CatalogueFault(("url",), "must be an http or https address with a host, without user, query or fragment")
+    if (
+        "url" in DRIVERS[step.driver]
+        and step.url
+        and not (PLACEHOLDER.fullmatch(step.url) or _is_address(step.url))
+    ):
+        yield CatalogueFault(
+            ("url",),
+            "must be an http or https address with a host, without user, query or fragment",
+        )
 
 
 def _is_address(url: str) -> bool:
@@ -139,7 +161,10 @@ def _names(plan: Plan) -> Iterator[CatalogueFault]:
     """Each component of a plan has one price and a name of its own on documents."""
     places: list[tuple[Part, ...]] = []
     codes: list[str] = []
-    priced: Iterable[tuple[str, Sequence[Price]]] = (("recurring", plan.recurring), ("usage", plan.usage))
+    priced: Iterable[tuple[str, Sequence[Price]]] = (
+        ("recurring", plan.recurring),
+        ("usage", plan.usage),
+    )
     for kind, prices in priced:
         if len(prices) > PRICES_MAX:
             yield CatalogueFault((kind,), f"at most {PRICES_MAX} prices")
@@ -173,7 +198,9 @@ def _of_recurring(price: RecurringPrice) -> Iterator[CatalogueFault]:
         yield CatalogueFault(("model",), f"a recurring price is {' or '.join(RECURRING_MODELS)}")
 
 
-def _of_usage(price: UsagePrice, declared: frozenset[str], sold: frozenset[str]) -> Iterator[CatalogueFault]:
+def _of_usage(
+    price: UsagePrice, declared: frozenset[str], sold: frozenset[str]
+) -> Iterator[CatalogueFault]:
     if price.meter not in declared:
         yield CatalogueFault(("meter",), "no meter of this catalogue has this key")
     if price.included_per is None:

@@ -27,7 +27,9 @@ class Payload(Value):
     wire_type: ClassVar[str] = ""
     topic: ClassVar[Topic]
 
-    def __init_subclass__(cls, *, type: str = "", topic: Topic | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, type: str = "", topic: Topic | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         if not type or topic is None:
             return
@@ -124,7 +126,9 @@ def _check_attributes(wire: Wire) -> None:
         if value is None:
             continue
         if not 0 < len(value) <= ATTRIBUTE_LENGTH_MAX:
-            raise Malformed(Reason.BAD_ENVELOPE, f"{name} must have 1 to {ATTRIBUTE_LENGTH_MAX} characters")
+            raise Malformed(
+                Reason.BAD_ENVELOPE, f"{name} must have 1 to {ATTRIBUTE_LENGTH_MAX} characters"
+            )
         try:
             storable(value)
         except ValueError as error:

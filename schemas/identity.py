@@ -36,7 +36,9 @@ def event_name(subject: str, source: str, event_id: str, principal: str | None =
 
     An event that no door let in has no principal. Names of three parts and of four are never equal.
     """
-    parts = (subject, source, event_id) if principal is None else (subject, principal, source, event_id)
+    parts = (
+        (subject, source, event_id) if principal is None else (subject, principal, source, event_id)
+    )
     return joined(*parts)
 
 

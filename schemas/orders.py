@@ -52,7 +52,9 @@ class Contact(Value):
 
     name: Annotated[ShortText, Personal("sealed")]
     phone: Annotated[str, Personal("00000")] = Field(pattern=r"^\+?[0-9 ]{5,25}$")
-    email: Annotated[str, Personal("sealed@invalid")] = Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$", max_length=320)
+    email: Annotated[str, Personal("sealed@invalid")] = Field(
+        pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$", max_length=320
+    )
 
 
 class TenantDetails(Value):

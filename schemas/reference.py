@@ -30,8 +30,14 @@ ENVELOPE = {
         "traceparent": {"type": "string"},
         "principal": {"type": "string", "description": "who spoke at the door"},
         "revision": {"type": "integer", "description": "the catalogue revision the door had seen"},
-        "orderid": {"type": "string", "description": "the id that the door answered to the sender of an order"},
-        "sealed": {"type": "string", "description": "what the event said of persons, which only the gateway can open"},
+        "orderid": {
+            "type": "string",
+            "description": "the id that the door answered to the sender of an order",
+        },
+        "sealed": {
+            "type": "string",
+            "description": "what the event said of persons, which only the gateway can open",
+        },
     },
 }
 
@@ -92,14 +98,20 @@ def asyncapi() -> dict[str, Any]:
     payloads = sorted(PAYLOADS.items())
     # All at once, so that what several payloads are made of has one name, and a place that a reference can find.
     schemas, parts = models_json_schema(
-        [(payload, "serialization") for _, payload in payloads], ref_template="#/components/schemas/{model}"
+        [(payload, "serialization") for _, payload in payloads],
+        ref_template="#/components/schemas/{model}",
     )
-    messages = {name: _message(name, schemas[payload, "serialization"]) for name, payload in payloads}
+    messages = {
+        name: _message(name, schemas[payload, "serialization"]) for name, payload in payloads
+    }
     channels = {
         topic.name: {
             "address": topic.name,
             "description": topic.about,
-            "messages": {p.wire_type: {"$ref": f"#/components/messages/{p.wire_type}"} for p in of_topic(topic)},
+            "messages": {
+                p.wire_type: {"$ref": f"#/components/messages/{p.wire_type}"}
+                for p in of_topic(topic)
+            },
             "bindings": {"kafka": {"partitions": topic.partitions, "bindingVersion": "0.5.0"}},
         }
         for topic in TOPICS

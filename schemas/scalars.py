@@ -25,7 +25,9 @@ QUANTITY_PATTERN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 
 NON_NEGATIVE_PATTERN = r"^[0-9]{1,26}(\.[0-9]{1,12})?$"
 AMOUNT_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,8})?$"
-INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,50})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+INSTANT_PATTERN = (
+    r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,50})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+)
 """RFC 3339 with a zone; what is finer than a microsecond is cut off, for PostgreSQL keeps no more."""
 
 TEXT_LENGTH_MAX = 2000
@@ -120,7 +122,9 @@ Instant = Annotated[
 ]
 CivilDate = date
 Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(storable)]
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
+ShortText = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)
+]
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 """An identifier of our own or of a catalogue: SKU, meter, reseller id."""
@@ -153,4 +157,6 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 class Value(BaseModel):
     """A part of a payload. Unknown fields are ignored, so that a newer writer does not break an older reader."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, protected_namespaces=()
+    )

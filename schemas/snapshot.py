@@ -27,12 +27,18 @@ MAY_CHANGE = {
 
 def current() -> dict[str, dict[str, Any]]:
     """The schema of each type as the code has it now."""
-    return {name: payload.model_json_schema(mode="serialization") for name, payload in sorted(PAYLOADS.items())}
+    return {
+        name: payload.model_json_schema(mode="serialization")
+        for name, payload in sorted(PAYLOADS.items())
+    }
 
 
 def stored() -> dict[str, dict[str, Any]]:
     """The golden schemas."""
-    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.json"))}
+    return {
+        file.stem: json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(FOLDER.glob("*.json"))
+    }
 
 
 def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +54,11 @@ def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _breaks(
-    old: dict[str, Any], new: dict[str, Any], old_root: dict[str, Any], new_root: dict[str, Any], at: str
+    old: dict[str, Any],
+    new: dict[str, Any],
+    old_root: dict[str, Any],
+    new_root: dict[str, Any],
+    at: str,
 ) -> Iterator[str]:
     old, new = _resolve(old, old_root), _resolve(new, new_root)
     for keyword in sorted((old.keys() | new.keys()) - MAY_CHANGE):
@@ -74,9 +84,19 @@ def _breaks(
 
 def _inside(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What a list or a map may hold, by the keyword that says so."""
-    found = {keyword: schema[keyword] for keyword in ("items", "additionalProperties") if keyword in schema}
-    named = {f"patternProperties {name}": part for name, part in schema.get("patternProperties", {}).items()}
-    return {keyword: {"is": part} if isinstance(part, bool) else part for keyword, part in (found | named).items()}
+    found = {
+        keyword: schema[keyword]
+        for keyword in ("items", "additionalProperties")
+        if keyword in schema
+    }
+    named = {
+        f"patternProperties {name}": part
+        for name, part in schema.get("patternProperties", {}).items()
+    }
+    return {
+        keyword: {"is": part} if isinstance(part, bool) else part
+        for keyword, part in (found | named).items()
+    }
 
 
 def _range_breaks(old: dict[str, Any], new: dict[str, Any], at: str) -> Iterator[str]:
@@ -88,7 +108,11 @@ def _range_breaks(old: dict[str, Any], new: dict[str, Any], at: str) -> Iterator
 
 
 def _field_breaks(
-    old: dict[str, Any], new: dict[str, Any], old_root: dict[str, Any], new_root: dict[str, Any], at: str
+    old: dict[str, Any],
+    new: dict[str, Any],
+    old_root: dict[str, Any],
+    new_root: dict[str, Any],
+    at: str,
 ) -> Iterator[str]:
     olds, news = old.get("properties", {}), new.get("properties", {})
     for name in olds:
@@ -108,7 +132,9 @@ def write() -> None:
     before = stored()
     for name, schema in current().items():
         if name in before and (found := breaks(before[name], schema)):
-            raise SystemExit(f"{name} would break its readers: {'; '.join(found)}. Add a new version of the type.")
+            raise SystemExit(
+                f"{name} would break its readers: {'; '.join(found)}. Add a new version of the type."
+            )
         text = json.dumps(schema, indent=1, sort_keys=True) + "\n"
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
 

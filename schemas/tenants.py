@@ -7,7 +7,16 @@ from pydantic import Field
 from schemas.catalogue import Place
 from schemas.envelope import Payload
 from schemas.orders import Address
-from schemas.scalars import Currency, Instant, Key, NonNegativeQuantity, ShortText, Text, Uuid, Value
+from schemas.scalars import (
+    Currency,
+    Instant,
+    Key,
+    NonNegativeQuantity,
+    ShortText,
+    Text,
+    Uuid,
+    Value,
+)
 from schemas.topics import TENANTS
 
 

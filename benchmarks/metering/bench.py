@@ -122,7 +122,9 @@ async def steady(on: Servers, figures: Figures, seed: int) -> None:
         worker = await world.worker()
         await world.produce(events(1_000, seed + 2000))
         await world.until(db, 1_000)
-        watching = asyncio.create_task(world.watch(db, figures.latencies_ms, STEADY_RATE * STEADY_SECONDS + 1_000))
+        watching = asyncio.create_task(
+            world.watch(db, figures.latencies_ms, STEADY_RATE * STEADY_SECONDS + 1_000)
+        )
         await world.produce_at(events(STEADY_RATE * STEADY_SECONDS, seed), STEADY_RATE)
         await watching
         await worker.stop()
@@ -132,7 +134,9 @@ async def steady(on: Servers, figures: Figures, seed: int) -> None:
 async def run(on: Servers, _: str) -> list[Row]:
     """Everything, in turn."""
     figures, console = Figures(), Console()
-    console.print(f"{EVENTS:,} events of {sizes([raw for _, raw in events(100, 0)])}", highlight=False)
+    console.print(
+        f"{EVENTS:,} events of {sizes([raw for _, raw in events(100, 0)])}", highlight=False
+    )
     kinds: tuple[Callable[[Servers, Figures, int], Awaitable[None]], ...] = (
         clean_and_replayed, poisoned, by_two, steady,
     )  # fmt: skip
@@ -148,13 +152,17 @@ async def run(on: Servers, _: str) -> list[Row]:
 
 def _print_profile(figures: Figures, console: Console) -> None:
     """What remains between us and the ceiling: who spends the processor's time, and a worker on what."""
-    table = Table("microseconds of CPU for an event", "by one worker", "by two", title="who spends it")
+    table = Table(
+        "microseconds of CPU for an event", "by one worker", "by two", title="who spends it"
+    )
     one, two = _medians(figures.by_one), _medians(figures.by_two)
     for who in one:
         table.add_row(who, f"{one[who]:.2f}", f"{two[who]:.2f}")
     table.add_row("all", f"{sum(one.values()):.2f}", f"{sum(two.values()):.2f}")
     console.print(table)
-    table = Table("step", "microseconds of CPU for an event", title="a worker's steps, each timed apart")
+    table = Table(
+        "step", "microseconds of CPU for an event", title="a worker's steps, each timed apart"
+    )
     for step, spent in _medians(figures.steps).items():
         table.add_row(step, f"{spent:.2f}")
     console.print(table)
@@ -186,4 +194,7 @@ def _rows(figures: Figures) -> list[Row]:
 
 
 def _cpu(how: str, found: Sequence[dict[str, float]]) -> list[Row]:
-    return [Row.of(f"{how}: CPU of {who} for an event, µs", spent) for who, spent in _medians(found).items()]
+    return [
+        Row.of(f"{how}: CPU of {who} for an event, µs", spent)
+        for who, spent in _medians(found).items()
+    ]

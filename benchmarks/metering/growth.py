@@ -69,7 +69,9 @@ async def lay_down(world: World, db: Any, keys: int, console: Console) -> None:
     await db.execute("set maintenance_work_mem = '1GB'")
     await db.execute("alter table usage_key_1 add primary key (event_key)")
     await db.execute("analyze usage_key_1")
-    console.print(f"their index is made, {time.perf_counter() - began:.0f} s in all", highlight=False)
+    console.print(
+        f"their index is made, {time.perf_counter() - began:.0f} s in all", highlight=False
+    )
 
 
 async def _lay_lots(world: World, lots: Iterator[int], console: Console) -> None:
@@ -85,7 +87,9 @@ async def _lay_lots(world: World, lots: Iterator[int], console: Console) -> None
 def stored_wanted(world: World) -> int:
     """As many as the disk allows, in tens of millions."""
     free = shutil.disk_usage(world.on.home).free
-    return min(STORED_MAX - BACKLOG, int(free * 0.6 / BYTES_PER_KEY) // (10 * MILLION) * 10 * MILLION)
+    return min(
+        STORED_MAX - BACKLOG, int(free * 0.6 / BYTES_PER_KEY) // (10 * MILLION) * 10 * MILLION
+    )
 
 
 async def run(on: Servers, _: str) -> list[Row]:

@@ -43,7 +43,10 @@ def build(bootstrap: str, topic: str, url: str) -> FastStream:
         pools.append(await asyncpg.create_pool(url, min_size=2, max_size=8))
 
     @broker.subscriber(
-        topic, group_id=topic + "idiomatic", auto_offset_reset="earliest", ack_policy=AckPolicy.NACK_ON_ERROR
+        topic,
+        group_id=topic + "idiomatic",
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.NACK_ON_ERROR,
     )
     async def count(event: Usage) -> None:
         starts = event.time.replace(minute=0, second=0, microsecond=0)

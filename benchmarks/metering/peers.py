@@ -27,7 +27,13 @@ async def bare_copy(world: World, count: int, seed: int) -> float:
     """Rows per second of COPY into a table with a uuid primary key: five columns, a transaction per slice, nothing else."""
     dice, now = random.Random(seed), datetime.now(UTC)
     rows = [
-        (UUID(int=dice.getrandbits(128)), f"tenant-{n % 500}", f"m{n % 3}", now, Decimal(dice.randrange(100_000)) / 100)
+        (
+            UUID(int=dice.getrandbits(128)),
+            f"tenant-{n % 500}",
+            f"m{n % 3}",
+            now,
+            Decimal(dice.randrange(100_000)) / 100,
+        )
         for n in range(count)
     ]
     db = await asyncpg.connect(world.superuser_url)

@@ -86,7 +86,10 @@ def _version(n: int) -> MeterVersion:
 def _services(tenants: int, meters: int) -> dict[str, MeteredService]:
     readings = {meter_key(n): MeterReading((meter_key(n),), (), "quantity") for n in range(meters)}
     since = datetime.now(UTC) - timedelta(days=30)
-    return {service_id(n): MeteredService(service_id(n), tenant_id(n), since, readings) for n in range(tenants)}
+    return {
+        service_id(n): MeteredService(service_id(n), tenant_id(n), since, readings)
+        for n in range(tenants)
+    }
 
 
 class Processor:
@@ -98,13 +101,18 @@ class Processor:
 
     def per_event(self, events: float) -> dict[str, float]:
         """Microseconds for an event, by who spent them."""
-        return {who: (seconds - self._before[who]) / events * 1e6 for who, seconds in self._spent().items()}
+        return {
+            who: (seconds - self._before[who]) / events * 1e6
+            for who, seconds in self._spent().items()
+        }
 
     def _spent(self) -> dict[str, float]:
         family = psutil.Process().children(recursive=True)
         return {
             "worker": sum(_seconds(process) for process in family if process.pid in self._workers),
-            "PostgreSQL": sum(_seconds(process) for process in family if _named(process, "postgres")),
+            "PostgreSQL": sum(
+                _seconds(process) for process in family if _named(process, "postgres")
+            ),
             "Kafka": sum(_seconds(process) for process in family if _named(process, "java")),
         }
 

@@ -40,7 +40,9 @@ WAIT_SECONDS = 600.0
 def usage(n: int, start: datetime, dice: random.Random, poison: float = 0.0) -> tuple[int, bytes]:
     """Event `n`: its tenant's number and its bytes, about 370 of them, as the doors write them."""
     tenant = dice.randrange(TENANTS)
-    at = start + timedelta(milliseconds=n, seconds=dice.randrange(60), microseconds=dice.randrange(1_000_000))
+    at = start + timedelta(
+        milliseconds=n, seconds=dice.randrange(60), microseconds=dice.randrange(1_000_000)
+    )
     event = {
         "specversion": "1.0", "id": str(UUID(int=dice.getrandbits(128))), "source": "/bench", "type": "vicino.usage.recorded.v1",
         "subject": tenant_id(tenant), "time": at.isoformat().replace("+00:00", "Z"), "datacontenttype": "application/json",
@@ -107,7 +109,10 @@ class World:
         async with self._producer() as producer:
             for tenant, raw in found:
                 await producer.send(
-                    topic, key=tenant_id(tenant).encode(), value=raw, partition=tenant % USAGE.partitions
+                    topic,
+                    key=tenant_id(tenant).encode(),
+                    value=raw,
+                    partition=tenant % USAGE.partitions,
                 )
 
     async def produce_at(self, found: Sequence[tuple[int, bytes]], rate: int) -> None:
@@ -120,7 +125,9 @@ class World:
                 sent_at = time.perf_counter()
                 for tenant, raw in found[n : n + portion]:
                     part = tenant % USAGE.partitions
-                    await producer.send(topic, key=tenant_id(tenant).encode(), value=raw, partition=part)
+                    await producer.send(
+                        topic, key=tenant_id(tenant).encode(), value=raw, partition=part
+                    )
                     self._sent[part].append(sent_at)
 
     async def watch(self, db: Any, latencies_ms: list[float], until: int) -> None:
@@ -133,12 +140,16 @@ class World:
             for row in await db.fetch(query, USAGE.name):
                 part, now = row["part"], time.perf_counter()
                 reached = row["next_offset"] - before.get(part, 0)
-                latencies_ms += [(now - sent_at) * 1000 for sent_at in self._sent[part][done[part] : reached]]
+                latencies_ms += [
+                    (now - sent_at) * 1000 for sent_at in self._sent[part][done[part] : reached]
+                ]
                 done[part] = reached
 
     async def worker(self, **more: str) -> Child:
         """Billing, in a process of its own."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VICINO_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("VICINO_")
+        }
         environment |= {
             "VICINO_POSTGRES_URL": self.url, "VICINO_KAFKA_BOOTSTRAP": self.on.kafka.bootstrap,
             "VICINO_TOPIC_PREFIX": self.prefix, "VICINO_INSIDE_PORT": str(free_port()), "VICINO_SESSION_TIMEOUT_MS": "6000",
@@ -147,7 +158,11 @@ class World:
         }  # fmt: skip
         command = [sys.executable, "-m", "services.cli", "serve", NAME]
         return await Child.start(
-            NAME, command, log=self.on.home / "logs" / f"{self.prefix}log", env=environment, cwd=CHECKOUT
+            NAME,
+            command,
+            log=self.on.home / "logs" / f"{self.prefix}log",
+            env=environment,
+            cwd=CHECKOUT,
         )
 
     async def until(
@@ -158,13 +173,17 @@ class World:
         first = first_at = 0.0
         spent = Processor([])
         while time.perf_counter() - began < WAIT_SECONDS:
-            done = await db.fetchval("select coalesce(sum(next_offset), 0)::bigint from consumer_offset")
+            done = await db.fetchval(
+                "select coalesce(sum(next_offset), 0)::bigint from consumer_offset"
+            )
             now = time.perf_counter()
             if done >= after and not first:
                 first, first_at = float(done), now
                 spent = Processor([worker.pid for worker in workers])
             if done >= offsets:
-                return (offsets - first) / max(now - first_at, 1e-9), spent.per_event(max(offsets - first, 1))
+                return (offsets - first) / max(now - first_at, 1e-9), spent.per_event(
+                    max(offsets - first, 1)
+                )
             await asyncio.sleep(0.01)
         raise TimeoutError(f"{offsets} records were not counted within {WAIT_SECONDS:.0f} s")
 
@@ -179,7 +198,9 @@ async def check(db: Any, counted: int) -> None:
     """Counts must be right after every run. Raises `AssertionError`."""
     told = (await outcome(db)).get("counted", 0)
     buckets = await db.fetchval("select coalesce(sum(n), 0)::bigint from meter_bucket")
-    kept = await db.fetchval("select coalesce(sum((select sum(x) from unnest(ns) x)), 0)::bigint from usage_block")
+    kept = await db.fetchval(
+        "select coalesce(sum((select sum(x) from unnest(ns) x)), 0)::bigint from usage_block"
+    )
     if not counted == told == buckets == kept:
         raise AssertionError(f"{counted} events: account {told}, buckets {buckets}, blocks {kept}")
 

@@ -31,7 +31,12 @@ COMMON: tuple[Panel, ...] = (
         "Above one second: the database is slow.",
     ),
     ("Facts waiting", "short", "vicino_outbox_waiting", "Not falling: Kafka does not take them."),
-    ("Jobs by state", "short", "sum by (kind, state) (vicino_jobs_waiting)", "Failed above zero: a person must look."),
+    (
+        "Jobs by state",
+        "short",
+        "sum by (kind, state) (vicino_jobs_waiting)",
+        "Failed above zero: a person must look.",
+    ),
 )
 OWN: dict[str, tuple[Panel, ...]] = {
     "gateway": (
@@ -87,7 +92,12 @@ def dashboard(service: str) -> dict[str, Any]:
 def scoped(item: dict[str, Any], service: str) -> dict[str, Any]:
     """Keep the chassis' queries to one service: every service has those metrics."""
     for target in item["targets"]:
-        for name in ("vicino_ready", "vicino_engine_", "vicino_outbox_waiting", "vicino_jobs_waiting"):
+        for name in (
+            "vicino_ready",
+            "vicino_engine_",
+            "vicino_outbox_waiting",
+            "vicino_jobs_waiting",
+        ):
             if name in target["expr"]:
                 target["expr"] = _select(target["expr"], service)
                 break
@@ -104,7 +114,9 @@ def main() -> int:
     """Write all dashboards."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for service in OWN:
-        (FOLDER / f"{service}.json").write_text(json.dumps(dashboard(service), indent=1) + "\n", encoding="utf-8")
+        (FOLDER / f"{service}.json").write_text(
+            json.dumps(dashboard(service), indent=1) + "\n", encoding="utf-8"
+        )
         sys.stdout.write(f"{service}\n")
     return 0
 

@@ -14,7 +14,13 @@ from schemas.scalars import plain, storable
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.billing.usecases.explain_invoice import explain_invoice
-from services.billing.usecases.query_usage import NotKnown, Unanswerable, UsageQuery, query_events, query_usage
+from services.billing.usecases.query_usage import (
+    NotKnown,
+    Unanswerable,
+    UsageQuery,
+    query_events,
+    query_usage,
+)
 from services.billing.usecases.summarise_usage import summarise_usage
 from services.chassis import store as chassis_store
 from services.chassis.database import Connection
@@ -60,7 +66,10 @@ class Reads:
 
 def build_api(runtime: Runtime) -> FastAPI:
     """The API of billing."""
-    app, ask = application("Vicino billing", operator_only(runtime.settings.token(), "billing")), Reads(runtime)
+    app, ask = (
+        application("Vicino billing", operator_only(runtime.settings.token(), "billing")),
+        Reads(runtime),
+    )
     _of_all_tenants(app, ask)
     _of_one_tenant(app, ask)
     return app
@@ -93,19 +102,26 @@ def _of_all_tenants(app: FastAPI, ask: Reads) -> None:
 
 def _of_one_tenant(app: FastAPI, ask: Reads) -> None:
     @app.get("/v1/tenants/{tenant_id}/usage")
-    async def usage(tenant_id: Name, asked: Annotated[UsageParameters, Query()]) -> list[dict[str, Any]]:
+    async def usage(
+        tenant_id: Name, asked: Annotated[UsageParameters, Query()]
+    ) -> list[dict[str, Any]]:
         """Quantities of a tenant over the civil days `[from, to)`, whole or by day or hour, by service, meter and group."""
         return await ask(lambda db: query_usage(db, tenant_id, asked.query()))
 
     @app.get("/v1/tenants/{tenant_id}/usage/events")
-    async def usage_events(tenant_id: Name, hour: AwareDatetime, meter: Name | None = None) -> list[dict[str, Any]]:
+    async def usage_events(
+        tenant_id: Name, hour: AwareDatetime, meter: Name | None = None
+    ) -> list[dict[str, Any]]:
         """The raw events behind a bucket: those of the civil hour that begins at `hour`, that a meter counts."""
         return await ask(lambda db: query_events(db, tenant_id, hour, meter))
 
     @app.get("/v1/tenants/{tenant_id}/usage/late")
     async def late(tenant_id: Name) -> list[dict[str, Any]]:
         """Usage that came after its month was invoiced, with the month it belongs to."""
-        return [_shown(row) for row in await ask(lambda db: collect(metering.late(db, tenant_id=tenant_id)))]
+        return [
+            _shown(row)
+            for row in await ask(lambda db: collect(metering.late(db, tenant_id=tenant_id)))
+        ]
 
     @app.get("/v1/invoices/{invoice_id}/explain")
     async def explain(invoice_id: Name) -> dict[str, Any]:
@@ -114,4 +130,6 @@ def _of_one_tenant(app: FastAPI, ask: Reads) -> None:
 
 
 def _shown(row: Record) -> dict[str, Any]:
-    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+    return {
+        name: plain(value) if isinstance(value, Decimal) else value for name, value in row.items()
+    }

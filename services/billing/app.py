@@ -46,14 +46,18 @@ class BillingSettings(ServiceSettings):
     @model_validator(mode="after")
     def _late_within_window(self) -> Self:
         if self.usage_window_days < self.usage_late_days:
-            raise ValueError("VICINO_USAGE_WINDOW_DAYS must not be less than VICINO_USAGE_LATE_DAYS")
+            raise ValueError(
+                "VICINO_USAGE_WINDOW_DAYS must not be less than VICINO_USAGE_LATE_DAYS"
+            )
         return self
 
 
 def build(settings: BillingSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     settings.token()  # refused now, not with the first request
-    intake = UsageIntake(settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk)
+    intake = UsageIntake(
+        settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk
+    )
     return Service(
         "billing",
         settings,

@@ -39,9 +39,18 @@ class CheckMeters(Args):
     differences: int = 0
 
 
-count_service = JobKind("count_service", CountService, attempts=None, backoff=Backoff(0.2, max_seconds=30))
-count_waiting = JobKind("count_waiting", CountWaiting, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+count_service = JobKind(
+    "count_service", CountService, attempts=None, backoff=Backoff(0.2, max_seconds=30)
+)
+count_waiting = JobKind(
+    "count_waiting", CountWaiting, attempts=None, backoff=Backoff(0.2, max_seconds=30)
+)
 invoice_run = JobKind("invoice_run", InvoiceRun, attempts=None, backoff=Backoff(5, max_seconds=600))
 check_meters = JobKind(
-    "check_meters", CheckMeters, attempts=None, backoff=Backoff(60, max_seconds=3600), lease_seconds=1800, concurrency=1
+    "check_meters",
+    CheckMeters,
+    attempts=None,
+    backoff=Backoff(60, max_seconds=3600),
+    lease_seconds=1800,
+    concurrency=1,
 )

@@ -2,10 +2,20 @@
 
 from prometheus_client import Counter, Gauge
 
-USAGE = Counter("vicino_billing_usage_events_total", "Usage events, by what became of them", ["outcome", "reason"])
-INVOICES = Counter("vicino_billing_invoices_issued_total", "Invoices issued")
-LATE = Counter("vicino_billing_usage_late_total", "Usage events that came after their month was invoiced")
-DIFFERENCES = Gauge(
-    "vicino_billing_meter_differences", "Buckets that differ from their raw events, at the newest check"
+USAGE = Counter(
+    "vicino_billing_usage_events_total",
+    "Usage events, by what became of them",
+    ["outcome", "reason"],
 )
-CHECKED = Gauge("vicino_billing_meter_check_timestamp_seconds", "When buckets were last compared with their raw events")
+INVOICES = Counter("vicino_billing_invoices_issued_total", "Invoices issued")
+LATE = Counter(
+    "vicino_billing_usage_late_total", "Usage events that came after their month was invoiced"
+)
+DIFFERENCES = Gauge(
+    "vicino_billing_meter_differences",
+    "Buckets that differ from their raw events, at the newest check",
+)
+CHECKED = Gauge(
+    "vicino_billing_meter_check_timestamp_seconds",
+    "When buckets were last compared with their raw events",
+)

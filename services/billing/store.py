@@ -27,11 +27,15 @@ async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:
     """The recurring units billed for a service, by meter."""
     found: dict[str, list[Billed]] = {}
     for row in await collect(sql.billed(db, service_id=service_id)):
-        found.setdefault(row["meter"], []).append(Billed(Days(row["day_from"], row["day_to"]), row["units_billed"]))
+        found.setdefault(row["meter"], []).append(
+            Billed(Days(row["day_from"], row["day_to"]), row["units_billed"])
+        )
     return found
 
 
-async def add_charge(db: Connection, invoice_id: str, tenant_id: str, service_id: str, charge: Charge) -> None:
+async def add_charge(
+    db: Connection, invoice_id: str, tenant_id: str, service_id: str, charge: Charge
+) -> None:
     """A charge into the ledger."""
     await sql.add_charge(
         db, invoice_id=invoice_id, tenant_id=tenant_id, service_id=service_id, kind=charge.kind, component=charge.component,

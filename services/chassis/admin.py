@@ -36,7 +36,9 @@ def _wanted(topics: Iterable[Topic], prefix: str, replicas: int) -> list[NewTopi
 def _apply(kafka: KafkaServers | str, wanted: list[NewTopic]) -> list[str]:
     admin = AdminClient({**servers_of(kafka).librdkafka(), "log_level": 0})
     made = []
-    for name, future in admin.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_SECONDS).items():
+    for name, future in admin.create_topics(
+        wanted, request_timeout=REQUEST_TIMEOUT_SECONDS
+    ).items():
         try:
             future.result(timeout=REQUEST_TIMEOUT_SECONDS)
             made.append(name)

@@ -10,7 +10,9 @@ from aiosql.queries import Queries
 
 from services.chassis.texts import bounded
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 COMMAND_TIMEOUT_SECONDS = 30.0
@@ -39,7 +41,9 @@ class _Jsonb:
 
 
 async def _prepare(connection: Connection) -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_Jsonb.encode, decoder=_Jsonb.decode)
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_Jsonb.encode, decoder=_Jsonb.decode
+    )
 
 
 async def open_pool(url: str, schema: str, size_max: int, application: str) -> Pool:
@@ -96,10 +100,14 @@ def is_infrastructure(error: BaseException) -> bool:
         return (error.sqlstate or "")[:2] not in _RECORD_FAULT_CLASSES
     if isinstance(error, asyncpg.InterfaceError):
         # A value that asyncpg cannot encode is a ValueError too; `asyncpg.DataError` is the server's, and another class.
-        return not isinstance(error, ValueError) or isinstance(error, asyncpg.ClientConfigurationError)
+        return not isinstance(error, ValueError) or isinstance(
+            error, asyncpg.ClientConfigurationError
+        )
     # uvloop says so with a bare RuntimeError when a closed transport is written to.
     is_closed_transport = isinstance(error, RuntimeError) and CLOSED_TRANSPORT in str(error)
-    return is_closed_transport or isinstance(error, OSError | MemoryError | asyncpg.InternalClientError)
+    return is_closed_transport or isinstance(
+        error, OSError | MemoryError | asyncpg.InternalClientError
+    )
 
 
 def is_lost(db: Connection) -> bool:

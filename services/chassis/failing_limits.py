@@ -43,7 +43,9 @@ class FailingLimits:
         """Those that have one place now."""
         now = self._clock()
         self._known = {
-            limit: known for limit, known in self._known.items() if known.rests_until > now - FORGOTTEN_AFTER
+            limit: known
+            for limit, known in self._known.items()
+            if known.rests_until > now - FORGOTTEN_AFTER
         }
         return [limit for limit, known in self._known.items() if known.rests_until <= now]
 

@@ -24,7 +24,12 @@ class Gate:
     """An ASGI middleware. `public` names the paths that ask nobody who speaks; `large` the paths with a larger body."""
 
     def __init__(
-        self, app: ASGIApp, admit: Admit, public: frozenset[str], large: Mapping[str, int], body_bytes: int
+        self,
+        app: ASGIApp,
+        admit: Admit,
+        public: frozenset[str],
+        large: Mapping[str, int],
+        body_bytes: int,
     ) -> None:
         self._app, self._admit, self._public = app, admit, public | {DOCUMENT}
         self._large, self._body_bytes = large, body_bytes

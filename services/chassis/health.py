@@ -25,7 +25,10 @@ def _answer(respond: Callable[[], Awaitable[tuple[int, str, bytes]]]) -> AsgiApp
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         status, content_type, body = await respond()
-        headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -66,7 +69,9 @@ async def _ask_for_another(url: str) -> None:
         connection.terminate()
 
 
-def endpoints(pool: Callable[[], Pool], url: str, checks: Callable[[], list[Problems]]) -> list[tuple[str, AsgiApp]]:
+def endpoints(
+    pool: Callable[[], Pool], url: str, checks: Callable[[], list[Problems]]
+) -> list[tuple[str, AsgiApp]]:
     """The three endpoints, by path. `url` is the DSN that readiness asks for a new connection."""
 
     async def metrics_page() -> tuple[int, str, bytes]:
@@ -80,7 +85,13 @@ def endpoints(pool: Callable[[], Pool], url: str, checks: Callable[[], list[Prob
         for check in checks():
             problems += check()
         metrics.READY.set(not problems)
-        body = msgspec.json.encode({"status": "not ready" if problems else "ready", "problems": problems})
+        body = msgspec.json.encode(
+            {"status": "not ready" if problems else "ready", "problems": problems}
+        )
         return 503 if problems else 200, "application/json", body
 
-    return [("/metrics", _answer(metrics_page)), ("/healthz", _answer(healthz)), ("/readyz", _answer(readyz))]
+    return [
+        ("/metrics", _answer(metrics_page)),
+        ("/healthz", _answer(healthz)),
+        ("/readyz", _answer(readyz)),
+    ]

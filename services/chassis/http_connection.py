@@ -111,7 +111,9 @@ class _OneLength(h11.Connection):
         if isinstance(event, h11.Request):
             names = {bytes(name) for name, _ in event.headers}
             if {b"transfer-encoding", b"content-length"} <= names:
-                raise h11.RemoteProtocolError("both Transfer-Encoding and Content-Length", error_status_hint=400)
+                raise h11.RemoteProtocolError(
+                    "both Transfer-Encoding and Content-Length", error_status_hint=400
+                )
         return event
 
 
@@ -134,7 +136,9 @@ class Connection(H11Protocol):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.conn = _OneLength(h11.SERVER, self.config.h11_max_incomplete_event_size or MAX_HEAD_BYTES)
+        self.conn = _OneLength(
+            h11.SERVER, self.config.h11_max_incomplete_event_size or MAX_HEAD_BYTES
+        )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
@@ -158,7 +162,10 @@ class Connection(H11Protocol):
             return "inside" if present.total() > INSIDE_CONNECTIONS_MAX else None
         if present.total() > limits.connections_max:
             return "all"
-        if self._counted not in limits.unbounded and present[self._counted] > limits.connections_per_address_max:
+        if (
+            self._counted not in limits.unbounded
+            and present[self._counted] > limits.connections_per_address_max
+        ):
             return "address"
         return None
 
@@ -205,10 +212,14 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP. Called while the parser's error is handled."""
         error = sys.exception()
-        status = HTTPStatus(error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400)
+        status = HTTPStatus(
+            error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        )
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             answer = Problem(status, status.phrase, msg, headers={"Connection": "close"}).response()
-            head = h11.Response(status_code=status, reason=status.phrase.encode(), headers=answer.raw_headers)
+            head = h11.Response(
+                status_code=status, reason=status.phrase.encode(), headers=answer.raw_headers
+            )
             for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event))
         self._end()
@@ -221,7 +232,9 @@ class Connection(H11Protocol):
         is_between = self.conn.their_state is h11.IDLE
         has_begun = is_between and bool(self.conn.trailing_data[0])
         if has_begun or self.conn.their_state is h11.SEND_BODY:
-            self._deadline = self._deadline or self.loop.call_later(ARRIVAL_SECONDS, self._end_of, "arrival")
+            self._deadline = self._deadline or self.loop.call_later(
+                ARRIVAL_SECONDS, self._end_of, "arrival"
+            )
             return
         self._unset_deadline()
         if not self._has_spoken:

@@ -89,7 +89,9 @@ class Delay:
 class Job(Generic[ArgsT]):
     """One run of a job."""
 
-    def __init__(self, args: ArgsT, kind: JobKind[ArgsT], row: asyncpg.Record, context: "WorkerContext") -> None:
+    def __init__(
+        self, args: ArgsT, kind: JobKind[ArgsT], row: asyncpg.Record, context: "WorkerContext"
+    ) -> None:
         self.args = args
         self.kind = kind
         self.id: UUID = row["id"]
@@ -118,7 +120,9 @@ class Job(Generic[ArgsT]):
         """What there is to tell of a failure to those who wait: nothing at first, and nothing twice."""
         if self.delay_told or self.now - self.first_tried_at < DELAY_TOLD_AFTER:
             return None
-        gives_up_at = self.first_tried_at + self.give_up_after if self.give_up_after is not None else None
+        gives_up_at = (
+            self.first_tried_at + self.give_up_after if self.give_up_after is not None else None
+        )
         return Delay(why, self.first_tried_at, gives_up_at)
 
     @property
@@ -159,7 +163,9 @@ class Job(Generic[ArgsT]):
         Raises `LeaseLost` when the job is no longer ours, or has told it before.
         """
         async with self._context.pool.acquire() as db, db.transaction():
-            cause = Cause(f"job|{self.id}|delayed", self._row["correlation_id"], self._row["causation_id"])
+            cause = Cause(
+                f"job|{self.id}|delayed", self._row["correlation_id"], self._row["causation_id"]
+            )
             unit = Unit(db, self._context.service, self.now, cause)
             yield unit
             if not await store.note_delay_told(db, self.id, self.token):

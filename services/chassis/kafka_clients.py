@@ -55,7 +55,9 @@ def _closing(write: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except RuntimeError as error:
             self.close(reason=CloseReason.CONNECTION_BROKEN)
-            raise KafkaConnectionError(f"the connection to {self.host}:{self.port} broke: {error}") from error
+            raise KafkaConnectionError(
+                f"the connection to {self.host}:{self.port} broke: {error}"
+            ) from error
 
     guarded.closes_on_error = True  # type: ignore[attr-defined]
     return guarded
@@ -91,7 +93,8 @@ def _patient(connect: Callable[..., Any]) -> Callable[..., Any]:
             return found
         pauses = known.setdefault(self, _Pauses())
         if left := pauses.seconds_left(name):
-            await asyncio.sleep(min(left, CALLERS_WAIT_SECONDS))  # else a caller that does not wait itself runs hot
+            # Else a caller that does not wait itself runs hot.
+            await asyncio.sleep(min(left, CALLERS_WAIT_SECONDS))
             if pauses.seconds_left(name):
                 return None
         try:
@@ -105,17 +108,27 @@ def _patient(connect: Callable[..., Any]) -> Callable[..., Any]:
 
 def dead_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> list[str]:
     """The background tasks of a client that have ended, with why; empty while all work, and before they have begun."""
-    return [f"{name}: {why}" for name, task in _tasks(client) if (why := _ending(name in LIFELONG, task))]
+    return [
+        f"{name}: {why}"
+        for name, task in _tasks(client)
+        if (why := _ending(name in LIFELONG, task))
+    ]
 
 
-def _tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> Iterator[tuple[str, "asyncio.Task[Any] | None"]]:
+def _tasks(
+    client: AIOKafkaConsumer | AIOKafkaProducer,
+) -> Iterator[tuple[str, "asyncio.Task[Any] | None"]]:
     if isinstance(client, AIOKafkaProducer):
         yield "metadata", client.client._sync_task
         yield "sender", client._sender.sender_task
         return
     coordinator = client._coordinator
     yield "metadata", client._client._sync_task
-    yield "fetch", getattr(client._fetcher, "_fetch_task", None)  # a client that is being started has no fetcher yet
+    # A client that is being started has no fetcher yet.
+    yield (
+        "fetch",
+        getattr(client._fetcher, "_fetch_task", None),
+    )
     for name in ("coordination", "heartbeat", "commit_refresh", "reset_committed"):
         yield name, getattr(coordinator, f"_{name}_task", None)
 

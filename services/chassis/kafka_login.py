@@ -23,7 +23,9 @@ class KafkaServers:
     ca_file: Path | None = None
 
     def __repr__(self) -> str:
-        return f"KafkaServers({self.bootstrap!r}, user={self.user!r}, tls={self.ca_file is not None})"
+        return (
+            f"KafkaServers({self.bootstrap!r}, user={self.user!r}, tls={self.ca_file is not None})"
+        )
 
     def of(self, user: str, password: str) -> "KafkaServers":
         """The same brokers, for another login; by SCRAM, whatever this one uses."""
@@ -40,7 +42,10 @@ class KafkaServers:
 
     def aiokafka(self) -> dict[str, Any]:
         """Arguments of an aiokafka client."""
-        found: dict[str, Any] = {"bootstrap_servers": self.bootstrap.split(","), "security_protocol": self.protocol}
+        found: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.protocol,
+        }
         if self.user:
             found |= {
                 "sasl_mechanism": self.mechanism,
@@ -51,7 +56,10 @@ class KafkaServers:
 
     def librdkafka(self) -> dict[str, Any]:
         """Settings of a librdkafka client."""
-        found: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "security.protocol": self.protocol}
+        found: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.protocol,
+        }
         if self.user:
             found |= {
                 "sasl.mechanism": self.mechanism,
@@ -75,7 +83,9 @@ class KafkaServers:
         """The same as a file for Kafka's own tools: `--command-config FILE`."""
         found = {"bootstrap.servers": self.bootstrap, "security.protocol": self.protocol}
         if self.user:
-            module = "plain.PlainLoginModule" if self.mechanism == "PLAIN" else "scram.ScramLoginModule"
+            module = (
+                "plain.PlainLoginModule" if self.mechanism == "PLAIN" else "scram.ScramLoginModule"
+            )
             given = f'required username="{self.user}" password="{self.password}";'
             found |= {
                 "sasl.mechanism": self.mechanism,

@@ -109,7 +109,9 @@ class Repeats(logging.Filter):
 def _sameness(record: logging.LogRecord) -> str:
     """What two records have in common that say the same."""
     if isinstance(record.msg, dict):  # structlog's
-        details = {name: value for name, value in record.msg.items() if name not in ("event", "timestamp")}
+        details = {
+            name: value for name, value in record.msg.items() if name not in ("event", "timestamp")
+        }
         text = f"{record.msg.get('event')} {details}"
     else:
         text = record.getMessage()
@@ -123,5 +125,8 @@ def _counted(record: logging.LogRecord, times: int, seconds: float) -> logging.L
     if isinstance(record.msg, dict):
         counted.msg = {**record.msg, **more}
     else:
-        counted.msg, counted.args = f"{record.getMessage()} (repeated {times} times in {seconds:.0f} s)", ()
+        counted.msg, counted.args = (
+            f"{record.getMessage()} (repeated {times} times in {seconds:.0f} s)",
+            (),
+        )
     return counted

@@ -47,7 +47,12 @@ def _apply(url: str, schema: str, folders: tuple[Path, ...]) -> None:
     environment = {**os.environ, "DATABASE_URL": _in_schema(url, schema)}
     try:
         done = subprocess.run(  # noqa: S603 - our own binary, no shell
-            [*command, "migrate"], env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+            [*command, "migrate"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise MigrationFailed(f"schema {schema}: not done after {TIMEOUT_SECONDS} s") from None

@@ -31,10 +31,14 @@ class NameUnresolved(OSError):
 class Names:
     """Looks up addresses; remembers for a while what was not found. Belongs to the event loop it is first used in."""
 
-    def __init__(self, nameservers: str = "", seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, nameservers: str = "", seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         """`nameservers` are asked in place of the system's: addresses with commas between, each with or without a port."""
         self._seconds = seconds
-        self._nameservers = [server.strip() for server in nameservers.split(",") if server.strip()] or None
+        self._nameservers = [
+            server.strip() for server in nameservers.split(",") if server.strip()
+        ] or None
         self._resolver: aiodns.DNSResolver | None = None
         self._failed: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
@@ -48,10 +52,14 @@ class Names:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 found = await self._ask(host)
         except TimeoutError:
-            raise self._unresolved(host, "slow", "its name servers did not answer in time") from None
+            raise self._unresolved(
+                host, "slow", "its name servers did not answer in time"
+            ) from None
         except aiodns.error.DNSError as error:
             if error.args[0] == aiodns.error.ARES_ETIMEOUT:
-                raise self._unresolved(host, "slow", "its name servers did not answer in time") from None
+                raise self._unresolved(
+                    host, "slow", "its name servers did not answer in time"
+                ) from None
             raise self._unresolved(host, "unknown", "its name has no address") from None
         metrics.NAME_LOOKUPS.labels("found").inc()
         self._failed.pop(host, None)
@@ -59,8 +67,12 @@ class Names:
 
     async def _ask(self, host: str) -> list[str]:
         if self._resolver is None:
-            self._resolver = aiodns.DNSResolver(nameservers=self._nameservers, timeout=LOOKUP_SECONDS, tries=1)
-        answer = await self._resolver.getaddrinfo(host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM)
+            self._resolver = aiodns.DNSResolver(
+                nameservers=self._nameservers, timeout=LOOKUP_SECONDS, tries=1
+            )
+        answer = await self._resolver.getaddrinfo(
+            host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM
+        )
         return [node.addr[0].decode() for node in answer.nodes]
 
     def _unresolved(self, host: str, outcome: str, why: str) -> NameUnresolved:
@@ -97,7 +109,9 @@ class Pinned(AbstractResolver):
             for address in addresses
         ]  # fmt: skip
 
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: int = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """The addresses that were checked."""
         return self._found
 

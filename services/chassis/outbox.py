@@ -80,5 +80,7 @@ class Relay:
 
 def _message(fact: asyncpg.Record) -> Message:
     key = fact["subject"].encode() if fact["key"] is None else fact["key"]
-    headers = [(name, None if value is None else b64decode(value)) for name, value in fact["headers"]]
+    headers = [
+        (name, None if value is None else b64decode(value)) for name, value in fact["headers"]
+    ]
     return fact["topic"], key, fact["payload"], headers

@@ -36,7 +36,10 @@ class Missing(Rejected):
 
 async def park(db: Connection, log: Log, record: Record, subject: str, reason: str) -> bool:
     """Keep a record that waits; False when too many of its subject do."""
-    headers = [(name, None if value is None else b64encode(value).decode()) for name, value in record.headers]
+    headers = [
+        (name, None if value is None else b64encode(value).decode())
+        for name, value in record.headers
+    ]
     found = await _sql.park(
         db, topic=log.topic, part=log.part, log_id=log.log_id, position=record.offset, written_ms=record.timestamp,
         subject=subject, reason=reason, key=record.key, raw=record.value,
@@ -52,7 +55,10 @@ async def waiting(db: Connection, topic: str, subjects: Collection[str]) -> list
 
 async def due(db: Connection) -> list[tuple[str, str]]:
     """Topic and subject of what is due to be tried again."""
-    return [(row["topic"], row["subject"]) for row in await collect(_sql.due_parked(db, limit=DUE_SUBJECTS_MAX))]
+    return [
+        (row["topic"], row["subject"])
+        for row in await collect(_sql.due_parked(db, limit=DUE_SUBJECTS_MAX))
+    ]
 
 
 async def wait_on(db: Connection, row: asyncpg.Record) -> None:
@@ -73,8 +79,18 @@ async def oldest_seconds(db: Connection) -> float:
 
 def record_of(row: asyncpg.Record) -> Record:
     """The record as it was read."""
-    headers = tuple((name, None if value is None else b64decode(value)) for name, value in row["headers"])
-    return Record(row["topic"], row["part"], row["position"], row["written_ms"], row["key"], row["raw"], headers)
+    headers = tuple(
+        (name, None if value is None else b64decode(value)) for name, value in row["headers"]
+    )
+    return Record(
+        row["topic"],
+        row["part"],
+        row["position"],
+        row["written_ms"],
+        row["key"],
+        row["raw"],
+        headers,
+    )
 
 
 def log_of(row: asyncpg.Record) -> Log:

@@ -48,7 +48,9 @@ class Producer:
                 return
             except (OSError, KafkaError) as error:
                 failures += 1
-                log.warning("kafka is not there yet", bootstrap=self._kafka.bootstrap, error=repr(error))
+                log.warning(
+                    "kafka is not there yet", bootstrap=self._kafka.bootstrap, error=repr(error)
+                )
                 await asyncio.sleep(RETRY.seconds(failures))
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -67,7 +69,12 @@ class Producer:
             return self._producer
 
     async def send(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), timeout_seconds: float = 10.0
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        timeout_seconds: float = 10.0,
     ) -> None:
         """Send one message; returns once all in-sync replicas have it.
 
@@ -93,7 +100,9 @@ class Producer:
             if producer is not None and not (isinstance(error, KafkaError) and error.retriable):
                 await self._replace(producer)
             raise
-        except RuntimeError as error:  # what ended the client's own task is handed to all who wait for it
+        except (
+            RuntimeError
+        ) as error:  # what ended the client's own task is handed to all who wait for it
             self._failing_since = self._failing_since or time.monotonic()
             if producer is not None:
                 await self._replace(producer)
@@ -106,7 +115,11 @@ class Producer:
         while True:
             await asyncio.sleep(RETRY.seconds(failures) if failures else ATTEND_EVERY_SECONDS)
             if self._producer is not None and (dead := kafka_clients.dead_tasks(self._producer)):
-                log.error("a kafka producer is dead and will be replaced", client=self._client_id, tasks=dead)
+                log.error(
+                    "a kafka producer is dead and will be replaced",
+                    client=self._client_id,
+                    tasks=dead,
+                )
                 metrics.CLIENTS_REPLACED.labels("producer").inc()
                 self._failing_since = self._failing_since or time.monotonic()
                 await self._replace(self._producer)
@@ -136,7 +149,12 @@ class Producer:
         return [f"{self._client_id}: nothing was acknowledged for {failing:.0f} s"]
 
     async def _put(
-        self, producer: AIOKafkaProducer, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
     ) -> "asyncio.Future[object]":
         """Put a message in line; the future is done when Kafka has it."""
         sending: asyncio.Future[object] = await producer.send(

@@ -58,7 +58,12 @@ async def listed(url: str, service: str, reason: str | None, limit: int) -> list
 
 
 async def replay(
-    url: str, service: str, ids: list[int], reason: str | None, kafka: KafkaServers | str, prefix: str = ""
+    url: str,
+    service: str,
+    ids: list[int],
+    reason: str | None,
+    kafka: KafkaServers | str,
+    prefix: str = "",
 ) -> int:
     """Send rejects again to their topic, once; returns how many. A service only reads that topic: the login is people's.
 
@@ -75,7 +80,9 @@ async def replay(
                 await producer.send_all(chunk, SEND_TIMEOUT_SECONDS)
         except TopicAuthorizationFailedError as error:
             names = ", ".join(sorted({row["topic"] for row in found}))
-            raise CannotReplay(f"this Kafka login may not write to {names}: use the operator's") from error
+            raise CannotReplay(
+                f"this Kafka login may not write to {names}: use the operator's"
+            ) from error
         finally:
             await producer.stop()
         await store.mark_replayed(db, [row["id"] for row in found])
@@ -88,7 +95,9 @@ def _chunks(messages: Sequence[Message], size: int) -> Iterator[Sequence[Message
 
 
 def _again(row: asyncpg.Record) -> Message:
-    headers = [(name, None if value is None else b64decode(value)) for name, value in row["headers"]]
+    headers = [
+        (name, None if value is None else b64decode(value)) for name, value in row["headers"]
+    ]
     try:
         fact = Fact(uuid4(), row["topic"], "", "replay", row["key"] or b"", row["raw"], headers)
     except FactTooLarge as error:
@@ -96,7 +105,16 @@ def _again(row: asyncpg.Record) -> Message:
     return fact.topic, fact.key, fact.payload, fact.headers
 
 
-JOB_COLUMNS = ("id", "kind", "key", "limit_name", "failing_since", "run_at", "attempt", "last_error")
+JOB_COLUMNS = (
+    "id",
+    "kind",
+    "key",
+    "limit_name",
+    "failing_since",
+    "run_at",
+    "attempt",
+    "last_error",
+)
 """What is shown of a job: what it is about, whom it calls, since when it fails, when it is tried next, and why."""
 
 

@@ -58,14 +58,17 @@ class Sealer:
         ring = ring_of(keys)
         self._purpose, self._current = purpose, key_id(ring.current)
         self._ciphers = {
-            key_id(key): AESGCM(hmac.digest(key, f"vicino|seal|{purpose}".encode(), sha256)) for key in ring
+            key_id(key): AESGCM(hmac.digest(key, f"vicino|seal|{purpose}".encode(), sha256))
+            for key in ring
         }
 
     def seal(self, clear: bytes, row: str = "") -> bytes:
         """Sealed bytes: version, key id, nonce, cipher text. `row` names the place they are kept at: table, column, id."""
         nonce = os.urandom(NONCE_BYTES)
         head = VERSION + self._current
-        return head + nonce + self._ciphers[self._current].encrypt(nonce, clear, head + row.encode())
+        return (
+            head + nonce + self._ciphers[self._current].encrypt(nonce, clear, head + row.encode())
+        )
 
     def open(self, sealed: bytes, row: str = "") -> bytes:
         """The clear bytes. Raises `SealBroken`."""
@@ -74,7 +77,9 @@ class Sealer:
                 return cipher.decrypt(nonce, body, bound)
             except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
                 continue
-        raise SealBroken("sealed data were changed, belong to another row, or were sealed with another key")
+        raise SealBroken(
+            "sealed data were changed, belong to another row, or were sealed with another key"
+        )
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether the bytes are of this version, under the current key."""
@@ -84,10 +89,15 @@ class Sealer:
         """The same, sealed under the current key and for this row. Raises `SealBroken`."""
         return sealed if self.is_current(sealed) else self.seal(self.open(sealed, row), row)
 
-    def _readings(self, sealed: bytes, row: str) -> Iterator[tuple[AESGCM, bytes, bytes, bytes | None]]:
+    def _readings(
+        self, sealed: bytes, row: str
+    ) -> Iterator[tuple[AESGCM, bytes, bytes, bytes | None]]:
         """The ways to read the bytes: as they say, or, since any bytes may be a nonce, as before there were versions."""
         head, rest = sealed[:HEAD_BYTES], sealed[HEAD_BYTES:]
-        if head.startswith(VERSION) and (cipher := self._ciphers.get(head[len(VERSION) :])) is not None:
+        if (
+            head.startswith(VERSION)
+            and (cipher := self._ciphers.get(head[len(VERSION) :])) is not None
+        ):
             yield cipher, rest[:NONCE_BYTES], rest[NONCE_BYTES:], head + row.encode()
         for cipher in self._ciphers.values():
             yield cipher, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None

@@ -139,7 +139,9 @@ class Process:
         jobs = [self._worker.stop()] if self._worker else []
         try:
             async with asyncio.timeout(GRACEFUL_SECONDS):
-                await asyncio.gather(*(consumer.stop_taking() for consumer in self.consumers), *jobs)
+                await asyncio.gather(
+                    *(consumer.stop_taking() for consumer in self.consumers), *jobs
+                )
         except TimeoutError:
             log.warning("what is in work is given up; whoever comes next takes it again")
         for consumer in self.consumers:
@@ -152,7 +154,9 @@ class Process:
         service, settings = self.service, self.service.settings
         self._starting = asyncio.current_task()
         async with AsyncExitStack() as life:
-            pool = await migrated_pool(settings.postgres_url, service.name, service.migrations, settings.pool_size_max)
+            pool = await migrated_pool(
+                settings.postgres_url, service.name, service.migrations, settings.pool_size_max
+            )
             life.push_async_callback(_close, pool)
             relays, doors = (
                 Producer(settings.kafka(), settings.topic_prefix, f"vicino-{service.name}-{name}")
@@ -173,7 +177,9 @@ class Process:
         service, runtime = self.service, self.runtime
         wakeups = Wakeups(service.settings.postgres_url, service.name, ("outbox", "jobs"))
         relay = Relay(runtime.pool, producer, wakeups)
-        self._worker = worker = Worker(WorkerContext(runtime.pool, service.name, runtime.clock), service.jobs, wakeups)
+        self._worker = worker = Worker(
+            WorkerContext(runtime.pool, service.name, runtime.clock), service.jobs, wakeups
+        )
         self.consumers = self._consumers()
         self._checks = [wakeups.problems, relay.problems, worker.problems]
         self._checks += [client.problems for client in (producer, runtime.producer)]
@@ -181,7 +187,9 @@ class Process:
         tasks = [wakeups.run(), relay.run(), worker.run(), _keep_house(runtime)]
         if service.routes:
             wait = service.settings.parked_seconds_max
-            tasks.append(Returning(runtime.pool, service.name, runtime.clock, service.routes, wait).run())
+            tasks.append(
+                Returning(runtime.pool, service.name, runtime.clock, service.routes, wait).run()
+            )
         tasks += [consumer.attend() for consumer in self.consumers]
         tasks += [client.attend() for client in (producer, runtime.producer)]
         running = [asyncio.create_task(task) for task in tasks]
@@ -225,7 +233,9 @@ class Process:
             handlers = {route.topic.name: route.handler for route in service.slices}
             partition = Partition(runtime.pool, service.name, runtime.clock, by_slice(handlers))
             topics = tuple(route.topic for route in service.slices)
-            reading = _reading(service, f"{service.name}-volume", topics, service.settings.volume_slice_records_max)
+            reading = _reading(
+                service, f"{service.name}-volume", topics, service.settings.volume_slice_records_max
+            )
             reading = replace(reading, gather_ms=service.settings.volume_gather_ms)
             found.append(Consumer(reading, self._broker, logbook, partition))
         return found
@@ -245,7 +255,9 @@ def _broker(service: Service) -> KafkaBroker:
     )
 
 
-def _reading(service: Service, group: str, topics: tuple[Topic, ...], records_max: int) -> Subscription:
+def _reading(
+    service: Service, group: str, topics: tuple[Topic, ...], records_max: int
+) -> Subscription:
     settings = service.settings
     return Subscription(
         settings.topic_prefix + group,

@@ -72,7 +72,9 @@ def _bound(name: str, host: str, port: int) -> socket.socket:
 class Ports:
     """An ASGI app that sends each request where its port leads; everything else (the lifespan) goes inside."""
 
-    def __init__(self, inside: AsgiApp, inside_port: int, api: Callable[[], AsgiApp | None]) -> None:
+    def __init__(
+        self, inside: AsgiApp, inside_port: int, api: Callable[[], AsgiApp | None]
+    ) -> None:
         self._inside, self._inside_port, self._api = inside, inside_port, api
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,7 +84,9 @@ class Ports:
         elif (api := self._api()) is not None:
             await api(scope, receive, send)
         else:
-            await Problem(404, "Not Found", "nothing is served here").response()(scope, receive, send)
+            await Problem(404, "Not Found", "nothing is served here").response()(
+                scope, receive, send
+            )
 
 
 class Server(uvicorn.Server):
@@ -117,9 +121,13 @@ def http_config(app: AsgiApp, settings: ServiceSettings) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
     config.connections_max = min(settings.http_connections_max, _files_max() - FILES_OF_OURS)
-    config.connections_per_address_max = min(settings.http_connections_per_address_max, config.connections_max)
+    config.connections_per_address_max = min(
+        settings.http_connections_per_address_max, config.connections_max
+    )
     config.inside_port = settings.inside_port
-    config.unbounded = frozenset(name.strip() for name in settings.trusted_proxies.split(",") if name.strip())
+    config.unbounded = frozenset(
+        name.strip() for name in settings.trusted_proxies.split(",") if name.strip()
+    )
     return config
 
 
@@ -130,5 +138,7 @@ def _files_max() -> int:
         hard = FILES_WANTED
     if FILES_WANTED > soft != resource.RLIM_INFINITY:
         soft = max(soft, min(hard, FILES_WANTED))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
     return FILES_WANTED if soft == resource.RLIM_INFINITY else soft

@@ -32,11 +32,16 @@ def master_key(text: str, name: str = "VICINO_MASTER_KEY") -> bytes:
     try:
         key = b64decode(text, validate=True)
     except binascii.Error:
-        raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} bytes in base64: this is not base64") from None
+        raise SettingsWrong(
+            f"{name} must hold {MASTER_KEY_BYTES} bytes in base64: this is not base64"
+        ) from None
     if len(key) != MASTER_KEY_BYTES:
         raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} bytes in base64, not {len(key)}")
-    if name == "VICINO_MASTER_KEY" and is_weak_key(key):  # an old one may be weak: it is being replaced
-        raise SettingsWrong(f"{name} must hold {MASTER_KEY_BYTES} random bytes: these repeat themselves")
+    # An old one may be weak: it is being replaced.
+    if name == "VICINO_MASTER_KEY" and is_weak_key(key):
+        raise SettingsWrong(
+            f"{name} must hold {MASTER_KEY_BYTES} random bytes: these repeat themselves"
+        )
     return key
 
 
@@ -116,12 +121,22 @@ class ServiceSettings(BaseSettings):
         """The brokers, and how to get in. Raises `SettingsWrong` when one half of a login is missing."""
         password = self.kafka_password.get_secret_value() if self.kafka_password else ""
         if bool(self.kafka_user) != bool(password):
-            raise SettingsWrong("VICINO_KAFKA_USER and VICINO_KAFKA_PASSWORD go together: one of them is not set")
-        return KafkaServers(self.kafka_bootstrap, self.kafka_user, password, self.kafka_mechanism, self.kafka_ca_file)
+            raise SettingsWrong(
+                "VICINO_KAFKA_USER and VICINO_KAFKA_PASSWORD go together: one of them is not set"
+            )
+        return KafkaServers(
+            self.kafka_bootstrap,
+            self.kafka_user,
+            password,
+            self.kafka_mechanism,
+            self.kafka_ca_file,
+        )
 
     def keys(self) -> KeyRing:
         """The current master key and, while it is replaced, the one before. Raises `SettingsWrong`."""
-        return key_ring(self.key(), self.master_key_old.get_secret_value() if self.master_key_old else "")
+        return key_ring(
+            self.key(), self.master_key_old.get_secret_value() if self.master_key_old else ""
+        )
 
     def token(self) -> str:
         """The operator's token. Raises `SettingsWrong` when it is absent, or can be guessed."""

@@ -57,7 +57,9 @@ async def lock_fence(db: Connection, log: Log) -> int:
 
 async def move_fence(db: Connection, log: Log, next_offset: int) -> None:
     """Record that everything below `next_offset` has had its effect."""
-    await _sql.move_fence(db, topic=log.topic, part=log.part, log_id=log.log_id, next_offset=next_offset)
+    await _sql.move_fence(
+        db, topic=log.topic, part=log.part, log_id=log.log_id, next_offset=next_offset
+    )
 
 
 async def next_offset(db: Connection, log: Log) -> int:
@@ -68,7 +70,13 @@ async def next_offset(db: Connection, log: Log) -> int:
 async def record_gap(db: Connection, log: Log, first: int, last: int, reason: str) -> None:
     """Record offsets that will never be seen here (`retention`, `hole`), both inclusive."""
     await _sql.record_gap(
-        db, topic=log.topic, part=log.part, log_id=log.log_id, from_offset=first, to_offset=last, reason=reason
+        db,
+        topic=log.topic,
+        part=log.part,
+        log_id=log.log_id,
+        from_offset=first,
+        to_offset=last,
+        reason=reason,
     )
 
 
@@ -197,7 +205,11 @@ async def outbox_size(db: Connection) -> int:
 
 
 async def lease_jobs(
-    db: Connection, room: dict[str, int], lease_seconds: dict[str, float], failing: FailingLimits, now: datetime
+    db: Connection,
+    room: dict[str, int],
+    lease_seconds: dict[str, float],
+    failing: FailingLimits,
+    now: datetime,
 ) -> list[asyncpg.Record]:
     """Lease due jobs, at most `room` of each kind, as their limits have places: one that fails has one, or rests."""
     kinds = list(room)
@@ -220,7 +232,9 @@ async def remove_job(db: Connection, job_id: UUID, token: UUID) -> bool:
     return await _sql.remove_job(db, id=job_id, lease_token=token) is not None
 
 
-async def retry_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime, error: str, now: datetime) -> None:
+async def retry_job(
+    db: Connection, job_id: UUID, token: UUID, run_at: datetime, error: str, now: datetime
+) -> None:
     """Give a job back until `run_at`."""
     await _sql.retry_job(db, id=job_id, lease_token=token, run_at=run_at, last_error=error, now=now)
 

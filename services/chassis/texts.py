@@ -20,7 +20,9 @@ def one_line(text: object, length_max: int | None = None) -> str:
 
 def lines(text: str) -> str:
     """A message of ours that may hold several lines, each of them one line of what can be seen, its indent kept."""
-    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + one_line(line) for line in text.split("\n"))
+    return "\n".join(
+        " " * (len(line) - len(line.lstrip(" "))) + one_line(line) for line in text.split("\n")
+    )
 
 
 def bounded(text: str) -> str:

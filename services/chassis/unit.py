@@ -133,7 +133,14 @@ async def _end(db: Connection, ended: Ended) -> None:
 class Unit:
     """One transaction on behalf of one cause."""
 
-    def __init__(self, db: Connection, service: str, now: datetime, cause: Cause, parcel: Parcel | None = None) -> None:
+    def __init__(
+        self,
+        db: Connection,
+        service: str,
+        now: datetime,
+        cause: Cause,
+        parcel: Parcel | None = None,
+    ) -> None:
         self.db = db
         self.now = now
         self._service = service
@@ -210,7 +217,11 @@ async def transaction(pool: Pool, service: str, clock: Clock, cause: Cause) -> A
 
 
 def dead_letter(
-    topic: Topic, seed: str, key: bytes | None, raw: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+    topic: Topic,
+    seed: str,
+    key: bytes | None,
+    raw: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
 ) -> Fact:
     """A rejected record as a fact on the topic's dead-letter topic."""
     key = (key or b"")[:MIRROR_KEY_BYTES_MAX]

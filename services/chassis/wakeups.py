@@ -70,7 +70,9 @@ class Wakeups:
     def problems(self) -> list[str]:
         """Why nobody listens; empty when somebody does."""
         silent = time.monotonic() - self._listened
-        return [f"wake-ups: nobody has listened for {silent:.0f} s"] if silent > DEAF_SECONDS else []
+        return (
+            [f"wake-ups: nobody has listened for {silent:.0f} s"] if silent > DEAF_SECONDS else []
+        )
 
     def _wake(self, _connection: Any, _pid: int, channel: str, _payload: object) -> None:
         self._events[channel].set()

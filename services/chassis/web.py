@@ -50,7 +50,12 @@ def bearer(request: Request) -> str:
     """The bearer token of a request. Raises `Problem` 401."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Problem(401, "Unauthorized", "send Authorization: Bearer <key>", headers={"WWW-Authenticate": "Bearer"})
+        raise Problem(
+            401,
+            "Unauthorized",
+            "send Authorization: Bearer <key>",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
     return token.strip()
 
 
@@ -124,7 +129,9 @@ def application(
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
         """What the router itself refuses: no such path, not by this method."""
         phrase = HTTPStatus(error.status_code).phrase
-        return Problem(error.status_code, phrase, str(error.detail), headers=dict(error.headers or {})).response()
+        return Problem(
+            error.status_code, phrase, str(error.detail), headers=dict(error.headers or {})
+        ).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -132,9 +139,16 @@ def application(
         if any(fault["type"] == "json_invalid" for fault in faults):
             return Problem(400, "Bad Request", "the body is not JSON").response()
         errors = [
-            {"index": 0, "pointer": _pointer(fault["loc"][1:]), "reason": Reason.BAD_DATA, "detail": fault["msg"]}
+            {
+                "index": 0,
+                "pointer": _pointer(fault["loc"][1:]),
+                "reason": Reason.BAD_DATA,
+                "detail": fault["msg"],
+            }
             for fault in faults
         ]
-        return Problem(422, "Unprocessable Content", "the request does not fit its schema", errors).response()
+        return Problem(
+            422, "Unprocessable Content", "the request does not fit its schema", errors
+        ).response()
 
     return app

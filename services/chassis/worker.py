@@ -16,7 +16,15 @@ from services.chassis.backoff import Backoff
 from services.chassis.database import is_infrastructure, told
 from services.chassis.failing_limits import FailingLimits
 from services.chassis.failpoints import reach
-from services.chassis.jobs import Exhausted, GiveUp, Job, JobHandler, NotYet, RetryLater, WorkerContext
+from services.chassis.jobs import (
+    Exhausted,
+    GiveUp,
+    Job,
+    JobHandler,
+    NotYet,
+    RetryLater,
+    WorkerContext,
+)
 from services.chassis.logs import logger
 from services.chassis.texts import bounded
 from services.chassis.unit import LeaseLost
@@ -35,10 +43,14 @@ log = logger(__name__)
 class Worker:
     """Leases due jobs and runs them, each kind up to its concurrency."""
 
-    def __init__(self, context: WorkerContext, handlers: Sequence[JobHandler], wakeups: Wakeups) -> None:
+    def __init__(
+        self, context: WorkerContext, handlers: Sequence[JobHandler], wakeups: Wakeups
+    ) -> None:
         self._context = context
         self._handlers = {handler.kind.name: handler for handler in handlers}
-        self._leases = {name: handler.kind.lease_seconds for name, handler in self._handlers.items()}
+        self._leases = {
+            name: handler.kind.lease_seconds for name, handler in self._handlers.items()
+        }
         self._wakeups = wakeups
         self._running: dict[asyncio.Task[None], str] = {}
         self._failing = FailingLimits()
@@ -63,10 +75,14 @@ class Worker:
 
     async def _lease(self) -> int:
         busy = Counter(self._running.values())
-        room = {name: handler.kind.concurrency - busy[name] for name, handler in self._handlers.items()}
+        room = {
+            name: handler.kind.concurrency - busy[name] for name, handler in self._handlers.items()
+        }
         free = {name: places for name, places in room.items() if places > 0 and not self._stopping}
         async with self._context.pool.acquire() as db:
-            rows = await store.lease_jobs(db, free, self._leases, self._failing, self._context.clock.now())
+            rows = await store.lease_jobs(
+                db, free, self._leases, self._failing, self._context.clock.now()
+            )
         if rows:
             reach("job.leased")
         for row in rows:
@@ -97,7 +113,9 @@ class Worker:
     async def _outcome(self, handler: JobHandler, row: asyncpg.Record) -> str:
         """Run a job and settle its row; returns what became of it."""
         try:
-            job = Job(handler.kind.args.model_validate(row["args"]), handler.kind, row, self._context)
+            job = Job(
+                handler.kind.args.model_validate(row["args"]), handler.kind, row, self._context
+            )
         except ValidationError as error:
             # Written by another build: no later attempt will read it, a person may.
             return await self._keep(row, f"bad arguments: {faults(error)}")
@@ -118,7 +136,9 @@ class Worker:
             return await self._failed(handler, job, row, error)
         return "done"
 
-    async def _failed(self, handler: JobHandler, job: Job[Any], row: asyncpg.Record, error: Exception) -> str:
+    async def _failed(
+        self, handler: JobHandler, job: Job[Any], row: asyncpg.Record, error: Exception
+    ) -> str:
         if isinstance(error, NotYet):
             await self._settle(store.postpone_job, row, job.now + timedelta(seconds=error.seconds))
             return "postponed"
@@ -129,8 +149,14 @@ class Worker:
         out_of_attempts = job.is_last or isinstance(error, GiveUp)
         if not out_of_attempts:
             await self._tell_delay(handler, job, why)
-            wait = error.seconds if isinstance(error, RetryLater) else job.kind.backoff.seconds(job.attempt)
-            await self._settle(store.retry_job, row, job.now + timedelta(seconds=wait), why, job.now)
+            wait = (
+                error.seconds
+                if isinstance(error, RetryLater)
+                else job.kind.backoff.seconds(job.attempt)
+            )
+            await self._settle(
+                store.retry_job, row, job.now + timedelta(seconds=wait), why, job.now
+            )
             return "retried"
         if handler.exhausted is None:
             return await self._keep(row, why)
@@ -149,9 +175,13 @@ class Worker:
         except Exception as fault:
             if is_infrastructure(fault):
                 raise
-            log.error("a delay could not be told", kind=job.kind.name, job=str(job.id), error=told(fault))
+            log.error(
+                "a delay could not be told", kind=job.kind.name, job=str(job.id), error=told(fault)
+            )
 
-    async def _exhaust(self, end: Exhausted, job: Job[Any], row: asyncpg.Record, error: Exception) -> str:
+    async def _exhaust(
+        self, end: Exhausted, job: Job[Any], row: asyncpg.Record, error: Exception
+    ) -> str:
         """End a job whose attempts are used up; one that cannot even end is kept."""
         try:
             async with job.finish() as unit:
@@ -170,7 +200,9 @@ class Worker:
         await self._settle(store.fail_job, row, bounded(why))
         return "failed"
 
-    async def _settle(self, statement: Callable[..., Awaitable[None]], row: asyncpg.Record, *values: object) -> None:
+    async def _settle(
+        self, statement: Callable[..., Awaitable[None]], row: asyncpg.Record, *values: object
+    ) -> None:
         async with self._context.pool.acquire() as db:
             await statement(db, row["id"], row["lease_token"], *values)
 

@@ -8,7 +8,9 @@ import typer
 from services.cli.shared import PostgresOption, ServiceArgument, console, known_service, show_table
 from services.local.play import play
 
-jobs_app = typer.Typer(no_args_is_help=True, help="Outside calls and timers: look, and try failed ones again.")
+jobs_app = typer.Typer(
+    no_args_is_help=True, help="Outside calls and timers: look, and try failed ones again."
+)
 
 
 @jobs_app.command("list")
@@ -17,7 +19,9 @@ def jobs_list(
     postgres_url: PostgresOption,
     state: Annotated[
         Literal["failed", "failing", "waiting"],
-        typer.Option(help="Failed: their attempts are used up. Failing: tried in vain, and still tried."),
+        typer.Option(
+            help="Failed: their attempts are used up. Failing: tried in vain, and still tried."
+        ),
     ] = "failed",
     limit: Annotated[int, typer.Option(help="At most so many, oldest first.")] = 50,
 ) -> None:
@@ -32,7 +36,9 @@ def jobs_list(
 def jobs_retry(
     name: ServiceArgument,
     postgres_url: PostgresOption,
-    job_id: Annotated[list[UUID], typer.Argument(help="Their ids, as `vicino jobs list` shows them.")],
+    job_id: Annotated[
+        list[UUID], typer.Argument(help="Their ids, as `vicino jobs list` shows them.")
+    ],
 ) -> None:
     """Give failed jobs all their attempts again."""
     from services.chassis.rejects import retry

@@ -16,18 +16,31 @@ from services.cli.shared import HomeOption, console
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
 
-keys_app = typer.Typer(no_args_is_help=True, help="The master key: replace it while everything runs.")
+keys_app = typer.Typer(
+    no_args_is_help=True, help="The master key: replace it while everything runs."
+)
 
 KeyOption = Annotated[
-    str, typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; better not typed.")
+    str,
+    typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; better not typed."),
 ]
 OldKeyOption = Annotated[
-    str, typer.Option("--master-key-old", envvar="VICINO_MASTER_KEY_OLD", help="The key before it, in base64.")
+    str,
+    typer.Option(
+        "--master-key-old", envvar="VICINO_MASTER_KEY_OLD", help="The key before it, in base64."
+    ),
 ]
-GatewayOption = Annotated[str, typer.Option(envvar="VICINO_GATEWAY_URL", help="DSN of the gateway's own role.")]
-OnboardingOption = Annotated[str, typer.Option(envvar="VICINO_ONBOARDING_URL", help="DSN of onboarding's own role.")]
+GatewayOption = Annotated[
+    str, typer.Option(envvar="VICINO_GATEWAY_URL", help="DSN of the gateway's own role.")
+]
+OnboardingOption = Annotated[
+    str, typer.Option(envvar="VICINO_ONBOARDING_URL", help="DSN of onboarding's own role.")
+]
 ProvisioningOption = Annotated[
-    str, typer.Option(envvar="VICINO_PROVISIONING_URL", help="DSN of the role that makes tenants' databases.")
+    str,
+    typer.Option(
+        envvar="VICINO_PROVISIONING_URL", help="DSN of the role that makes tenants' databases."
+    ),
 ]
 
 
@@ -49,15 +62,22 @@ def rotate(
         sealed, current, logins = play(_rotate(ring, gateway_url, onboarding_url, provisioning_url))
     except SealBroken as error:
         cannot_go_on(f"{error}: is VICINO_MASTER_KEY_OLD the key that was in use before?")
-    console.print(f"{sealed} sealed again, {current} were under the current key already; {logins} logins renewed.")
-    console.print("VICINO_MASTER_KEY_OLD is needed no more once every service has been started without it.")
+    console.print(
+        f"{sealed} sealed again, {current} were under the current key already; {logins} logins renewed."
+    )
+    console.print(
+        "VICINO_MASTER_KEY_OLD is needed no more once every service has been started without it."
+    )
 
 
 @keys_app.command("http-driver")
 def http_driver(
     home: HomeOption = None,
     key: Annotated[
-        str, typer.Option("--master-key", envvar="VICINO_MASTER_KEY", help="In base64; if not set, the home's.")
+        str,
+        typer.Option(
+            "--master-key", envvar="VICINO_MASTER_KEY", help="In base64; if not set, the home's."
+        ),
     ] = "",
     key_old: OldKeyOption = "",
 ) -> None:
@@ -73,13 +93,16 @@ def http_driver(
     sys.stdout.write("".join(f"{secret}\n" for secret in signing_secrets(_ring(key, key_old))))
 
 
-async def _rotate(ring: KeyRing, gateway_url: str, onboarding_url: str, provisioning_url: str) -> tuple[int, int, int]:
+async def _rotate(
+    ring: KeyRing, gateway_url: str, onboarding_url: str, provisioning_url: str
+) -> tuple[int, int, int]:
     from services.gateway.principals import sealed
     from services.onboarding.adapters.postgres import PostgresDriver
     from services.onboarding.usecases import rotate_logins
 
     gateway, onboarding = await asyncio.gather(
-        open_pool(gateway_url, "gateway", 1, "vicino-keys"), open_pool(onboarding_url, "onboarding", 1, "vicino-keys")
+        open_pool(gateway_url, "gateway", 1, "vicino-keys"),
+        open_pool(onboarding_url, "onboarding", 1, "vicino-keys"),
     )
     async with gateway, onboarding, gateway.acquire() as left, onboarding.acquire() as right:
         done = await sealed.rotate(left, ring)
@@ -95,9 +118,13 @@ def credentials(
     from services.onboarding.adapters.postgres import PostgresDriver
 
     try:
-        found = play(PostgresDriver(provisioning_url, _ring(key, key_old)).credentials(str(service_id)))
+        found = play(
+            PostgresDriver(provisioning_url, _ring(key, key_old)).credentials(str(service_id))
+        )
     except asyncpg.PostgresError as error:
         cannot_go_on(str(error))
     if found is None:
         cannot_go_on("it has no login there, or one that was made under another master key")
-    console.print_json(json.dumps({"database": found.database, "user": found.role, "password": found.password}))
+    console.print_json(
+        json.dumps({"database": found.database, "user": found.role, "password": found.password})
+    )

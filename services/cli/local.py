@@ -19,9 +19,14 @@ from services.local.roles import SERVICES, role_of
 
 def up(
     home: HomeOption = None,
-    services: Annotated[str, typer.Option(help="Comma-separated; all if not said.")] = ",".join(SERVICES),
+    services: Annotated[str, typer.Option(help="Comma-separated; all if not said.")] = ",".join(
+        SERVICES
+    ),
     topic_prefix: Annotated[
-        str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every topic, on a broker shared with others.")
+        str,
+        typer.Option(
+            envvar="VICINO_TOPIC_PREFIX", help="Before every topic, on a broker shared with others."
+        ),
     ] = "",
 ) -> None:
     """Start everything on this machine and stay; data live in the state folder."""
@@ -37,7 +42,8 @@ def up(
                 status.stop()
                 _print_addresses(stack)
                 stack.report_to(_say)
-                with suppress(asyncio.CancelledError):  # asked to stop: that is how `up` ends, not a failure
+                # Asked to stop: that is how `up` ends, not a failure.
+                with suppress(asyncio.CancelledError):
                     await stack.lost()
                 console.print("stopping ...")
 
@@ -46,11 +52,15 @@ def up(
 
 
 def _say(what: str) -> None:
-    console.print(f"{datetime.now(UTC):%H:%M:%S}Z {escape(one_line(what))}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{datetime.now(UTC):%H:%M:%S}Z {escape(one_line(what))}", highlight=False, soft_wrap=True
+    )
 
 
 def _print_addresses(stack: Any) -> None:
-    table = Table(title=f"Vicino is up, after {stack.started_in_seconds:.1f} s", title_justify="left")
+    table = Table(
+        title=f"Vicino is up, after {stack.started_in_seconds:.1f} s", title_justify="left"
+    )
     table.add_column("what")
     table.add_column("where", overflow="fold")
     for name in stack.ports:
@@ -62,7 +72,9 @@ def _print_addresses(stack: Any) -> None:
     table.add_row("operator token", stack.operator_token)
     table.add_row("data and logs", str(stack.home.path))
     console.print(table)
-    console.print("Look in at the console's address with the operator token. Ctrl-C stops everything.")
+    console.print(
+        "Look in at the console's address with the operator token. Ctrl-C stops everything."
+    )
 
 
 def demo(home: HomeOption = None) -> None:
@@ -85,9 +97,14 @@ def dsn(name: ServiceArgument, home: HomeOption = None) -> None:
 
 
 def kafka_login(
-    who: Annotated[str, typer.Argument(metavar="WHO", help=f"admin, operator, or one of {', '.join(SERVICES)}.")],
+    who: Annotated[
+        str,
+        typer.Argument(metavar="WHO", help=f"admin, operator, or one of {', '.join(SERVICES)}."),
+    ],
     home: HomeOption = None,
-    properties: Annotated[bool, typer.Option(help="As a file for Kafka's own tools and kcat.")] = False,
+    properties: Annotated[
+        bool, typer.Option(help="As a file for Kafka's own tools and kcat.")
+    ] = False,
 ) -> None:
     """Print how to get into Kafka in a stack of `vicino up`: as VICINO_KAFKA_… settings, or as client properties."""
     from services.local.access import logins_of

@@ -10,12 +10,17 @@ from services.cli.shared import PostgresOption, console, show_table
 from services.local.play import play
 
 meters_app = typer.Typer(
-    no_args_is_help=True, help="What is counted: definitions, and whether what is added up is right."
+    no_args_is_help=True,
+    help="What is counted: definitions, and whether what is added up is right.",
 )
 
 
-FirstOption = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First civil day.")]
-AfterOption = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")]
+FirstOption = Annotated[
+    datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First civil day.")
+]
+AfterOption = Annotated[
+    datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")
+]
 MeterOption = Annotated[str | None, typer.Option(help="Only this meter.")]
 TenantOption = Annotated[str | None, typer.Option(help="Only this tenant, by id or external id.")]
 
@@ -42,7 +47,9 @@ def meters_verify(
 
     async def compare() -> tuple[int, int]:
         buckets = differences = 0
-        async for name, outcome in verified(postgres_url, first.date(), after.date(), meter, tenant):
+        async for name, outcome in verified(
+            postgres_url, first.date(), after.date(), meter, tenant
+        ):
             buckets, differences = buckets + outcome.buckets, differences + len(outcome.differences)
             for one in outcome.differences:
                 where = f"{name} {one.meter} v{one.version} {one.dimensions} {one.starts:%Y-%m-%d %H:%M}Z"
@@ -70,7 +77,9 @@ def meters_rebuild(
 
     async def again() -> int:
         buckets = 0
-        async for name, n in rebuilt(postgres_url, first.date(), after.date(), meter, tenant, as_version):
+        async for name, n in rebuilt(
+            postgres_url, first.date(), after.date(), meter, tenant, as_version
+        ):
             console.print(f"{one_line(name)}: {n} buckets", markup=False, highlight=False)
             buckets += n
         return buckets

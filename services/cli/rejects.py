@@ -17,7 +17,9 @@ from services.cli.shared import (
 )
 from services.local.play import play
 
-rejects_app = typer.Typer(no_args_is_help=True, help="Records a service could not act on: look, repair, send again.")
+rejects_app = typer.Typer(
+    no_args_is_help=True, help="Records a service could not act on: look, repair, send again."
+)
 
 
 @rejects_app.command("list")
@@ -41,7 +43,9 @@ def rejects_replay(
     postgres_url: DsnOption = "",
     prefix: PrefixOption = "",
     reason: Annotated[str | None, typer.Option(help="All of this reason.")] = None,
-    reject_id: Annotated[list[int] | None, typer.Option("--id", help="This one; may be repeated.")] = None,
+    reject_id: Annotated[
+        list[int] | None, typer.Option("--id", help="This one; may be repeated.")
+    ] = None,
 ) -> None:
     """Send rejects again to the topic they came from; on a closed Kafka that takes the operator's login."""
     from services.chassis.rejects import replay

@@ -8,7 +8,13 @@ from pydantic import ValidationError
 
 from services import __version__
 from services.chassis.settings import SettingsWrong, told
-from services.cli.shared import BootstrapOption, PostgresOption, ServiceArgument, console, known_service
+from services.cli.shared import (
+    BootstrapOption,
+    PostgresOption,
+    ServiceArgument,
+    console,
+    known_service,
+)
 from services.local.play import cannot_go_on, play
 
 
@@ -31,16 +37,24 @@ def migrate(name: ServiceArgument, postgres_url: PostgresOption) -> None:
 
 
 def prepare(
-    superuser_url: Annotated[str, typer.Option(envvar="VICINO_SUPERUSER_URL", help="DSN of a PostgreSQL superuser.")],
+    superuser_url: Annotated[
+        str, typer.Option(envvar="VICINO_SUPERUSER_URL", help="DSN of a PostgreSQL superuser.")
+    ],
     bootstrap: BootstrapOption,
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
     tenants_url: Annotated[
         str,
-        typer.Option(envvar="VICINO_TENANTS_SUPERUSER_URL", help="The same on the tenants' server, if it is another."),
+        typer.Option(
+            envvar="VICINO_TENANTS_SUPERUSER_URL",
+            help="The same on the tenants' server, if it is another.",
+        ),
     ] = "",
     kafka_user: Annotated[
         str,
-        typer.Option(envvar="VICINO_KAFKA_USER", help="An administrator of a closed Kafka: services get logins there."),
+        typer.Option(
+            envvar="VICINO_KAFKA_USER",
+            help="An administrator of a closed Kafka: services get logins there.",
+        ),
     ] = "",
 ) -> None:
     """Make the database, a role and schema per service, and the topics. Passwords come as VICINO_<SERVICE>_PASSWORD."""

@@ -14,20 +14,32 @@ from rich.table import Column, Table
 from services.chassis.texts import one_line
 from services.local.roles import SERVICES
 
-HomeOption = Annotated[Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")]
-ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")]
-PostgresOption = Annotated[str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")
+]
+ServiceArgument = Annotated[
+    str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}.")
+]
+PostgresOption = Annotated[
+    str, typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN.")
+]
 DsnOption = Annotated[
     str,
-    typer.Option(envvar="VICINO_POSTGRES_URL", help="The service's own DSN, if VICINO_<SERVICE>_URL does not name it."),
+    typer.Option(
+        envvar="VICINO_POSTGRES_URL",
+        help="The service's own DSN, if VICINO_<SERVICE>_URL does not name it.",
+    ),
 ]
 BootstrapOption = Annotated[
     str,
     typer.Option(
-        envvar="VICINO_KAFKA_BOOTSTRAP", help="Brokers; how to get in is read from VICINO_KAFKA_USER and so on."
+        envvar="VICINO_KAFKA_BOOTSTRAP",
+        help="Brokers; how to get in is read from VICINO_KAFKA_USER and so on.",
     ),
 ]
-PrefixOption = Annotated[str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every topic.")]
+PrefixOption = Annotated[
+    str, typer.Option(envvar="VICINO_TOPIC_PREFIX", help="Before every topic.")
+]
 console = Console()
 
 
@@ -39,7 +51,12 @@ UUID_WIDTH = 36
 
 def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """A table that is cut nowhere: an id that is shown is copied into the next command."""
-    table = Table(*(Column(name, overflow="fold", min_width=UUID_WIDTH if name == "id" else None) for name in columns))
+    table = Table(
+        *(
+            Column(name, overflow="fold", min_width=UUID_WIDTH if name == "id" else None)
+            for name in columns
+        )
+    )
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     Console(width=max(console.width, TABLE_WIDTH)).print(table)

@@ -10,7 +10,9 @@ from services.chassis.kafka_login import servers_from
 from services.cli.shared import BootstrapOption, PrefixOption, console
 from services.local.play import play
 
-topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics, as schemas/topics.py lists them.")
+topics_app = typer.Typer(
+    no_args_is_help=True, help="Kafka topics, as schemas/topics.py lists them."
+)
 
 
 @topics_app.command("list")
@@ -37,5 +39,7 @@ def topics_apply(
     from schemas.topics import TOPICS
     from services.chassis.admin import ensure_topics
 
-    made = play(ensure_topics(servers_from(bootstrap, os.environ), TOPICS, prefix=prefix, replicas=replicas))
+    made = play(
+        ensure_topics(servers_from(bootstrap, os.environ), TOPICS, prefix=prefix, replicas=replicas)
+    )
     console.print(f"{len(made)} topics made; the others were there.")

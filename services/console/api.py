@@ -52,8 +52,12 @@ def _queries(app: FastAPI, runtime: Runtime) -> None:
         async with runtime.pool.acquire() as db:
             return await query(db)
 
-    async def part(request: Request, answer: Response, limit: int, offset: int, query: Listing) -> list[dict[str, Any]]:
-        found = await ask(request.url.path.rpartition("/")[2], lambda db: query(db, store.Part(limit + 1, offset)))
+    async def part(
+        request: Request, answer: Response, limit: int, offset: int, query: Listing
+    ) -> list[dict[str, Any]]:
+        found = await ask(
+            request.url.path.rpartition("/")[2], lambda db: query(db, store.Part(limit + 1, offset))
+        )
         if len(found) > limit and offset + limit <= OFFSET_MAX:
             after = request.url.include_query_params(limit=limit, offset=offset + limit)
             answer.headers["Link"] = f'<{after.path}?{after.query}>; rel="next"'
@@ -83,10 +87,16 @@ def _queries(app: FastAPI, runtime: Runtime) -> None:
 
     @app.get("/api/v1/invoices")
     async def invoices(
-        request: Request, answer: Response, tenant_id: str | None = None, limit: Limit = LIMIT_MAX, offset: Offset = 0
+        request: Request,
+        answer: Response,
+        tenant_id: str | None = None,
+        limit: Limit = LIMIT_MAX,
+        offset: Offset = 0,
     ) -> list[dict[str, Any]]:
         """Invoices, newest first: of all or of one tenant."""
-        return await part(request, answer, limit, offset, partial(store.invoices, tenant_id=tenant_id))
+        return await part(
+            request, answer, limit, offset, partial(store.invoices, tenant_id=tenant_id)
+        )
 
 
 class Pages:
@@ -96,7 +106,9 @@ class Pages:
         self._runtime = runtime
         self._templates = pages.environment()
 
-    async def show(self, name: str, query: Callable[[Connection], Awaitable[dict[str, Any]]]) -> Response:
+    async def show(
+        self, name: str, query: Callable[[Connection], Awaitable[dict[str, Any]]]
+    ) -> Response:
         """A page of the read model."""
         try:
             async with self._runtime.pool.acquire() as db:
@@ -112,7 +124,9 @@ class Pages:
 
     def plain(self, name: str, status: int = 200, **found: Any) -> Response:
         """A page that needs no question."""
-        html = self._templates.get_template(f"{name}.html").render(page=name, now=self._runtime.clock.now(), **found)
+        html = self._templates.get_template(f"{name}.html").render(
+            page=name, now=self._runtime.clock.now(), **found
+        )
         return HTMLResponse(html, status, headers=HEADERS)
 
 
@@ -167,7 +181,9 @@ def _lists(app: FastAPI, show: Pages) -> None:
         async def listed(offset: Offset = 0) -> Response:
             return await show.show(name, lambda db: _part(db, name, query, offset))
 
-        app.get(f"/{name}", response_class=HTMLResponse, name=f"page of {name}", description=about)(listed)
+        app.get(f"/{name}", response_class=HTMLResponse, name=f"page of {name}", description=about)(
+            listed
+        )
 
     offer("tenants", store.tenants, "All tenants.")
     offer("resellers", store.resellers, "Load against capacity.")
@@ -188,7 +204,10 @@ def _lists(app: FastAPI, show: Pages) -> None:
         """Alerts, newest first, and who was told last."""
 
         async def query(db: Connection) -> dict[str, Any]:
-            return {**await _part(db, "alerts", store.alerts, offset), "deliveries": await store.deliveries(db)}
+            return {
+                **await _part(db, "alerts", store.alerts, offset),
+                "deliveries": await store.deliveries(db),
+            }
 
         return await show.show("alerts", query)
 
@@ -229,7 +248,11 @@ def _sessions(app: FastAPI, show: Pages, guard: Guard) -> None:
         try:
             guard.check(request, token.strip())
         except Problem as problem:
-            wrong = "That is not the operator's token." if problem.status == UNAUTHORIZED else TOO_MANY_TRIES
+            wrong = (
+                "That is not the operator's token."
+                if problem.status == UNAUTHORIZED
+                else TOO_MANY_TRIES
+            )
             page = show.plain("login", problem.status, wrong=wrong)
             page.headers.update(problem.headers)
             return page

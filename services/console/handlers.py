@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved
+from schemas.alerts import (
+    AlertAcknowledged,
+    AlertEscalated,
+    AlertOpened,
+    AlertRaised,
+    AlertResolved,
+)
 from schemas.billing import InvoiceIssued
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
@@ -33,7 +39,11 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
     """A tenant's names."""
     data = event.data
     await sql.describe_tenant(
-        unit.db, id=event.subject, external_id=data.external_id, name=data.name, details=data.model_dump(mode="json")
+        unit.db,
+        id=event.subject,
+        external_id=data.external_id,
+        name=data.name,
+        details=data.model_dump(mode="json"),
     )
 
 
@@ -102,7 +112,12 @@ async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit:
 async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
     """An order has failed."""
     await _order(
-        event, unit, "failed", ended_at=event.time, reason=event.data.reason, explanation=event.data.explanation
+        event,
+        unit,
+        "failed",
+        ended_at=event.time,
+        reason=event.data.reason,
+        explanation=event.data.explanation,
     )
 
 
@@ -138,7 +153,9 @@ async def provisioning_failed(event: Event[ProvisioningFailed], unit: Unit) -> N
 async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> None:
     """A reseller."""
     data = event.data
-    await sql.put_reseller(unit.db, id=data.reseller_id, revision=data.revision, profile=data.model_dump(mode="json"))
+    await sql.put_reseller(
+        unit.db, id=data.reseller_id, revision=data.revision, profile=data.model_dump(mode="json")
+    )
 
 
 async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
@@ -153,14 +170,19 @@ async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
 async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
     """Trouble."""
     await sql.open_alert(
-        unit.db, id=event.data.alert_id, tenant_id=event.subject, document=event.data.model_dump(mode="json")
+        unit.db,
+        id=event.data.alert_id,
+        tenant_id=event.subject,
+        document=event.data.model_dump(mode="json"),
     )
 
 
 async def alert_raised(event: Event[AlertRaised], unit: Unit) -> None:
     """Trouble is worse than it was, and must be acknowledged again."""
     changed = {"severity", "summary", "acknowledge_by", "resolve_by", "visit"}
-    await sql.raise_alert(unit.db, id=event.data.alert_id, changes=event.data.model_dump(mode="json", include=changed))
+    await sql.raise_alert(
+        unit.db, id=event.data.alert_id, changes=event.data.model_dump(mode="json", include=changed)
+    )
 
 
 async def _stamp(alert_id: str, unit: Unit, **stamps: Any) -> None:
@@ -196,7 +218,9 @@ async def delivery_failed(event: Event[DeliveryFailed], unit: Unit) -> None:
     await _delivery(event, unit, "failed", event.time, event.data.explanation)
 
 
-async def _delivery(event: Event[Any], unit: Unit, state: str, at: Any, explanation: str | None) -> None:
+async def _delivery(
+    event: Event[Any], unit: Unit, state: str, at: Any, explanation: str | None
+) -> None:
     data = event.data
     await sql.put_delivery(
         unit.db, id=data.notification_id, tenant_id=event.subject, alert_id=data.alert_id, recipient=data.recipient,

@@ -40,7 +40,11 @@ def environment() -> Environment:
         finalize=_one_line,
     )
     made.filters.update(
-        amount=italian.amount, quantity=italian.quantity, day=italian.day, moment=_moment, spoken=_spoken
+        amount=italian.amount,
+        quantity=italian.quantity,
+        day=italian.day,
+        moment=_moment,
+        spoken=_spoken,
     )
     return made
 
@@ -48,4 +52,7 @@ def environment() -> Environment:
 def bars(rows: list[tuple[str, Decimal]]) -> list[dict[str, Any]]:
     """Horizontal bars for a small plot: label, value, length in percent of the longest."""
     top = max((value for _, value in rows), default=Decimal(0)) or Decimal(1)
-    return [{"label": label, "value": value, "percent": max(0, round(100 * value / top))} for label, value in rows]
+    return [
+        {"label": label, "value": value, "percent": max(0, round(100 * value / top))}
+        for label, value in rows
+    ]

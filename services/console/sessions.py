@@ -48,7 +48,9 @@ class Guard:
             raise HTTPException(404)
         if await self._has_session(request):
             return
-        is_page = not path.startswith("/api/") and (request.method in ("GET", "HEAD") or path == "/logout")
+        is_page = not path.startswith("/api/") and (
+            request.method in ("GET", "HEAD") or path == "/logout"
+        )
         if is_page and "authorization" not in request.headers:
             raise LoginNeeded
         self.check(request, bearer(request))
@@ -66,7 +68,9 @@ class Guard:
         value, now = secrets.token_urlsafe(VALUE_BYTES), self._runtime.clock.now()
         async with self._runtime.pool.acquire() as db, db.transaction():
             await sql.prune_sessions(db, at=now)
-            await sql.open_session(db, digest=self._digest(value), opened_at=now, expires_at=now + LASTS)
+            await sql.open_session(
+                db, digest=self._digest(value), opened_at=now, expires_at=now + LASTS
+            )
         response.set_cookie(
             cookie_name(request), value, max_age=int(LASTS.total_seconds()), httponly=True, samesite="strict",
             secure=is_secure(request), path="/",
@@ -78,7 +82,11 @@ class Guard:
             async with self._runtime.pool.acquire() as db:
                 await sql.close_session(db, digest=self._digest(value))
         response.delete_cookie(
-            cookie_name(request), httponly=True, samesite="strict", secure=is_secure(request), path="/"
+            cookie_name(request),
+            httponly=True,
+            samesite="strict",
+            secure=is_secure(request),
+            path="/",
         )
 
     async def _has_session(self, request: Request) -> bool:
@@ -86,8 +94,14 @@ class Guard:
         if not value or len(value) > 2 * VALUE_BYTES:
             return False
         async with self._runtime.pool.acquire() as db:
-            return bool(await sql.is_session_open(db, digest=self._digest(value), at=self._runtime.clock.now()))
+            return bool(
+                await sql.is_session_open(
+                    db, digest=self._digest(value), at=self._runtime.clock.now()
+                )
+            )
 
     def _digest(self, value: str) -> bytes:
         """What is kept of a cookie. The token is its key: with another token, no session is open."""
-        return hmac.digest(self._token.encode(), b"vicino console session|" + value.encode(), sha256)
+        return hmac.digest(
+            self._token.encode(), b"vicino console session|" + value.encode(), sha256
+        )

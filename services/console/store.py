@@ -33,7 +33,11 @@ async def tenants(
 
 
 async def orders(
-    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, states: Sequence[str] | None = None
+    db: Connection,
+    part: Part = FIRST,
+    *,
+    tenant_id: str | None = None,
+    states: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Orders, newest first."""
     found = sql.orders(db, tenant_id=tenant_id, states=states, limit=part.limit, offset=part.offset)
@@ -44,18 +48,33 @@ async def resellers(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
     """Resellers, with how many tenants they serve in all."""
     found = await collect(sql.resellers(db, limit=part.limit, offset=part.offset))
     return [
-        {**row["profile"], "assigned": row["assigned"], "serving": row["profile"]["active"] + row["assigned"]}
+        {
+            **row["profile"],
+            "assigned": row["assigned"],
+            "serving": row["profile"]["active"] + row["assigned"],
+        }
         for row in found
     ]
 
 
 async def invoices(
-    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, invoice_id: str | None = None
+    db: Connection,
+    part: Part = FIRST,
+    *,
+    tenant_id: str | None = None,
+    invoice_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Invoices with their lines and totals, newest first."""
-    found = await collect(sql.invoices(db, tenant_id=tenant_id, id=invoice_id, limit=part.limit, offset=part.offset))
+    found = await collect(
+        sql.invoices(db, tenant_id=tenant_id, id=invoice_id, limit=part.limit, offset=part.offset)
+    )
     return [
-        {**{k: v for k, v in row.items() if k != "document"}, **row["document"], "date": row["date"]} for row in found
+        {
+            **{k: v for k, v in row.items() if k != "document"},
+            **row["document"],
+            "date": row["date"],
+        }
+        for row in found
     ]
 
 
@@ -71,15 +90,24 @@ async def alerts(
     db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, waiting: bool = False
 ) -> list[dict[str, Any]]:
     """Alerts with their state, newest first."""
-    found = await collect(sql.alerts(db, tenant_id=tenant_id, waiting=waiting, limit=part.limit, offset=part.offset))
+    found = await collect(
+        sql.alerts(db, tenant_id=tenant_id, waiting=waiting, limit=part.limit, offset=part.offset)
+    )
     return [
-        {**row["document"], **{k: v for k, v in row.items() if k != "document"}, "state": _state(row)} for row in found
+        {
+            **row["document"],
+            **{k: v for k, v in row.items() if k != "document"},
+            "state": _state(row),
+        }
+        for row in found
     ]
 
 
 async def deliveries(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
     """Notifications, newest first."""
-    return [dict(row) for row in await collect(sql.deliveries(db, limit=part.limit, offset=part.offset))]
+    return [
+        dict(row) for row in await collect(sql.deliveries(db, limit=part.limit, offset=part.offset))
+    ]
 
 
 async def figures(db: Connection) -> dict[str, Any]:

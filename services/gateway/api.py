@@ -27,7 +27,13 @@ from services.gateway.domain.schedule import DeliveryState
 from services.gateway.inbound.limits import Limiter
 from services.gateway.inbound.pace import in_turns
 from services.gateway.inbound.unavailable import answer_when_unavailable
-from services.gateway.operator_requests import BackendSpec, CatalogueSpec, Decision, ResellerSpec, ReviewSpec
+from services.gateway.operator_requests import (
+    BackendSpec,
+    CatalogueSpec,
+    Decision,
+    ResellerSpec,
+    ReviewSpec,
+)
 from services.gateway.principals.knowledge import Knowledge
 from services.gateway.store import sql
 from services.gateway.usecases import erase_contact as erasing
@@ -59,13 +65,22 @@ def problem(status: int, detail: str, **more: Any) -> Problem:
 def refusal(refused: Refused) -> Problem:
     """A refusal as problem+json: nothing was accepted, and every fault is listed."""
     errors = [
-        {"index": fault.index, "pointer": fault.pointer, "reason": fault.reason, "detail": fault.detail}
+        {
+            "index": fault.index,
+            "pointer": fault.pointer,
+            "reason": fault.reason,
+            "detail": fault.detail,
+        }
         for fault in refused.faults
     ]
     told = (
-        "every fault is" if refused.total == len(errors) else f"the first {len(errors)} of {refused.total} faults are"
+        "every fault is"
+        if refused.total == len(errors)
+        else f"the first {len(errors)} of {refused.total} faults are"
     )
-    return problem(refused.status, f"nothing was accepted; {told} listed", errors=errors, total=refused.total)
+    return problem(
+        refused.status, f"nothing was accepted; {told} listed", errors=errors, total=refused.total
+    )
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -99,8 +114,15 @@ def _is_operators(request: Request) -> bool:
 class Doors:
     """What the endpoints share."""
 
-    def __init__(self, runtime: Runtime, knowledge: Knowledge, intake: Intake, limiter: Limiter) -> None:
-        self.runtime, self.knowledge, self.intake, self.limiter = runtime, knowledge, intake, limiter
+    def __init__(
+        self, runtime: Runtime, knowledge: Knowledge, intake: Intake, limiter: Limiter
+    ) -> None:
+        self.runtime, self.knowledge, self.intake, self.limiter = (
+            runtime,
+            knowledge,
+            intake,
+            limiter,
+        )
         self._strangers = Strangers()
 
     async def admit(self, request: Request) -> None:
@@ -149,7 +171,9 @@ class Doors:
             found["webhook"] = {"open": closed_at is None, "closed_at": closed_at}
         return found
 
-    async def deliveries(self, recipient: str | None, state: DeliveryState | None, limit: int) -> list[dict[str, Any]]:
+    async def deliveries(
+        self, recipient: str | None, state: DeliveryState | None, limit: int
+    ) -> list[dict[str, Any]]:
         """The delivery log, newest first: one recipient's, or all of it."""
         async with self.runtime.pool.acquire() as db:
             found = await collect(sql.deliveries(db, recipient=recipient, state=state, limit=limit))
@@ -157,7 +181,12 @@ class Doors:
 
 
 def _resellers_doors(app: FastAPI, doors: Doors) -> None:
-    @app.post("/v1/events", status_code=202, responses=contract.RESPONSES, openapi_extra=contract.REQUEST_BODY)
+    @app.post(
+        "/v1/events",
+        status_code=202,
+        responses=contract.RESPONSES,
+        openapi_extra=contract.REQUEST_BODY,
+    )
     async def post_events(request: Request) -> JSONResponse:
         """Send CloudEvents: structured, batched or binary. 202 once Kafka has them from all in-sync replicas."""
         return await doors.events(request)
@@ -232,10 +261,15 @@ def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
         async with doors.runtime.pool.acquire() as db:
             counts = await collect(sql.refusal_counts(db))
             found = await collect(sql.refusals(db, reason=reason, limit=limit))
-        return {"total": {row["reason"]: row["n"] for row in counts}, "refusals": [dict(row) for row in found]}
+        return {
+            "total": {row["reason"]: row["n"] for row in counts},
+            "refusals": [dict(row) for row in found],
+        }
 
     @app.get("/operator/v1/deliveries")
-    async def deliveries(state: DeliveryState | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
+    async def deliveries(
+        state: DeliveryState | None = None, limit: Limit = 100
+    ) -> list[dict[str, Any]]:
         """The delivery log, newest first."""
         return await doors.deliveries(None, state, limit)
 
@@ -256,10 +290,19 @@ def build_api(doors: Doors, registry: Registry) -> FastAPI:
     async def admit(request: Request) -> None:
         await doors.admit(request)
 
-    described = [Depends(HTTPBearer(auto_error=False, description="`key_id.secret`, or the operator's token"))]
+    described = [
+        Depends(
+            HTTPBearer(auto_error=False, description="`key_id.secret`, or the operator's token")
+        )
+    ]
     large = {"/v1/events": 2 * BATCH_BYTES_MAX, CATALOGUE_PATH: CATALOGUE_BYTES_MAX}
     app = application(
-        "Vicino doors", admit, large=large, version="1.0.0", description=str(__doc__), dependencies=described
+        "Vicino doors",
+        admit,
+        large=large,
+        version="1.0.0",
+        description=str(__doc__),
+        dependencies=described,
     )
     app.openapi = partial(contract.describe, app)  # type: ignore[method-assign]
     app.add_exception_handler(FactTooLarge, _fact_too_large)

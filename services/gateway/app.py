@@ -48,11 +48,15 @@ def build(settings: GatewaySettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     settings.token()  # refused now, not with the first request
     if settings.webhook_allow_private:
-        log.warning("webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set")
+        log.warning(
+            "webhooks may go to private addresses and by plain http: VICINO_WEBHOOK_ALLOW_PRIVATE is set"
+        )
     contacts = Contacts(settings.keys())
     names = Names(settings.nameservers)
     webhooks = WebhookSender(settings.keys(), settings.webhook_allow_private, names)
-    very_large = frozenset(name.strip() for name in settings.very_large_tenants.split(",") if name.strip())
+    very_large = frozenset(
+        name.strip() for name in settings.very_large_tenants.split(",") if name.strip()
+    )
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
     in_flight, instants = InFlight(settings.keys()), Instants()
@@ -61,7 +65,10 @@ def build(settings: GatewaySettings) -> Service:
     def api(runtime: Runtime) -> AsgiApp:
         knowledge = Knowledge(runtime.pool)
         doors = Doors(
-            runtime, knowledge, Intake(runtime, knowledge, contacts, very_large, in_flight, instants), limiter
+            runtime,
+            knowledge,
+            Intake(runtime, knowledge, contacts, very_large, in_flight, instants),
+            limiter,
         )
         registry = Registry(runtime, knowledge, contacts, webhooks)
         return build_api(doors, registry)

@@ -36,7 +36,9 @@ _OF_THE_DOOR = {
 }
 
 
-def example(type_: str, id_: str, data: dict[str, Any], subject: str | None = None) -> dict[str, Any]:
+def example(
+    type_: str, id_: str, data: dict[str, Any], subject: str | None = None
+) -> dict[str, Any]:
     """A CloudEvent as a sender writes it."""
     event = {
         "specversion": "1.0", "id": id_, "source": "https://portal.reseller.example", "type": type_,
@@ -58,7 +60,10 @@ REQUEST_BODY = {
         "required": True,
         "description": "CloudEvents 1.0 over HTTP: structured, batched, or binary (attributes in `ce-` headers).",
         "content": {
-            STRUCTURED: {"schema": {"$ref": "#/components/schemas/CloudEvent"}, "examples": EXAMPLES[STRUCTURED]},
+            STRUCTURED: {
+                "schema": {"$ref": "#/components/schemas/CloudEvent"},
+                "examples": EXAMPLES[STRUCTURED],
+            },
             BATCHED: {
                 "schema": {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}},
                 "examples": EXAMPLES[BATCHED],
@@ -102,13 +107,20 @@ SCHEMAS = {
 
 def _reasons(status: int) -> str:
     """What may be wrong when this is the answer."""
-    found = [f"`{reason}`: {MEANINGS[reason].sentence}" for reason in MEANINGS if MEANINGS[reason].status == status]
+    found = [
+        f"`{reason}`: {MEANINGS[reason].sentence}"
+        for reason in MEANINGS
+        if MEANINGS[reason].status == status
+    ]
     return "\n".join(f"- {line}" for line in [*found, *filter(None, [_OF_THE_DOOR.get(status)])])
 
 
 def problem(description: str) -> dict[str, Any]:
     """A problem+json answer."""
-    return {"description": description, "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return {
+        "description": description,
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 ACCEPTED = {

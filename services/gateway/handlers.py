@@ -22,7 +22,9 @@ from services.gateway.usecases.notify import notify
 
 async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
     """A tenant's names."""
-    await sql.describe_tenant(unit.db, id=event.subject, external_id=event.data.external_id, name=event.data.name)
+    await sql.describe_tenant(
+        unit.db, id=event.subject, external_id=event.data.external_id, name=event.data.name
+    )
 
 
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
@@ -33,7 +35,9 @@ async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
 
 async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
     """A service that usage may come for."""
-    await sql.add_service(unit.db, id=event.data.service_id, tenant_id=event.subject, sku=event.data.sku)
+    await sql.add_service(
+        unit.db, id=event.data.service_id, tenant_id=event.subject, sku=event.data.sku
+    )
 
 
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:

@@ -21,5 +21,10 @@ deliver_webhook = JobKind(
     attempts=ATTEMPTS, backoff=Backoff.schedule(RETRY_AFTER_SECONDS, jitter=0.1), concurrency=WEBHOOKS_AT_ONCE,
 )  # fmt: skip
 send_email = JobKind(
-    "send_email", Notify, attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=MAILS_AT_ONCE
+    "send_email",
+    Notify,
+    attempts=None,
+    give_up_after=GIVE_UP_AFTER,
+    backoff=OUTSIDE_CALL,
+    concurrency=MAILS_AT_ONCE,
 )

@@ -48,13 +48,17 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
         await _not_delivered(job, row["recipient"], verdict, answer)
 
 
-async def _not_delivered(job: Job[Notify], recipient: str, verdict: DeliveryVerdict, answer: str) -> None:
+async def _not_delivered(
+    job: Job[Notify], recipient: str, verdict: DeliveryVerdict, answer: str
+) -> None:
     async with job.read() as db:
         await sql.note_attempt(db, id=job.args.notification_id, answer=answer)
         if verdict.outcome is Outcome.GONE:
             await sql.close_webhook(db, id=recipient, at=job.now)
             metrics.WEBHOOKS_CLOSED.set(await sql.webhooks_closed(db))
-            log.warning("a receiver answered 410: its reseller gets nothing more", reseller_id=recipient)
+            log.warning(
+                "a receiver answered 410: its reseller gets nothing more", reseller_id=recipient
+            )
             raise GiveUp("the receiver answered 410")
     raise RetryLater(next_wait_seconds(job.kind.backoff.seconds(job.attempt), verdict), answer)
 
@@ -89,6 +93,8 @@ async def gave_up(args: Notify, unit: Unit, why: str) -> None:
 def jobs(messengers: Messengers) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
-        handle(deliver_webhook, partial(run_deliver_webhook, messengers=messengers), exhausted=gave_up),
+        handle(
+            deliver_webhook, partial(run_deliver_webhook, messengers=messengers), exhausted=gave_up
+        ),
         handle(send_email, partial(run_send_email, messengers=messengers), exhausted=gave_up),
     )

@@ -38,9 +38,13 @@ class CatalogueSpec(_Spec):
 
     @model_validator(mode="after")
     def _follows_the_rules(self) -> "CatalogueSpec":
-        found = list(islice(faults(self.valid_from, self.currency, self.meters, self.plans), FAULTS_MAX))
+        found = list(
+            islice(faults(self.valid_from, self.currency, self.meters, self.plans), FAULTS_MAX)
+        )
         if not found and len(self.model_dump_json().encode()) > CATALOGUE_BYTES_MAX:
-            found = [CatalogueFault((), f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON")]
+            found = [
+                CatalogueFault((), f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON")
+            ]
         if found:
             raise ValidationError.from_exception_data(
                 "catalogue",

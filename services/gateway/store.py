@@ -41,7 +41,9 @@ class Accepted(NamedTuple):
 
 async def plans(db: Connection) -> Plans:
     """The catalogue as it stands; read it in one snapshot."""
-    found = [(Plan.model_validate(row["plan"]), row["on_sale"]) for row in await collect(sql.plans(db))]
+    found = [
+        (Plan.model_validate(row["plan"]), row["on_sale"]) for row in await collect(sql.plans(db))
+    ]
     on_sale = frozenset(plan.sku for plan, is_sold in found if is_sold)
     names: dict[str, frozenset[str]] = {}
     for row in await collect(sql.meter_names(db)):
@@ -51,7 +53,10 @@ async def plans(db: Connection) -> Plans:
 
 async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:
     """The tenants among `ids`."""
-    return {row["id"]: KnownTenant(row["reseller_id"]) for row in await collect(sql.tenants(db, ids=list(ids)))}
+    return {
+        row["id"]: KnownTenant(row["reseller_id"])
+        for row in await collect(sql.tenants(db, ids=list(ids)))
+    }
 
 
 async def services(db: Connection, ids: Sequence[str]) -> dict[str, KnownService]:
@@ -67,7 +72,9 @@ async def accepted_orders(
     sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
     found = await collect(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
     return {
-        (row["source"], row["id"]): Accepted(row["content_hash"], _in_order(row["answer"]), row["key"], row["message"])
+        (row["source"], row["id"]): Accepted(
+            row["content_hash"], _in_order(row["answer"]), row["key"], row["message"]
+        )
         for row in found
     }
 
@@ -83,7 +90,11 @@ def _in_order(answer: Answer) -> Answer:
 
 
 async def add_refusals(
-    db: Connection, at: datetime, principal: str, faults: Sequence[Fault], events: Sequence[Incoming]
+    db: Connection,
+    at: datetime,
+    principal: str,
+    faults: Sequence[Fault],
+    events: Sequence[Incoming],
 ) -> None:
     """Keep what was refused, with the id the sender gave, where it could be read and looks like one."""
     named = {event.index: event.attributes for event in events}
@@ -99,4 +110,6 @@ async def add_refusals(
 async def count_refusals(db: Connection, counts: Mapping[Reason, int]) -> None:
     """Count faults for ever; sorted, so that two requests at once take the rows in the same order."""
     totals = sorted((reason.value, n) for reason, n in counts.items())
-    await sql.count_refusals(db, reasons=[reason for reason, _ in totals], numbers=[n for _, n in totals])
+    await sql.count_refusals(
+        db, reasons=[reason for reason, _ in totals], numbers=[n for _, n in totals]
+    )

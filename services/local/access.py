@@ -68,9 +68,15 @@ def rights(who: str, topics: Iterable[Topic]) -> set[Right]:
     found = {Right(who, "read", "group", group) for group in groups(who)}
     for topic in topics:
         if who == OPERATOR:
-            found |= {Right(who, "write", "topic", topic.name), Right(who, "read", "topic", topic.dead_letters)}
+            found |= {
+                Right(who, "write", "topic", topic.name),
+                Right(who, "read", "topic", topic.dead_letters),
+            }
         if who in topic.readers:
-            found |= {Right(who, "read", "topic", topic.name), Right(who, "write", "topic", topic.dead_letters)}
+            found |= {
+                Right(who, "read", "topic", topic.name),
+                Right(who, "write", "topic", topic.dead_letters),
+            }
         if who in topic.writers:
             found.add(Right(who, "write", "topic", topic.name))
     return found
@@ -88,31 +94,48 @@ def _binding(right: Right, prefix: str) -> AclBinding:
 
 def _exactly(one: AclBinding) -> AclBindingFilter:
     return AclBindingFilter(
-        one.restype, one.name, one.resource_pattern_type, one.principal, one.host, one.operation, one.permission_type
+        one.restype,
+        one.name,
+        one.resource_pattern_type,
+        one.principal,
+        one.host,
+        one.operation,
+        one.permission_type,
     )
 
 
 def _all_of(user: str) -> AclBindingFilter:
-    anything: Any = None  # its stub wants a text; the library's own word for any name and any host is None
+    anything: Any = (
+        None  # its stub wants a text; the library's own word for any name and any host is None
+    )
     return AclBindingFilter(
         ResourceType.ANY, anything, ResourcePatternType.ANY, f"User:{user}", anything, AclOperation.ANY,
         AclPermissionType.ANY,
     )  # fmt: skip
 
 
-def logins_of(ports: Mapping[str, int], password: Callable[[str], str]) -> dict[str, KafkaServers] | None:
+def logins_of(
+    ports: Mapping[str, int], password: Callable[[str], str]
+) -> dict[str, KafkaServers] | None:
     """Every login of a home, by who it is for, from the home's ports and passwords; None when it holds no Kafka."""
     if (port := ports.get("kafka-1")) is None:
         return None
     admin = KafkaServers(f"127.0.0.1:{port}", ADMIN, password(kafka_secret(ADMIN)))
-    return {ADMIN: admin} | {who: admin.of(user_of(who), password(kafka_secret(who))) for who in (OPERATOR, *SERVICES)}
+    return {ADMIN: admin} | {
+        who: admin.of(user_of(who), password(kafka_secret(who))) for who in (OPERATOR, *SERVICES)
+    }
 
 
 async def remove_access(admin: KafkaServers, whose: Iterable[str], *, prefix: str) -> None:
     """Take away the logins of a prefix and their rights: what a guest leaves on somebody else's broker."""
-    client, users = AdminClient({**admin.librdkafka(), "log_level": 0}), [user_of(who, prefix) for who in whose]
+    client, users = (
+        AdminClient({**admin.librdkafka(), "log_level": 0}),
+        [user_of(who, prefix) for who in whose],
+    )
     await _done(client.delete_acls([_all_of(user) for user in users]))
-    asked: list[Any] = [UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512) for user in users]
+    asked: list[Any] = [
+        UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512) for user in users
+    ]
     await _done(client.alter_user_scram_credentials(asked))
 
 
@@ -127,13 +150,17 @@ async def ensure_access(
     client, listed = AdminClient({**admin.librdkafka(), "log_level": 0}), tuple(topics)
     wanted = {_binding(right, prefix) for who in passwords for right in rights(who, listed)}
     asked = [client.describe_acls(_all_of(user_of(who, prefix))) for who in passwords]
-    found = {one for answer in asked for one in await asyncio.to_thread(answer.result, TIMEOUT_SECONDS)}
+    found = {
+        one for answer in asked for one in await asyncio.to_thread(answer.result, TIMEOUT_SECONDS)
+    }
     if surplus := found - wanted:
         await _done(client.delete_acls([_exactly(one) for one in surplus]))
     if missing := wanted - found:
         await _done(client.create_acls(sorted(missing)))
     # Rights come before logins: Kafka takes up what it is told in order, so whoever is let in has his rights.
-    await ensure_users(client, {user_of(who, prefix): password for who, password in passwords.items()})
+    await ensure_users(
+        client, {user_of(who, prefix): password for who, password in passwords.items()}
+    )
     logins = [admin.of(user_of(who, prefix), password) for who, password in passwords.items()]
     await asyncio.gather(*(asyncio.to_thread(_accepted, login) for login in logins))
 
@@ -143,7 +170,10 @@ async def ensure_users(client: AdminClient, passwords: Mapping[str, str]) -> Non
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
     await _done(
         client.alter_user_scram_credentials(
-            [UserScramCredentialUpsertion(user, info, password.encode()) for user, password in passwords.items()]
+            [
+                UserScramCredentialUpsertion(user, info, password.encode())
+                for user, password in passwords.items()
+            ]
         )
     )
 

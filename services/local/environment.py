@@ -42,7 +42,9 @@ def known(service: str) -> set[str]:
     return {name for name in names if service in USED_BY.get(name, (service,))}
 
 
-def environment_of(service: str, machine: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+def environment_of(
+    service: str, machine: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
     """Of the machine's environment what every program needs, and of what is `given` what this service reads."""
     names = known(service)
     inherited = {name: machine[name] for name in MACHINE if name in machine}

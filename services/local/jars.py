@@ -68,7 +68,9 @@ def _fetch(jar: Jar, scratch: Path, libs: Path) -> None:
     context = MavenContext(repo_cache=scratch, resolver=PythonResolver())
     found = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     if (digest := _sha256(found)) != jar.sha256:
-        raise JarsMissing(f"{jar.file_name} has sha256 {digest}, but the lock says {jar.sha256}: do not use it")
+        raise JarsMissing(
+            f"{jar.file_name} has sha256 {digest}, but the lock says {jar.sha256}: do not use it"
+        )
     draft = libs / f".{jar.file_name}.{os.getpid()}"
     shutil.copyfile(found, draft)
     draft.replace(libs / jar.file_name)
@@ -93,7 +95,10 @@ def kafka_libs(home: Path, report: Callable[[str], None]) -> Path:
 
 
 def _fetch_all(missing: list[Jar], libs: Path, report: Callable[[str], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix="vicino-jars-") as scratch, ThreadPoolExecutor(THREADS) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="vicino-jars-") as scratch,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
         fetching = [pool.submit(_fetch, jar, Path(scratch), libs) for jar in missing]
         for n, future in enumerate(fetching, 1):
             try:

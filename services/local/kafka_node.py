@@ -16,7 +16,9 @@ so that also data of an open Kafka can be closed: they hold no credential that c
 _MODULES = "org.apache.kafka.common.security"
 
 
-def values_of(node: int, ports: Mapping[int, tuple[int, int]], data: Path, password: str) -> dict[str, str]:
+def values_of(
+    node: int, ports: Mapping[int, tuple[int, int]], data: Path, password: str
+) -> dict[str, str]:
     """What a node is started with. `ports` are each node's own and its controller's; without `password` it is open."""
     broker, controller = ports[node]
     replicas = str(min(3, len(ports)))

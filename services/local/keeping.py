@@ -35,7 +35,9 @@ async def keep_alive(
         failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
         while True:
             if attempts_max is not None and failures >= attempts_max:
-                raise PartLost(f"{name} ended {failures} times in a row, the last time with {code}; its log: {where}")
+                raise PartLost(
+                    f"{name} ended {failures} times in a row, the last time with {code}; its log: {where}"
+                )
             report(f"{name} ended with {code}; starting it again (its log: {where})")
             await asyncio.sleep(RESTART.seconds(failures))
             try:

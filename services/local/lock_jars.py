@@ -42,7 +42,8 @@ def main() -> int:
     """Write the lock."""
     with tempfile.TemporaryDirectory() as folder:
         lines = [
-            f"{name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in resolve(Path(folder))
+            f"{name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+            for name, file in resolve(Path(folder))
         ]
     LOCK.write_text("\n".join(lines) + "\n", encoding="ascii")
     sys.stdout.write(f"{len(lines)} jars in {LOCK}\n")

@@ -29,7 +29,9 @@ def rotate(log: Path, bytes_max: int = LOG_BYTES_MAX) -> bool:
     return True
 
 
-async def keep_small(folder: Path, report: Callable[[str], None], bytes_max: int = LOG_BYTES_MAX) -> None:
+async def keep_small(
+    folder: Path, report: Callable[[str], None], bytes_max: int = LOG_BYTES_MAX
+) -> None:
     """Run until cancelled: rotate the logs of a folder. A full disk is reported, and tried again."""
     while True:
         for log in sorted(folder.glob("*.log")):

@@ -24,7 +24,9 @@ AWAY = (OSError, KafkaException, InvalidAuthorizationSpecificationError, Invalid
 
 def cannot_go_on(why: str) -> NoReturn:
     """End the command with a line that says why."""
-    Console(stderr=True).print(f"[bold red]Vicino cannot go on:[/] {escape(lines(why))}", highlight=False)
+    Console(stderr=True).print(
+        f"[bold red]Vicino cannot go on:[/] {escape(lines(why))}", highlight=False
+    )
     raise typer.Exit(1)
 
 
@@ -44,7 +46,11 @@ def play(work: Coroutine[Any, Any, Any]) -> Any:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
-        watch = asyncio.create_task(_when_make_is_gone(task.cancel)) if "MAKELEVEL" in os.environ else None
+        watch = (
+            asyncio.create_task(_when_make_is_gone(task.cancel))
+            if "MAKELEVEL" in os.environ
+            else None
+        )
         try:
             return await task
         finally:

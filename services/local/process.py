@@ -48,7 +48,9 @@ class Child:
     def program(self) -> int | None:
         """The program's process id, if it runs."""
         try:
-            return next((int(found.pid) for found in psutil.Process(self._supervisor.pid).children()), None)
+            return next(
+                (int(found.pid) for found in psutil.Process(self._supervisor.pid).children()), None
+            )
         except psutil.NoSuchProcess:
             return None
 
@@ -102,7 +104,13 @@ class Child:
 
 
 async def run_to_end(
-    name: str, command: Sequence[str], *, log: Path, user: str = "-", cwd: Path | None = None, given: Path | None = None
+    name: str,
+    command: Sequence[str],
+    *,
+    log: Path,
+    user: str = "-",
+    cwd: Path | None = None,
+    given: Path | None = None,
 ) -> None:
     """Run a program to its end, as `Child.start` does. Raises `RuntimeError` with the end of its log when it fails."""
     child = await Child.start(name, command, log=log, user=user, cwd=cwd, given=given)

@@ -33,7 +33,8 @@ async def _though_others_do_the_same(work: Callable[[], Awaitable[None]]) -> Non
         try:
             await work()
             return
-        except _OTHERS_WERE_FASTER:  # two that alter one role at once are an internal error to PostgreSQL
+        # Two that alter one role at once are an internal error to PostgreSQL.
+        except _OTHERS_WERE_FASTER:
             await asyncio.sleep(0.05 * attempt)
     await work()
 
@@ -56,13 +57,19 @@ async def _ensure_database(superuser_url: str, database: str) -> None:
 async def _ensure_role(
     connection: "asyncpg.Connection[asyncpg.Record]", role: str, password: str, options: str
 ) -> None:
-    verb = "alter" if await connection.fetchval("select 1 from pg_roles where rolname = $1", role) else "create"
+    verb = (
+        "alter"
+        if await connection.fetchval("select 1 from pg_roles where rolname = $1", role)
+        else "create"
+    )
     await connection.execute(f'{verb} role "{role}" login {options} password {_quoted(password)}')
 
 
 async def ensure_service(database_url: str, database: str, service: str, password: str) -> None:
     """Make a service's role and its schema of the same name in `database`; `database_url` is the superuser's."""
-    await _though_others_do_the_same(partial(_ensure_service, database_url, database, service, password))
+    await _though_others_do_the_same(
+        partial(_ensure_service, database_url, database, service, password)
+    )
 
 
 async def _ensure_service(database_url: str, database: str, service: str, password: str) -> None:
@@ -74,7 +81,9 @@ async def _ensure_service(database_url: str, database: str, service: str, passwo
         await connection.execute("revoke all on schema public from public")
         await connection.execute(f'grant connect on database "{database}" to "{role}"')
         await connection.execute(f'create schema if not exists "{service}" authorization "{role}"')
-        await connection.execute(f'alter role "{role}" in database "{database}" set search_path = "{service}"')
+        await connection.execute(
+            f'alter role "{role}" in database "{database}" set search_path = "{service}"'
+        )
     finally:
         await connection.close()
 

@@ -25,7 +25,14 @@ from services.local.log_files import keep_small
 from services.local.ports import keep_or_find
 from services.local.postgres import Postgres
 from services.local.process import Child, tail
-from services.local.roles import PROVISIONER, SERVICES, ensure_database, ensure_provisioner, ensure_service, role_of
+from services.local.roles import (
+    PROVISIONER,
+    SERVICES,
+    ensure_database,
+    ensure_provisioner,
+    ensure_service,
+    role_of,
+)
 
 DATABASE = "vicino"
 READY_TIMEOUT_SECONDS = 60.0
@@ -71,7 +78,10 @@ class Stack:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.stop()
 
@@ -102,14 +112,24 @@ class Stack:
         found = [keep_small(self.home.path / "logs", self._report)]
         for name in self._names:
             start = partial(self._start_service, name)
-            found.append(keep_alive(name, partial(self._ended, name), start, self._report, str(log(name))))
+            found.append(
+                keep_alive(name, partial(self._ended, name), start, self._report, str(log(name)))
+            )
         if (server := self.postgres) is not None:
             where = str(log("postgres"))
-            found.append(keep_alive("PostgreSQL", server.wait, server.launch, self._report, where, ATTEMPTS_MAX))
+            found.append(
+                keep_alive(
+                    "PostgreSQL", server.wait, server.launch, self._report, where, ATTEMPTS_MAX
+                )
+            )
         if (kafka := self.kafka) is not None:
             for node in kafka.nodes:
                 ended, start = partial(kafka.wait, node), partial(kafka.restart_node, node)
-                found.append(keep_alive("Kafka", ended, start, self._report, str(log(f"kafka-{node}")), ATTEMPTS_MAX))
+                found.append(
+                    keep_alive(
+                        "Kafka", ended, start, self._report, str(log(f"kafka-{node}")), ATTEMPTS_MAX
+                    )
+                )
         return found
 
     async def _ended(self, name: str) -> int:
@@ -185,13 +205,17 @@ class Stack:
     async def _ensure_roles(self) -> None:
         await ensure_database(self._url("postgres"), DATABASE)
         for name in self._names:
-            await ensure_service(self._url(DATABASE), DATABASE, name, self.home.password(role_of(name)))
+            await ensure_service(
+                self._url(DATABASE), DATABASE, name, self.home.password(role_of(name))
+            )
         await ensure_provisioner(self._url("postgres"), self.home.password(PROVISIONER))
 
     async def _ensure_access(self) -> None:
         """On closed brokers, a login for each service and for people."""
         if self.kafka_admin.user:
-            passwords = {who: self.home.password(kafka_secret(who)) for who in (*self._names, OPERATOR)}
+            passwords = {
+                who: self.home.password(kafka_secret(who)) for who in (*self._names, OPERATOR)
+            }
             await ensure_access(self.kafka_admin, TOPICS, passwords, prefix=self.topic_prefix)
 
     @property
@@ -203,7 +227,9 @@ class Stack:
         """The brokers, as a service or the operator gets in."""
         if not self.kafka_admin.user:
             return self.kafka_admin
-        return self.kafka_admin.of(user_of(who, self.topic_prefix), self.home.password(kafka_secret(who)))
+        return self.kafka_admin.of(
+            user_of(who, self.topic_prefix), self.home.password(kafka_secret(who))
+        )
 
     @property
     def operator_token(self) -> str:

@@ -15,7 +15,13 @@ import signal
 import sys
 import time
 
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 1, 24, 38, 47, 4
+(
+    _PR_SET_PDEATHSIG,
+    _PR_CAPBSET_DROP,
+    _PR_SET_NO_NEW_PRIVS,
+    _PR_CAP_AMBIENT,
+    _PR_CAP_AMBIENT_CLEAR_ALL,
+) = 1, 24, 38, 47, 4
 _CAPABILITIES_MAX = 64
 _CAP_VERSION_3 = 0x20080522
 
@@ -35,7 +41,8 @@ def _become(user: int, group: int) -> None:
     if libc is not None:
         for number in range(_CAPABILITIES_MAX):  # a kernel that knows fewer refuses the others
             libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
-        libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # older kernels have no such set
+        # Older kernels have no such set.
+        libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
@@ -92,7 +99,12 @@ def _end(pid: int, stop_signal: int, grace_seconds: float) -> int:
 
 def main(arguments: "list[str]") -> int:
     """Hold the program until it ends or its owner is gone."""
-    owner, grace, stop_signal, user = int(arguments[0]), float(arguments[1]), int(arguments[2]), arguments[3]
+    owner, grace, stop_signal, user = (
+        int(arguments[0]),
+        float(arguments[1]),
+        int(arguments[2]),
+        arguments[3],
+    )
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)

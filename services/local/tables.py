@@ -14,7 +14,9 @@ from services.local.home import CHECKOUT
 from services.local.postgres import Postgres, programs
 from services.local.roles import SERVICES, ensure_database, ensure_service, role_of
 
-HEAD = "-- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.\n"
+HEAD = (
+    "-- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.\n"
+)
 NOISE = re.compile(r"^(SET |SELECT pg_catalog|\\(un)?restrict |--|CREATE SCHEMA )")
 PASSWORD = "only-for-a-moment"  # noqa: S105 - the role lives as long as the dump takes
 

@@ -3,13 +3,24 @@
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event
-from schemas.signals import AcknowledgementGiven, DoorPulsed, HeartbeatReceived, IncidentReported, ResolutionGiven
+from schemas.signals import (
+    AcknowledgementGiven,
+    DoorPulsed,
+    HeartbeatReceived,
+    IncidentReported,
+    ResolutionGiven,
+)
 from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.monitoring.domain.alerts import Move
 from services.monitoring.usecases.answer_alert import answer_alert, note_delivered, note_undelivered
-from services.monitoring.usecases.know_tenants import know_intervals, know_reseller, know_reseller_of, know_service
+from services.monitoring.usecases.know_tenants import (
+    know_intervals,
+    know_reseller,
+    know_reseller_of,
+    know_service,
+)
 from services.monitoring.usecases.report_trouble import report_failed_service, take_report
 from services.monitoring.usecases.take_beat import take_beat
 from services.monitoring.usecases.watch_silence import note_pulse

@@ -59,4 +59,6 @@ class Silence(Args):
 escalate = JobKind("escalate", Escalate, attempts=None)
 late_beat = JobKind("late_beat", LateBeat, attempts=SERVICE_WAIT_ATTEMPTS)
 report = JobKind("report", Report, attempts=SERVICE_WAIT_ATTEMPTS)
-silence = JobKind("silence", Silence, attempts=None, concurrency=2 * SILENCE_PLACES * SIGNALS.partitions)
+silence = JobKind(
+    "silence", Silence, attempts=None, concurrency=2 * SILENCE_PLACES * SIGNALS.partitions
+)

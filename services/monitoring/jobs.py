@@ -4,7 +4,16 @@ from functools import partial
 
 from services.chassis.jobs import Job, JobHandler, RetryLater, handle
 from services.monitoring.domain.alerts import Move
-from services.monitoring.job_kinds import Escalate, LateBeat, Report, Silence, escalate, late_beat, report, silence
+from services.monitoring.job_kinds import (
+    Escalate,
+    LateBeat,
+    Report,
+    Silence,
+    escalate,
+    late_beat,
+    report,
+    silence,
+)
 from services.monitoring.usecases.move_alert import move_alert
 from services.monitoring.usecases.report_trouble import ServiceUnknown, open_reported
 from services.monitoring.usecases.take_beat import take_late_beat

@@ -4,9 +4,12 @@ from prometheus_client import Counter, Gauge
 
 from schemas.alerts import AlertKind
 
-ALERTS = Counter("vicino_monitoring_alerts_total", "Alerts, by kind and what happened", ["kind", "event"])
+ALERTS = Counter(
+    "vicino_monitoring_alerts_total", "Alerts, by kind and what happened", ["kind", "event"]
+)
 UNTOLD = Counter(
-    "vicino_monitoring_untold_alerts_total", "Alerts of which the operator, the last one to be told, could not be told"
+    "vicino_monitoring_untold_alerts_total",
+    "Alerts of which the operator, the last one to be told, could not be told",
 )
 SILENCE_UNJUDGED = Gauge(
     "vicino_monitoring_silence_unjudged_seconds",

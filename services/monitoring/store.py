@@ -16,7 +16,11 @@ sql = load_queries(Path(__file__).parent / "queries.sql")
 def _alert(row: asyncpg.Record | None) -> Alert | None:
     if row is None:
         return None
-    known = {"kind": AlertKind(row["kind"]), "severity": Severity(row["severity"]), "state": AlertState(row["state"])}
+    known = {
+        "kind": AlertKind(row["kind"]),
+        "severity": Severity(row["severity"]),
+        "state": AlertState(row["state"]),
+    }
     return Alert(**dict(row) | known)
 
 
@@ -35,7 +39,9 @@ async def responsible(db: Connection, tenant_id: str) -> Responsible:
     row = await sql.responsible(db, tenant_id=tenant_id)
     if row is None:
         return Responsible()
-    return Responsible(row["reseller_id"], row["distance_km"], row["provincia"] or OPERATOR_PROVINCIA)
+    return Responsible(
+        row["reseller_id"], row["distance_km"], row["provincia"] or OPERATOR_PROVINCIA
+    )
 
 
 async def lock_service(db: Connection, service_id: str) -> WatchedService | None:

@@ -27,7 +27,9 @@ class OnboardingSettings(ServiceSettings):
 
     provisioning_url: SecretStr
     """DSN of the server for tenants' databases: a role with CREATEDB and CREATEROLE."""
-    give_up_after_hours: dict[str, Annotated[float, Field(gt=0, le=24 * 365)]] = Field(default_factory=dict)
+    give_up_after_hours: dict[str, Annotated[float, Field(gt=0, le=24 * 365)]] = Field(
+        default_factory=dict
+    )
     """How long the back-ends of a driver are tried before an order fails, by driver, as `{"http": 72}`; 24 unless said."""
     quota_firms_per_day: int = Field(default=100, ge=0)
     """New firms that one reseller may bring in within 24 hours; what goes beyond waits for the operator."""
@@ -53,7 +55,9 @@ class OnboardingSettings(ServiceSettings):
 
     def quota(self) -> Quota:
         """What one reseller may begin by itself."""
-        return Quota(self.quota_firms_per_day, self.quota_services_per_day, self.quota_services_in_progress)
+        return Quota(
+            self.quota_firms_per_day, self.quota_services_per_day, self.quota_services_in_progress
+        )
 
 
 def drivers_there_are(postgres: Driver, http: Driver) -> dict[str, Driver]:
@@ -64,7 +68,9 @@ def drivers_there_are(postgres: Driver, http: Driver) -> dict[str, Driver]:
 def build(settings: OnboardingSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     postgres = PostgresDriver(settings.provisioning_url.get_secret_value(), settings.keys())
-    patience = {driver: timedelta(hours=hours) for driver, hours in settings.give_up_after_hours.items()}
+    patience = {
+        driver: timedelta(hours=hours) for driver, hours in settings.give_up_after_hours.items()
+    }
     names = Names(settings.nameservers)
     found = drivers_there_are(postgres, HttpDriver(settings.keys(), settings.allowed(), names))
     if unknown := patience.keys() - found.keys():

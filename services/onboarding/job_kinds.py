@@ -56,13 +56,22 @@ class UndoStep(Step):
     """That what the step made is there was seen, before it is taken back."""
 
 
-assign_reseller = JobKind("assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+assign_reseller = JobKind(
+    "assign_reseller", AssignReseller, attempts=None, backoff=Backoff(0.2, max_seconds=30)
+)
 plan_order = JobKind("plan_order", PlanOrder, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 provision_step = JobKind(
-    "provision_step", Step, attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE
+    "provision_step",
+    Step,
+    attempts=None,
+    give_up_after=GIVE_UP_AFTER,
+    backoff=OUTSIDE_CALL,
+    concurrency=CALLS_AT_ONCE,
 )
 change_service = JobKind(
     "change_service", ChangeService,
     attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE,
 )  # fmt: skip
-undo_step = JobKind("undo_step", UndoStep, attempts=None, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE)
+undo_step = JobKind(
+    "undo_step", UndoStep, attempts=None, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE
+)

@@ -26,7 +26,12 @@ from services.onboarding.usecases.change_service import change_failed, service_c
 from services.onboarding.usecases.make_service import step_made
 from services.onboarding.usecases.plan_order import CatalogueBehind, ServiceInTheMaking, plan_items
 from services.onboarding.usecases.report_delay import report_delayed_change, report_delayed_step
-from services.onboarding.usecases.undo_service import StepMissing, begin_undoing, step_found, step_undone
+from services.onboarding.usecases.undo_service import (
+    StepMissing,
+    begin_undoing,
+    step_found,
+    step_undone,
+)
 
 CATALOGUE_WAIT_SECONDS = 0.2
 SERVICE_WAIT_SECONDS = 0.5
@@ -77,7 +82,10 @@ async def run_undo_step(job: Job[UndoStep], drivers: Drivers) -> None:
     """Take back one step, once it was seen that what it made is there."""
     async with job.read() as db:
         service = await store.service_at_hand(db, job.args.service_id)
-    step, driver = service.plan.provisioning[job.args.step], drivers.of(service.plan.provisioning[job.args.step])
+    step, driver = (
+        service.plan.provisioning[job.args.step],
+        drivers.of(service.plan.provisioning[job.args.step]),
+    )
     if job.args.step < service.steps_done and not job.args.found:
         if not await driver.exists(_instance(service), step, job.idempotency_key):
             raise StepMissing(job.args.step, step)
@@ -93,7 +101,9 @@ async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
     """Change the quantities of a service instance, in its back-ends and here."""
     async with job.read() as db:
         service = await store.service_at_hand(db, job.args.service_id)
-        item = next(item for item in await store.items(db, job.args.order_id) if item.n == job.args.n)
+        item = next(
+            item for item in await store.items(db, job.args.order_id) if item.n == job.args.n
+        )
     after = quantities(service.plan, item.quantities, service.quantities)
     steps = service.plan.provisioning
     job.give_up_after = max(drivers.give_up_after(step) for step in steps)
@@ -121,12 +131,15 @@ def _instance(service: ServiceInstance) -> Instance:
 def jobs(drivers: Drivers, quota: Quota) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     provision, undo, change = (
-        partial(run, drivers=drivers) for run in (run_provision_step, run_undo_step, run_change_service)
+        partial(run, drivers=drivers)
+        for run in (run_provision_step, run_undo_step, run_change_service)
     )
     return (
         handle(assign_reseller, partial(run_assign_reseller, quota=quota)),
         handle(plan_order, partial(run_plan_order, quota=quota)),
-        handle(provision_step, provision, exhausted=provisioning_gave_up, delayed=provisioning_delayed),
+        handle(
+            provision_step, provision, exhausted=provisioning_gave_up, delayed=provisioning_delayed
+        ),
         handle(undo_step, undo),
         handle(change_service, change, exhausted=change_gave_up, delayed=change_delayed),
     )

@@ -45,7 +45,10 @@ async def lock_tenant(db: Connection, tenant_id: str) -> Tenant | None:
     row = await sql.lock_tenant(db, id=tenant_id)
     if row is None:
         return None
-    known = dict(row) | {"place": Place.model_validate(row["place"]), "state": TenantState(row["state"])}
+    known = dict(row) | {
+        "place": Place.model_validate(row["place"]),
+        "state": TenantState(row["state"]),
+    }
     return Tenant(**known)
 
 
@@ -122,9 +125,13 @@ async def items(db: Connection, order_id: str) -> list[Item]:
     ]  # fmt: skip
 
 
-async def end_item(db: Connection, order_id: str, item: Item, to: ItemState, fault: str | None) -> None:
+async def end_item(
+    db: Connection, order_id: str, item: Item, to: ItemState, fault: str | None
+) -> None:
     """An item is done, or has failed. Raises `IllegalMove`."""
-    await sql.settle_item(db, order_id=order_id, n=item.n, state=move(ITEM_MOVES, item.state, to), fault=fault)
+    await sql.settle_item(
+        db, order_id=order_id, n=item.n, state=move(ITEM_MOVES, item.state, to), fault=fault
+    )
 
 
 # -- service instances -------------------------------------------------------------------------------------------------
@@ -159,7 +166,9 @@ async def lock_service(db: Connection, service_id: str) -> ServiceInstance:
     return _service(row)
 
 
-async def move_service(db: Connection, instance: ServiceInstance, to: ServiceState, steps_done: int) -> None:
+async def move_service(
+    db: Connection, instance: ServiceInstance, to: ServiceState, steps_done: int
+) -> None:
     """Where a service instance stands now, and how many steps of its plan are made. Raises `IllegalMove`."""
     state = move(SERVICE_MOVES, instance.state, to)
     await sql.set_service(db, id=instance.id, state=state, steps_done=steps_done)
@@ -182,7 +191,9 @@ async def plans(db: Connection) -> dict[str, Plan]:
 async def resellers(db: Connection) -> list[ResellerProfile]:
     """All resellers, with the tenants they serve now."""
     found = await collect(sql.resellers(db))
-    return [ResellerProfile.model_validate({**row["profile"], "active": row["active"]}) for row in found]
+    return [
+        ResellerProfile.model_validate({**row["profile"], "active": row["active"]}) for row in found
+    ]
 
 
 async def take_capacity(db: Connection, reseller_id: str) -> bool:

@@ -12,11 +12,21 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FIELDS = {"tenants", "usage", "invoices", "alerts", "orders_to_active_ms", "seconds", "expectations"}
+FIELDS = {
+    "tenants",
+    "usage",
+    "invoices",
+    "alerts",
+    "orders_to_active_ms",
+    "seconds",
+    "expectations",
+}
 
 
 async def start(home: Path, *under: str, **more: str) -> asyncio.subprocess.Process:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("VICINO_")} | more
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("VICINO_")
+    } | more
     return await asyncio.create_subprocess_exec(
         *under, sys.executable, "-m", "services.cli", "demo", "--home", str(home), cwd=ROOT, env=environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
@@ -59,9 +69,18 @@ async def test_every_expectation_of_the_story_holds_and_is_written_down(home: Pa
     assert sum(state == "active" for state in states.values()) == 10
     assert states["SME-10"] == "waiting"
     usage = outcome["usage"]
-    assert usage["sent"] == usage["counted"] + usage["duplicates"] + sum(usage["rejected"].values()) >= 20_000
-    (invoice,) = [i for i in outcome["invoices"] if (i["external_id"], i["date"]) == ("SME-01", "2026-12-01")]
-    assert (len(invoice["lines"]), Decimal(invoice["totals"]["totale_documento"])) == (8, Decimal("387.80"))
+    assert (
+        usage["sent"]
+        == usage["counted"] + usage["duplicates"] + sum(usage["rejected"].values())
+        >= 20_000
+    )
+    (invoice,) = [
+        i for i in outcome["invoices"] if (i["external_id"], i["date"]) == ("SME-01", "2026-12-01")
+    ]
+    assert (len(invoice["lines"]), Decimal(invoice["totals"]["totale_documento"])) == (
+        8,
+        Decimal("387.80"),
+    )
     assert len(outcome["alerts"]) == 3
     await gone(home)
 
@@ -75,7 +94,9 @@ async def in_the_middle(home: Path) -> None:
 @pytest.mark.cluster
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-async def test_a_demo_ended_in_the_middle_leaves_no_process_behind(home: Path, number: signal.Signals) -> None:
+async def test_a_demo_ended_in_the_middle_leaves_no_process_behind(
+    home: Path, number: signal.Signals
+) -> None:
     demo = await start(home)
     await in_the_middle(home)
     demo.send_signal(number)

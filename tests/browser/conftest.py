@@ -44,7 +44,9 @@ def programs() -> Programs:
 async def _furnished(addresses: Addresses) -> AsyncIterator[Running]:
     async with fresh_database(addresses.superuser_url) as database:
         prefix = f"t{uuid4().hex[:8]}."
-        settings = await settings_for(ConsoleSettings, "console", database, addresses.bootstrap, prefix)
+        settings = await settings_for(
+            ConsoleSettings, "console", database, addresses.bootstrap, prefix
+        )
         async with running(build(settings)) as service:
             await service.publish(*story())
             await service.settled()
@@ -58,14 +60,21 @@ def console_url(programs: Programs, addresses: Addresses) -> Iterator[str]:
     It must not outlive these tests: its Kafka client draws from the global `random`, and Hypothesis fails any test
     that comes after in this process when that changes under it.
     """
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_furnished(addresses)) as console:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(_furnished(addresses)) as console,
+    ):
         yield console.url
 
 
 def _options(programs: Programs, profile: Path) -> ChromeOptions:
     options = ChromeOptions()
     options.binary_location = programs.browser
-    for argument in (*QUIET, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
+    for argument in (
+        *QUIET,
+        f"--user-data-dir={profile}",
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return options

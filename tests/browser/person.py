@@ -58,7 +58,12 @@ class Person:
 
     def sits_at(self, size: tuple[int, int]) -> None:
         """Use a screen of this size; the narrow one is a phone's."""
-        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+        screen = {
+            "width": size[0],
+            "height": size[1],
+            "deviceScaleFactor": 1,
+            "mobile": size == PHONE,
+        }
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 
     def opens(self, path: str) -> None:
@@ -78,11 +83,17 @@ class Person:
         """Do what leads to another page, and wait until it is there whole."""
         self.driver.execute_script("window.left = true")
         act()
-        self.waits(lambda: self.driver.execute_script("return !window.left && document.readyState === 'complete'"))
+        self.waits(
+            lambda: self.driver.execute_script(
+                "return !window.left && document.readyState === 'complete'"
+            )
+        )
 
     def waits(self, condition: Callable[[], Any]) -> Any:
         """Wait, not for ever, until it is so."""
-        return WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=0.02).until(lambda _: condition())
+        return WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=0.02).until(
+            lambda _: condition()
+        )
 
     def types(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
@@ -106,8 +117,13 @@ class Person:
     def section(self, heading: str) -> str:
         """What can be read between this heading and the next."""
         below = f"//h2[.='{heading}']/following-sibling::*[not(self::h2)][count(preceding-sibling::h2) = {{}}]"
-        place = len(self.driver.find_elements(By.XPATH, f"//h2[.='{heading}']/preceding-sibling::h2")) + 1
-        return "\n".join(part.text for part in self.driver.find_elements(By.XPATH, below.format(place)))
+        place = (
+            len(self.driver.find_elements(By.XPATH, f"//h2[.='{heading}']/preceding-sibling::h2"))
+            + 1
+        )
+        return "\n".join(
+            part.text for part in self.driver.find_elements(By.XPATH, below.format(place))
+        )
 
     def sees(self) -> Seen:
         """The page that is open."""

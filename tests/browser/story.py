@@ -16,7 +16,9 @@ from tests.integration.console.test_console import story as story_of_two_tenants
 
 NAME = "<script>alert(1)</script> & Co."
 INVOICE = "33333333-3333-3333-3333-333333333333"
-OPEN, ANSWERED, OVER, EARLY, UNHEARD_OF = (f"{n * 8}-{n * 4}-{n * 4}-{n * 4}-{n * 12}" for n in "45678")
+OPEN, ANSWERED, OVER, EARLY, UNHEARD_OF = (
+    f"{n * 8}-{n * 4}-{n * 4}-{n * 4}-{n * 12}" for n in "45678"
+)
 
 
 def story() -> list[Event[Any]]:
@@ -29,7 +31,10 @@ def story() -> list[Event[Any]]:
 
 
 def _resellers() -> list[tuple[str, Any]]:
-    profiles = [{**{k: v for k, v in r.items() if k != "id"}, "reseller_id": r["id"]} for r in PARTIES["resellers"]]
+    profiles = [
+        {**{k: v for k, v in r.items() if k != "id"}, "reseller_id": r["id"]}
+        for r in PARTIES["resellers"]
+    ]
     return [
         ("catalogue", ResellerRegistered.model_validate({**profile, "revision": n}))
         for n, profile in enumerate(profiles, 1)
@@ -37,16 +42,30 @@ def _resellers() -> list[tuple[str, Any]]:
 
 
 def _onboarding() -> list[tuple[str, Any]]:
-    candidates = (("VAR-TO-01", "1.5", "100", ()), ("VAR-MI-01", "126.0", "61.40", ("capacity", "certification")))
+    candidates = (
+        ("VAR-TO-01", "1.5", "100", ()),
+        ("VAR-MI-01", "126.0", "61.40", ("capacity", "certification")),
+    )
     ranking = tuple(
-        RankedReseller(reseller_id=name, distance_km=Decimal(km), score=Decimal(score), excluded=excluded)
+        RankedReseller(
+            reseller_id=name, distance_km=Decimal(km), score=Decimal(score), excluded=excluded
+        )
         for name, km, score, excluded in candidates
     )
-    assigned = TenantAssigned(reseller_id="VAR-TO-01", distance_km=Decimal("1.5"), score=Decimal(100), ranking=ranking)
-    failed = ProvisioningFailed(
-        service_id=B, order_id=A, sku="BACKUP-PRO", step="postgres", attempts=8, explanation="its back-end refused"
+    assigned = TenantAssigned(
+        reseller_id="VAR-TO-01", distance_km=Decimal("1.5"), score=Decimal(100), ranking=ranking
     )
-    completed = OrderCompleted(order_id=A, reference="ORD-A", accepted_at=NOW - timedelta(minutes=4))
+    failed = ProvisioningFailed(
+        service_id=B,
+        order_id=A,
+        sku="BACKUP-PRO",
+        step="postgres",
+        attempts=8,
+        explanation="its back-end refused",
+    )
+    completed = OrderCompleted(
+        order_id=A, reference="ORD-A", accepted_at=NOW - timedelta(minutes=4)
+    )
     return [(A, assigned), (A, failed), (A, completed)]
 
 
@@ -92,15 +111,37 @@ def _trouble() -> list[tuple[str, Any]]:
         _opened(OVER, "nobody can sign in"),
         _opened(EARLY, "heard of before its tenant", UNHEARD_OF),
         (A, AlertEscalated.model_validate(escalated)),
-        (A, AlertAcknowledged.model_validate({"alert_id": ANSWERED, "acknowledged_at": NOW, **hands})),
-        (A, AlertResolved.model_validate({"alert_id": OVER, "resolved_at": NOW + timedelta(hours=1), **hands})),
+        (
+            A,
+            AlertAcknowledged.model_validate(
+                {"alert_id": ANSWERED, "acknowledged_at": NOW, **hands}
+            ),
+        ),
+        (
+            A,
+            AlertResolved.model_validate(
+                {"alert_id": OVER, "resolved_at": NOW + timedelta(hours=1), **hands}
+            ),
+        ),
     ]
 
 
 def _deliveries() -> list[tuple[str, Any]]:
     told = {"about": AlertOpened.wire_type, "recipient": "VAR-TO-01"}
-    reached = {"notification_id": A, "alert_id": OPEN, "channel": "webhook", "attempts": 1, "delivered_at": NOW}
-    lost = {"notification_id": B, "alert_id": OVER, "channel": "email", "attempts": 8, "explanation": "no such mailbox"}
+    reached = {
+        "notification_id": A,
+        "alert_id": OPEN,
+        "channel": "webhook",
+        "attempts": 1,
+        "delivered_at": NOW,
+    }
+    lost = {
+        "notification_id": B,
+        "alert_id": OVER,
+        "channel": "email",
+        "attempts": 8,
+        "explanation": "no such mailbox",
+    }
     return [
         (A, DeliverySucceeded.model_validate({**told, **reached})),
         (A, DeliveryFailed.model_validate({**told, **lost})),

@@ -13,7 +13,13 @@ from tests.integration.console.test_console import A, B
 
 pytestmark = pytest.mark.browser
 
-MENU = {"Overview": "/", "Tenants": "/tenants", "Resellers": "/resellers", "Invoices": "/invoices", "Alerts": "/alerts"}
+MENU = {
+    "Overview": "/",
+    "Tenants": "/tenants",
+    "Resellers": "/resellers",
+    "Invoices": "/invoices",
+    "Alerts": "/alerts",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,9 @@ def test_nobody_sees_a_page_without_signing_in(pages: dict[str, Visit], stranger
         assert (stranger.path, stranger.sees().headings) == ("/login", ["Vicino console"])
 
 
-def test_without_its_cookie_the_browser_must_sign_in_again_even_on_the_way_back(operator: Person) -> None:
+def test_without_its_cookie_the_browser_must_sign_in_again_even_on_the_way_back(
+    operator: Person,
+) -> None:
     operator.clicks("Tenants")
     operator.clicks("Alerts")
     operator.driver.delete_all_cookies()
@@ -101,7 +109,9 @@ def test_the_browser_keeps_no_token_and_no_page_can_read_its_cookie(operator: Pe
 def test_every_link_from_the_first_page_on_leads_to_a_page(pages: dict[str, Visit]) -> None:
     things = {f"/tenants/{A}", f"/tenants/{B}", f"/invoices/{INVOICE}"}
     assert set(pages) == {"/login", *MENU.values(), *things}
-    assert {path: page.scenario.status for path, page in pages.items() if page.scenario.status != 200} == {}
+    assert {
+        path: page.scenario.status for path, page in pages.items() if page.scenario.status != 200
+    } == {}
 
 
 def test_the_menu_leads_there_and_shows_where_one_is(operator: Person) -> None:
@@ -113,7 +123,11 @@ def test_the_menu_leads_there_and_shows_where_one_is(operator: Person) -> None:
 
 def test_the_overview_says_who_waits_for_what(operator: Person) -> None:
     waiting = operator.section("Waiting for a person")
-    for words in ("a reseller, chosen by an operator", "nearest is VAR-RM-01, 411,9 km: distance", "ORD-B held"):
+    for words in (
+        "a reseller, chosen by an operator",
+        "nearest is VAR-RM-01, 411,9 km: distance",
+        "ORD-B held",
+    ):
         assert words in waiting
     assert "1.234,50" in operator.text
 
@@ -130,8 +144,18 @@ def test_a_tenant_is_shown_whole(operator: Person) -> None:
     operator.clicks("Tenants")
     operator.clicks(NAME)
     shown = {
-        "Services": ("ERP-CLOUD", "active", "1 base", "BACKUP-PRO", "failed", "its back-end refused"),
-        "Why this reseller": ("VAR-TO-01 chosen by policy 1,5 100", "VAR-MI-01 126,0 61,40 capacity, certification"),
+        "Services": (
+            "ERP-CLOUD",
+            "active",
+            "1 base",
+            "BACKUP-PRO",
+            "failed",
+            "its back-end refused",
+        ),
+        "Why this reseller": (
+            "VAR-TO-01 chosen by policy 1,5 100",
+            "VAR-MI-01 126,0 61,40 capacity, certification",
+        ),
         "Orders": ("ORD-A completed 01 Nov 2026, 00:56 01 Nov 2026, 01:00",),
         "Invoices": ("VIC-2026-000001 30/11/2026 1.234,50 1.506,09",),
         "Alerts": ("minutes escalated", "notes acknowledged", "nobody can sign in resolved"),
@@ -143,7 +167,10 @@ def test_a_tenant_is_shown_whole(operator: Person) -> None:
 def test_a_tenant_that_waits_has_nothing_yet_and_says_so(operator: Person) -> None:
     operator.clicks("Nuraghe Foods S.r.l.")
     assert "waiting" in operator.sees().headings[0]
-    assert (operator.section("Services"), operator.section("Invoices")) == ("None yet.", "None yet.")
+    assert (operator.section("Services"), operator.section("Invoices")) == (
+        "None yet.",
+        "None yet.",
+    )
     assert "VAR-RM-01 411,9 22,13 distance" in operator.section("Why this reseller")
 
 
@@ -156,7 +183,10 @@ def test_an_invoice_opens_from_its_tenant_as_the_customer_reads_it(operator: Per
 
 def test_alerts_show_their_state_and_who_was_told(operator: Person) -> None:
     operator.clicks("Alerts")
-    states = [tag.text for tag in operator.driver.find_elements(By.CSS_SELECTOR, "table:first-of-type .tag")]
+    states = [
+        tag.text
+        for tag in operator.driver.find_elements(By.CSS_SELECTOR, "table:first-of-type .tag")
+    ]
     assert sorted(states) == ["acknowledged", "escalated", "open", "resolved"]
     assert "VAR-TO-01 webhook alert opened SME-01 delivered 1" in operator.section("Who was told")
 
@@ -180,7 +210,12 @@ def test_what_a_tenant_calls_itself_is_text_and_never_runs(pages: dict[str, Visi
 
 def test_what_is_not_known_yet_is_left_out(pages: dict[str, Visit]) -> None:
     assert "heard of before its tenant" in pages["/alerts"].text
-    odd = {(path, word) for path, page in pages.items() for word in ("None None", "None,", "null") if word in page.text}
+    odd = {
+        (path, word)
+        for path, page in pages.items()
+        for word in ("None None", "None,", "null")
+        if word in page.text
+    }
     assert odd == set()
 
 
@@ -189,27 +224,41 @@ def test_the_browser_has_nothing_to_complain_of(pages: dict[str, Visit]) -> None
 
 
 def test_nothing_is_loaded_from_another_host(pages: dict[str, Visit], console_url: str) -> None:
-    loaded = {name for page in pages.values() for name in (*page.scenario.resources, *page.scenario.links)}
+    loaded = {
+        name for page in pages.values() for name in (*page.scenario.resources, *page.scenario.links)
+    }
     assert {name for name in loaded if not name.startswith(f"{console_url}/")} == set()
 
 
-def test_every_page_has_a_title_of_its_own_a_language_and_one_heading(pages: dict[str, Visit]) -> None:
+def test_every_page_has_a_title_of_its_own_a_language_and_one_heading(
+    pages: dict[str, Visit],
+) -> None:
     titles = [page.scenario.title for page in pages.values()]
     assert all(titles)
     assert len(set(titles)) == len(titles)
-    assert {path: page.scenario.lang for path, page in pages.items() if page.scenario.lang not in ("en", "it")} == {}
+    assert {
+        path: page.scenario.lang
+        for path, page in pages.items()
+        if page.scenario.lang not in ("en", "it")
+    } == {}
     assert {path for path, page in pages.items() if len(page.scenario.headings) != 1} == set()
 
 
 def test_every_field_has_a_label(pages: dict[str, Visit], stranger: Person) -> None:
-    assert {path: page.scenario.unnamed for path, page in pages.items() if page.scenario.unnamed} == {}
+    assert {
+        path: page.scenario.unnamed for path, page in pages.items() if page.scenario.unnamed
+    } == {}
     stranger.opens("/login")
     assert stranger.focus.accessible_name == "Operator token"
 
 
 def test_no_page_is_wider_than_a_phone(pages: dict[str, Visit]) -> None:
     assert {page.phone.width for page in pages.values()} == {PHONE[0]}
-    wide = {path: page.phone.content for path, page in pages.items() if page.phone.content > page.phone.width}
+    wide = {
+        path: page.phone.content
+        for path, page in pages.items()
+        if page.phone.content > page.phone.width
+    }
     assert wide == {}
 
 

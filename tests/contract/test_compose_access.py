@@ -29,23 +29,37 @@ PLACES = {"node.id", "controller.quorum.voters", "listeners", "advertised.listen
 
 def filled(text: object) -> str:
     """A value of the compose file, with a value of its own for each variable that it names."""
-    return re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda found: uuid5(UUID(int=0), found[1]).hex, str(text))
+    return re.sub(
+        r"\$\{([A-Z_]+)[^}]*\}", lambda found: uuid5(UUID(int=0), found[1]).hex, str(text)
+    )
 
 
 def environment(service: str) -> dict[str, str]:
-    return {name: filled(value) for name, value in COMPOSE["services"][service]["environment"].items()}
+    return {
+        name: filled(value) for name, value in COMPOSE["services"][service]["environment"].items()
+    }
 
 
 def broker_settings() -> dict[str, str]:
     """The broker's properties, as the image makes them of its environment."""
-    given = {name: value for name, value in environment("kafka").items() if name.startswith("KAFKA_")}
+    given = {
+        name: value for name, value in environment("kafka").items() if name.startswith("KAFKA_")
+    }
     names = {name: name.removeprefix("KAFKA_").lower().replace("_", ".") for name in given}
-    return {names[name].replace("...", "-").replace("..", "_"): value.strip() for name, value in given.items()}
+    return {
+        names[name].replace("...", "-").replace("..", "_"): value.strip()
+        for name, value in given.items()
+    }
 
 
 def variables(service: str) -> set[str]:
     values = COMPOSE["services"][service]["environment"].values()
-    return {name for value in values for name in re.findall(r"\$\{([A-Z_]+)", str(value)) if "KAFKA" in name}
+    return {
+        name
+        for value in values
+        for name in re.findall(r"\$\{([A-Z_]+)", str(value))
+        if "KAFKA" in name
+    }
 
 
 def test_the_broker_is_closed_as_the_embedded_one_is() -> None:
@@ -55,7 +69,9 @@ def test_the_broker_is_closed_as_the_embedded_one_is() -> None:
     closed = values_of(1, ports, Path("/data"), password)
     opened = values_of(1, ports, Path("/data"), "")
     wanted = {
-        name.replace("sasl_plaintext", "clients"): value.replace("SASL_PLAINTEXT:SASL", "CLIENTS:SASL")
+        name.replace("sasl_plaintext", "clients"): value.replace(
+            "SASL_PLAINTEXT:SASL", "CLIENTS:SASL"
+        )
         for name, value in closed.items()
         if opened.get(name) != value and name not in PLACES
     }
@@ -74,13 +90,17 @@ def test_a_service_has_a_login_of_its_own_and_knows_no_other(service: str) -> No
     assert variables(service) == {f"VICINO_{service.upper()}_KAFKA_PASSWORD"}
 
 
-async def test_every_login_of_the_compose_file_gets_into_its_broker_and_nobody_else(tmp_path: Path) -> None:
+async def test_every_login_of_the_compose_file_gets_into_its_broker_and_nobody_else(
+    tmp_path: Path,
+) -> None:
     port, controller = free_port(), free_port()
     listeners = {
         "listeners": f"CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
         "advertised.listeners": f"CLIENTS://127.0.0.1:{port}",
     }
-    settings = {name: value for name, value in broker_settings().items() if name not in PLACES} | listeners
+    settings = {
+        name: value for name, value in broker_settings().items() if name not in PLACES
+    } | listeners
     kafka = await Kafka.start(
         tmp_path / "kafka", ports={"kafka-1": port, "kafka-controller-1": controller}, settings=settings,
         password=filled("${KAFKA_ADMIN_PASSWORD}"),
@@ -114,7 +134,11 @@ async def sees(login: KafkaServers, expected: set[str]) -> None:
 
 def topics_seen(login: KafkaServers) -> set[str]:
     settings: dict[str, Any] = {**login.librdkafka(), "log_level": 0}
-    return {name for name in AdminClient(settings).list_topics(timeout=10).topics if not name.startswith("__")}
+    return {
+        name
+        for name in AdminClient(settings).list_topics(timeout=10).topics
+        if not name.startswith("__")
+    }
 
 
 def due(who: str) -> set[str]:

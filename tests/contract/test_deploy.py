@@ -22,7 +22,9 @@ from tests.support.skips import installed
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-RULES = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+RULES = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text(encoding="utf-8"))[
+    "groups"
+][0]["rules"]
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 INSIDE = ServiceSettings.model_fields["inside_port"].default
 OURS = re.compile(r"vicino_[a-z_]+")
@@ -52,16 +54,22 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 def test_the_compose_file_fits_the_compose_specification() -> None:
-    schema = json.loads((Path(__file__).parent / "data/compose-spec.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        (Path(__file__).parent / "data/compose-spec.json").read_text(encoding="utf-8")
+    )
     jsonschema.validate(COMPOSE, schema)
 
 
 def test_every_service_is_deployed_health_checked_and_ordered() -> None:
     found: dict[str, Any] = COMPOSE["services"]
     assert set(SERVICES) <= found.keys()
-    assert all("healthcheck" in found[name] for name in (*SERVICES, "kafka", "postgres", "prometheus", "grafana"))
     assert all(
-        found[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully" for name in SERVICES
+        "healthcheck" in found[name]
+        for name in (*SERVICES, "kafka", "postgres", "prometheus", "grafana")
+    )
+    assert all(
+        found[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
+        for name in SERVICES
     )
 
 
@@ -74,23 +82,36 @@ def test_no_log_of_a_container_grows_without_limit() -> None:
 def test_the_example_environment_names_what_the_compose_file_wants_and_gives_no_secret() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     example = (ROOT / "deploy/.env.example").read_text(encoding="utf-8")
-    assert set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE)) == set(re.findall(r"\$\{([A-Z_]+)", text))
+    assert set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE)) == set(
+        re.findall(r"\$\{([A-Z_]+)", text)
+    )
     assert not re.search(r"^[A-Z_]+=.", example, re.MULTILINE)
 
 
 def test_every_file_that_the_compose_file_mounts_or_builds_from_is_there() -> None:
-    mounted = [v.split(":")[0] for s in COMPOSE["services"].values() for v in s.get("volumes", []) if v.startswith(".")]
+    mounted = [
+        v.split(":")[0]
+        for s in COMPOSE["services"].values()
+        for v in s.get("volumes", [])
+        if v.startswith(".")
+    ]
     recipe = COMPOSE["x-service"]["build"]["dockerfile"]
-    copied = re.findall(r"^COPY ([^-]\S*) ", (ROOT / recipe).read_text(encoding="utf-8"), re.MULTILINE)
+    copied = re.findall(
+        r"^COPY ([^-]\S*) ", (ROOT / recipe).read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert len(mounted) == len(copied) == 3
     assert [name for name in (*mounted, recipe, *copied) if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_deployed_service_gets_the_settings_it_names_and_only_the_secrets_it_uses(service: str) -> None:
+def test_a_deployed_service_gets_the_settings_it_names_and_only_the_secrets_it_uses(
+    service: str,
+) -> None:
     given = set(COMPOSE["services"][service]["environment"])
     assert given <= known(service)
-    assert {name for name in given if name in USED_BY} == {name for name, users in USED_BY.items() if service in users}
+    assert {name for name in given if name in USED_BY} == {
+        name for name, users in USED_BY.items() if service in users
+    }
 
 
 def test_tenants_databases_are_on_a_server_of_their_own() -> None:
@@ -102,7 +123,9 @@ def test_tenants_databases_are_on_a_server_of_their_own() -> None:
 
 def test_prometheus_asks_every_service() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    [targets] = [static["targets"] for job in config["scrape_configs"] for static in job["static_configs"]]
+    [targets] = [
+        static["targets"] for job in config["scrape_configs"] for static in job["static_configs"]
+    ]
     assert sorted(targets) == sorted(f"{name}:{INSIDE}" for name in SERVICES)
 
 
@@ -110,23 +133,41 @@ def test_the_port_for_the_inside_is_asked_by_health_checks_and_published_nowhere
     services: dict[str, Any] = COMPOSE["services"]
     recipe = (ROOT / COMPOSE["x-service"]["build"]["dockerfile"]).read_text(encoding="utf-8")
     assert f"VICINO_INSIDE_HOST=0.0.0.0 VICINO_INSIDE_PORT={INSIDE}" in recipe
-    assert all(f"127.0.0.1:{INSIDE}/readyz" in services[name]["healthcheck"]["test"][-1] for name in SERVICES)
-    published = {name: [port.rsplit(":", 1)[1] for port in services[name].get("ports", ())] for name in SERVICES}
-    assert published == {name: ["8080"] if name in ("gateway", "console") else [] for name in SERVICES}
+    assert all(
+        f"127.0.0.1:{INSIDE}/readyz" in services[name]["healthcheck"]["test"][-1]
+        for name in SERVICES
+    )
+    published = {
+        name: [port.rsplit(":", 1)[1] for port in services[name].get("ports", ())]
+        for name in SERVICES
+    }
+    assert published == {
+        name: ["8080"] if name in ("gateway", "console") else [] for name in SERVICES
+    }
     assert set(published) >= set(WITH_API)
 
 
 def test_every_rule_fires_when_it_should_and_only_then() -> None:
     [promtool] = installed("promtool")
     done = subprocess.run(
-        [promtool, "test", "rules", "rules.test.yml"], cwd=ROOT / "deploy/prometheus", capture_output=True, text=True
+        [promtool, "test", "rules", "rules.test.yml"],
+        cwd=ROOT / "deploy/prometheus",
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_rule_is_without_a_test() -> None:
-    tested = yaml.safe_load((ROOT / "deploy/prometheus/rules.test.yml").read_text(encoding="utf-8"))["tests"]
-    fires = {case["alertname"] for group in tested for case in group["alert_rule_test"] if case["exp_alerts"]}
+    tested = yaml.safe_load(
+        (ROOT / "deploy/prometheus/rules.test.yml").read_text(encoding="utf-8")
+    )["tests"]
+    fires = {
+        case["alertname"]
+        for group in tested
+        for case in group["alert_rule_test"]
+        if case["exp_alerts"]
+    }
     assert fires == {rule["alert"] for rule in RULES}
 
 
@@ -144,11 +185,16 @@ def test_each_service_has_a_dashboard_and_it_is_current(tmp_path: Path) -> None:
     script = tmp_path / "make.py"
     script.write_text(maker, encoding="utf-8")
     subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
-    after = {file.name: file.read_text(encoding="utf-8") for file in (tmp_path / "dashboards").glob("*.json")}
+    after = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in (tmp_path / "dashboards").glob("*.json")
+    }
     assert after == before
 
 
 def test_each_alert_rule_has_its_runbook_and_each_runbook_its_rule() -> None:
     runbooks = {file.stem for file in (ROOT / "docs/runbooks").glob("*.md")}
     assert runbooks == {rule["alert"] for rule in RULES}
-    assert all(rule["annotations"]["runbook"] == f"docs/runbooks/{rule['alert']}.md" for rule in RULES)
+    assert all(
+        rule["annotations"]["runbook"] == f"docs/runbooks/{rule['alert']}.md" for rule in RULES
+    )

@@ -8,7 +8,9 @@ from services.gateway.openapi import FILE, document
 
 
 def test_the_document_is_what_the_code_says() -> None:
-    assert json.loads(FILE.read_text(encoding="utf-8")) == json.loads(json.dumps(document())), "run: make docs"
+    assert json.loads(FILE.read_text(encoding="utf-8")) == json.loads(json.dumps(document())), (
+        "run: make docs"
+    )
 
 
 def test_the_document_is_sound_openapi() -> None:

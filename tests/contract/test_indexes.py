@@ -46,4 +46,6 @@ async def test_no_index_can_refuse_what_comes_in(service: str, database: str) ->
         for column, kind in zip(row["columns"], row["types"], strict=True):
             assert kind not in UNBOUNDED, f"{row['index']}: {column} is {kind}: index a hash of it"
             size += BOUNDS.get(column, ATTRIBUTE) if kind == "text" else 32
-        assert size <= ROW_BYTES_MAX, f"{row['index']} may have rows of {size} bytes: index a hash of its texts"
+        assert size <= ROW_BYTES_MAX, (
+            f"{row['index']} may have rows of {size} bytes: index a hash of its texts"
+        )

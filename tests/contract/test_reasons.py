@@ -20,15 +20,23 @@ AN_OUTSIDER = ROOT / "services/local/demo"
 
 
 def modules() -> list[Path]:
-    found = [path for part in ("services", "schemas") for path in sorted((ROOT / part).rglob("*.py"))]
+    found = [
+        path for part in ("services", "schemas") for path in sorted((ROOT / part).rglob("*.py"))
+    ]
     return [path for path in found if AN_OUTSIDER not in path.parents and path.name != "reasons.py"]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_spells_a_reason_by_itself(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    spelled = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in CODES]
-    assert spelled == [], f"{path.relative_to(ROOT)} spells {spelled}: say it with schemas.reasons.Reason"
+    spelled = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in CODES
+    ]
+    assert spelled == [], (
+        f"{path.relative_to(ROOT)} spells {spelled}: say it with schemas.reasons.Reason"
+    )
 
 
 def test_no_two_codes_are_the_same_words_in_another_order() -> None:

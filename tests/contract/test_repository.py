@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+FILES = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.split("\n")
 TEXTS = [
     ROOT / name
     for name in FILES
@@ -32,7 +34,9 @@ def test_every_dependency_is_pinned_with_a_hash_and_no_registry_is_named() -> No
 
 def test_kafkas_jars_are_locked_by_digest() -> None:
     lines = (ROOT / "services/local/kafka-jars.lock").read_text(encoding="ascii").splitlines()
-    assert all(re.fullmatch(r"[^:\s]+:[^:\s]+:[^:\s]+ sha256:[0-9a-f]{64}", line) for line in lines if line)
+    assert all(
+        re.fullmatch(r"[^:\s]+:[^:\s]+:[^:\s]+ sha256:[0-9a-f]{64}", line) for line in lines if line
+    )
     assert sum(line.startswith("org.apache.kafka:kafka_2.13:") for line in lines) == 1
 
 
@@ -42,10 +46,16 @@ def test_no_open_end_is_left_in_the_code() -> None:
     assert [str(file) for file in code if pattern.search(file.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("page", [str(file.relative_to(ROOT)) for file in existing() if file.suffix == ".md"])
+@pytest.mark.parametrize(
+    "page", [str(file.relative_to(ROOT)) for file in existing() if file.suffix == ".md"]
+)
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     file = ROOT / page
-    missing = [link for link in LINK.findall(file.read_text(encoding="utf-8")) if not (file.parent / link).exists()]
+    missing = [
+        link
+        for link in LINK.findall(file.read_text(encoding="utf-8"))
+        if not (file.parent / link).exists()
+    ]
     assert missing == []
 
 
@@ -67,13 +77,17 @@ def test_every_rule_and_every_test_that_the_index_of_rules_names_exists() -> Non
 
 def _defines(file: Path, name: str) -> bool:
     definition = rf"^(async )?(def|class) {name}\b|^{name}\b[^\n]*="
-    return file.is_file() and bool(re.search(definition, file.read_text(encoding="utf-8"), re.MULTILINE))
+    return file.is_file() and bool(
+        re.search(definition, file.read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
 def test_no_public_class_name_stands_twice() -> None:
     """Who searches for a class finds one."""
     found: dict[str, list[str]] = {}
-    for path in sorted(path for part in ("services", "schemas") for path in (ROOT / part).rglob("*.py")):
+    for path in sorted(
+        path for part in ("services", "schemas") for path in (ROOT / part).rglob("*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(str(path.relative_to(ROOT)))

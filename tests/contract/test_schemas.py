@@ -28,7 +28,9 @@ def test_every_event_type_is_on_a_topic() -> None:
 
 
 def test_generated_references_are_current() -> None:
-    assert {name: (FOLDER / name).read_text(encoding="utf-8") for name in documents()} == documents()
+    assert {
+        name: (FOLDER / name).read_text(encoding="utf-8") for name in documents()
+    } == documents()
 
 
 ORDER = STORED["vicino.order.placed.v1"]
@@ -58,7 +60,8 @@ def changed(change: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "change", ["removed", "renamed", "retyped", "required", "tighter", "optional", "enum", "pattern"]
+    "change",
+    ["removed", "renamed", "retyped", "required", "tighter", "optional", "enum", "pattern"],
 )
 def test_a_breaking_change_is_noticed(change: str) -> None:
     assert breaks(ORDER, changed(change))
@@ -118,7 +121,9 @@ def test_an_event_fits_the_message_that_describes_it_and_no_other() -> None:
     fits = [
         name
         for name in document["components"]["messages"]
-        if Draft202012Validator({**document, "$ref": f"#/components/messages/{name}/payload"}).is_valid(event)
+        if Draft202012Validator(
+            {**document, "$ref": f"#/components/messages/{name}/payload"}
+        ).is_valid(event)
     ]
     assert fits == [EVENT["type"]]
 

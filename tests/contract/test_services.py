@@ -29,13 +29,17 @@ def built(name: str) -> Service:
 
 def read_by(name: str) -> set[str]:
     service = built(name)
-    return {payload.topic.name for payload in service.routes} | {part.topic.name for part in service.slices}
+    return {payload.topic.name for payload in service.routes} | {
+        part.topic.name for part in service.slices
+    }
 
 
 def table(name: str, heading: str) -> set[str]:
     """Topics named in the first column of a table of a service's README."""
     text = (ROOT / f"services/{name}/README.md").read_text(encoding="utf-8")
-    found = re.search(rf"^\| topic \| {heading}[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)*)", text, re.MULTILINE)
+    found = re.search(
+        rf"^\| topic \| {heading}[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)*)", text, re.MULTILINE
+    )
     assert found, f"{name} has no table of what is {heading}"
     return {
         topic
@@ -63,9 +67,15 @@ def kinds_defined(name: str) -> set[str]:
     """Kinds of jobs in any module of a service, wherever they are."""
     package = importlib.import_module(f"services.{name}")
     modules = [
-        importlib.import_module(module.name) for module in pkgutil.walk_packages(package.__path__, f"services.{name}.")
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(package.__path__, f"services.{name}.")
     ]
-    return {value.name for module in modules for value in vars(module).values() if isinstance(value, JobKind)}
+    return {
+        value.name
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, JobKind)
+    }
 
 
 @pytest.mark.parametrize("name", SERVICES)

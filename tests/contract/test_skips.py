@@ -42,13 +42,17 @@ def run(folder: Path, case: str, *options: str) -> tuple[int, str]:
     environment = {**os.environ, "PATH": "", "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     for name in [name for name in environment if name.startswith("PYTEST_XDIST")]:
         del environment[name]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100
+    )
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "workers"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_run_says_which_tests_it_skipped_and_why(tmp_path: Path, case: str, workers: tuple[str, ...]) -> None:
+def test_a_run_says_which_tests_it_skipped_and_why(
+    tmp_path: Path, case: str, workers: tuple[str, ...]
+) -> None:
     code, said = run(tmp_path, case, *workers)
     assert code == 0, said
     assert "= not tested =" in said
@@ -61,7 +65,9 @@ def test_a_program_that_is_missing_is_named_with_how_to_install_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_complete_run_fails_for_a_skip_unless_another_user_is_needed(tmp_path: Path, case: str) -> None:
+def test_a_complete_run_fails_for_a_skip_unless_another_user_is_needed(
+    tmp_path: Path, case: str
+) -> None:
     code, said = run(tmp_path, case, "--no-skips")
     assert (code != 0) == (case not in ("root", "ordinary")), said
     assert re.search(r"1 passed, 1 skipped|1 skipped, 1 passed", said), said

@@ -8,7 +8,9 @@ from services.local.tables import tables
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_schema_sql_shows_what_the_migrations_make(service: str, superuser_url: str, database: str) -> None:
+async def test_schema_sql_shows_what_the_migrations_make(
+    service: str, superuser_url: str, database: str
+) -> None:
     made = await tables(superuser_url, database.rsplit("/", 1)[1], service)
     file = CHECKOUT / "services" / service / "schema.sql"
     assert file.read_text(encoding="utf-8") == made, "run `make schema-sql`"

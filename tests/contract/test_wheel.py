@@ -16,7 +16,8 @@ import pytest
 from services.local.roles import SERVICES
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(600)  # an installation from an empty cache takes minutes on a slow line
+# An installation from an empty cache takes minutes on a slow line.
+pytestmark = pytest.mark.timeout(600)
 
 START = """
 import importlib, json, sys
@@ -31,15 +32,29 @@ print(json.dumps(kept))
 """
 
 
-def run(command: Sequence[str | Path], where: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("VICINO_", "PYTHON"))}
+def run(
+    command: Sequence[str | Path], where: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("VICINO_", "PYTHON"))
+    }
     return subprocess.run(
-        command, cwd=where, env={**clean, **environment}, capture_output=True, text=True, timeout=500, check=False
+        command,
+        cwd=where,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
     )
 
 
 def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, f"{done.args} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, (
+        f"{done.args} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    )
     return done.stdout
 
 
@@ -55,7 +70,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in tracked():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
-    options = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--wheel-dir")
+    options = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+    )
     succeeded(run([sys.executable, "-m", "pip", "wheel", *options, target, "."], source))
     [built] = target.glob("vicino-*.whl")
     return built
@@ -97,7 +118,9 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
     assert [name for name in tracked("services", "schemas") if name not in held] == []
 
 
-def test_vicino_starts_from_a_fresh_environment_and_explains_itself(installed: Path, tmp_path: Path) -> None:
+def test_vicino_starts_from_a_fresh_environment_and_explains_itself(
+    installed: Path, tmp_path: Path
+) -> None:
     assert "serve" in succeeded(run([installed / "vicino", "--help"], tmp_path))
 
 
@@ -117,4 +140,6 @@ def test_an_installed_stack_finds_its_data_in_the_package_and_keeps_its_state_wh
     assert len(found) >= 2 + len(SERVICES)
     assert all(str(installed.parent) in path for path in found)
     home = "from services.local.home import default_home; print(default_home())"
-    assert succeeded(run([installed / "python", "-c", home], tmp_path)).strip() == str(tmp_path / ".vicino")
+    assert succeeded(run([installed / "python", "-c", home], tmp_path)).strip() == str(
+        tmp_path / ".vicino"
+    )

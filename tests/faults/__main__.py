@@ -56,7 +56,9 @@ async def campaign(runs: int, seed: int, only: str, console: Console) -> list[Ro
         wanted = {name: case for name, case in cases.items() if only in name}
         if not wanted:
             continue
-        with tempfile.TemporaryDirectory(prefix="vicino-faults-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="vicino-faults-", ignore_cleanup_errors=True
+        ) as folder:
             Path(folder).chmod(0o711)
             async with servers(Path(folder), nodes) as on:
                 for name, case in wanted.items():
@@ -95,7 +97,10 @@ def _about(case: Case) -> str:
 
 def report(rows: list[Row], seed: int, seconds: float) -> str:
     """The campaign as a page."""
-    totals = {name: sum(getattr(row, name) for row in rows) for name in ("runs", "lost", "doubled", "wrong")}
+    totals = {
+        name: sum(getattr(row, name) for row in rows)
+        for name in ("runs", "lost", "doubled", "wrong")
+    }
     return str(Template(PAGE.read_text(encoding="utf-8"), keep_trailing_newline=True).render(
         rows=rows, about={row.fault: _about(CASES[row.fault]) for row in rows}, seed=seed, minutes=round(seconds / 60),
         day=f"{datetime.now(UTC):%d %B %Y}", **totals,
@@ -105,7 +110,9 @@ def report(rows: list[Row], seed: int, seconds: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each fault")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the first run; run n uses seed + n")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the first run; run n uses seed + n"
+    )
     parser.add_argument("--only", default="", help="only faults whose name holds this text")
     options = parser.parse_args()
     console, began = Console(), time.monotonic()
@@ -113,7 +120,8 @@ def main() -> int:
     seconds = time.monotonic() - began
     _print(rows, seconds, console)
     RESULTS.write_text(
-        json.dumps({"seed": options.seed, "rows": [asdict(row) for row in rows]}, indent=1) + "\n", "utf-8"
+        json.dumps({"seed": options.seed, "rows": [asdict(row) for row in rows]}, indent=1) + "\n",
+        "utf-8",
     )
     if not options.only:
         REPORT.write_text(report(rows, options.seed, seconds), encoding="utf-8")

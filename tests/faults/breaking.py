@@ -49,7 +49,9 @@ def _close(kind: int, count: int, happened: Path) -> None:
             left -= 1
             if not left:
                 happened.touch()
-                raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+                raise RuntimeError(
+                    "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
+                )
         write(self, data)
 
     asyncio.StreamWriter.write = broken  # type: ignore[method-assign,assignment]
@@ -58,4 +60,8 @@ def _close(kind: int, count: int, happened: Path) -> None:
 def _is(kind: int, data: bytes) -> bool:
     """Whether bytes begin a request of a kind by one of our clients."""
     size, found, _version, _number, length = HEADER.unpack_from(data)
-    return found == kind and size == len(data) - 4 and data[HEADER.size : HEADER.size + length].startswith(b"vicino")
+    return (
+        found == kind
+        and size == len(data) - 4
+        and data[HEADER.size : HEADER.size + length].startswith(b"vicino")
+    )

@@ -38,7 +38,9 @@ def api(runtime: Runtime) -> FastAPI:
     async def answer() -> None:
         async with runtime.unit("once") as unit:
             unit.enqueue(wait, Args())
-            unit.publish(HeartbeatReceived(service_id="00000000-0000-0000-0000-000000000001"), subject="one")
+            unit.publish(
+                HeartbeatReceived(service_id="00000000-0000-0000-0000-000000000001"), subject="one"
+            )
         await asyncio.sleep(LONG_SECONDS)
 
     return app
@@ -46,4 +48,6 @@ def api(runtime: Runtime) -> FastAPI:
 
 if __name__ == "__main__":
     table = routes(on(HeartbeatReceived, slow))
-    run(Service(NAME, ServiceSettings(), MIGRATIONS, table, jobs=(handle(wait, run_wait),), api=api))
+    run(
+        Service(NAME, ServiceSettings(), MIGRATIONS, table, jobs=(handle(wait, run_wait),), api=api)
+    )

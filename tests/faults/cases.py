@@ -3,7 +3,13 @@
 from tests.faults import on_cluster, on_connections, on_logs, on_records, on_servers, on_workers
 
 BY_BROKERS = {
-    1: {**on_workers.CASES, **on_servers.CASES, **on_connections.CASES, **on_logs.CASES, **on_records.CASES},
+    1: {
+        **on_workers.CASES,
+        **on_servers.CASES,
+        **on_connections.CASES,
+        **on_logs.CASES,
+        **on_records.CASES,
+    },
     3: on_cluster.CASES,
 }
 """By how many brokers there must be."""

@@ -57,5 +57,8 @@ async def _at_rest(case: World) -> Count:
 
 CASES: dict[str, Case] = {
     "answers of Kafka held back, connections reset": held_and_reset,
-    **{f"a closed transport at {request}": partial(closed_transport, request=request) for request in breaking.REQUESTS},
+    **{
+        f"a closed transport at {request}": partial(closed_transport, request=request)
+        for request in breaking.REQUESTS
+    },
 }

@@ -37,7 +37,9 @@ def _move_offsets(case: World, to: str) -> None:
             next(iter(admin.delete_consumer_groups([name]).values())).result(timeout=20)
             continue
         offset = 0 if to == "earliest" else 1_000_000
-        parts = [GroupPartition(case.prefix + topic.name, n, offset) for n in range(topic.partitions)]
+        parts = [
+            GroupPartition(case.prefix + topic.name, n, offset) for n in range(topic.partitions)
+        ]
         altered = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(name, parts)])
         next(iter(altered.values())).result(timeout=20)
 
@@ -54,17 +56,28 @@ async def removed_unread(on: Servers, seed: int) -> Count:
         await case.start_worker()
         found = await finish(case)
         async with case.connected() as db:
-            rows = await db.fetch("select part, from_offset, to_offset from ingest_gap where reason = 'retention'")
+            rows = await db.fetch(
+                "select part, from_offset, to_offset from ingest_gap where reason = 'retention'"
+            )
         return found + Count(wrong=len(gaps ^ {tuple(row) for row in rows}))
 
 
 async def _remove_some(case: World) -> set[tuple[int, int, int]]:
     """Cut every partition of usage somewhere above where it was read to; what is gone cannot be counted."""
     async with case.connected() as db:
-        rows = await db.fetch("select part, next_offset from consumer_offset where topic = $1", USAGE.name)
+        rows = await db.fetch(
+            "select part, next_offset from consumer_offset where topic = $1", USAGE.name
+        )
     fence = {row["part"]: row["next_offset"] for row in rows}
-    ends = {part: 1 + max(place[1] for place in case.places if place[0] == part) for part, _ in case.places}
-    cuts = {part: case.dice.randint(fence[part] + 1, end) for part, end in ends.items() if end > fence[part]}
+    ends = {
+        part: 1 + max(place[1] for place in case.places if place[0] == part)
+        for part, _ in case.places
+    }
+    cuts = {
+        part: case.dice.randint(fence[part] + 1, end)
+        for part, end in ends.items()
+        if end > fence[part]
+    }
     wanted = [GroupPartition(case.prefix + USAGE.name, part, cut) for part, cut in cuts.items()]
     admin = _admin(case)
     for future in admin.delete_records(wanted).values():
@@ -91,7 +104,9 @@ async def made_anew(on: Servers, seed: int) -> Count:
         await case.send(EVENTS)
         await case.settle()
         admin = _admin(case)
-        for future in admin.delete_topics([case.prefix + SIGNALS.name, case.prefix + USAGE.name]).values():
+        for future in admin.delete_topics(
+            [case.prefix + SIGNALS.name, case.prefix + USAGE.name]
+        ).values():
             await asyncio.to_thread(future.result, 20)
         await asyncio.sleep(1)  # a broker needs a moment before the name is free again
         await case.make_topics()

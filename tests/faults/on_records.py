@@ -28,7 +28,9 @@ async def poison_everywhere(on: Servers, seed: int) -> Count:
         for topic, makers in ((SIGNALS, (*POISON, refused)), (USAGE, POISON)):
             for position in range(4):
                 for make in makers:
-                    good = [case.signal() if topic is SIGNALS else case.usage_event() for _ in range(3)]
+                    good = [
+                        case.signal() if topic is SIGNALS else case.usage_event() for _ in range(3)
+                    ]
                     batch: list[Raw] = [(name, key, value, []) for name, key, value in good]
                     batch.insert(position, (topic.name, *make(case.dice)))
                     await case.send_raw(batch)
@@ -59,12 +61,16 @@ async def id_reused(on: Servers, seed: int) -> Count:
         await case.send(EVENTS)
         await case.settle()
         batch: list[Raw] = []
-        for event_id, (tenant, quantity) in case.dice.sample(sorted(case.sent.usage.items()), EVENTS // 3):
+        for event_id, (tenant, quantity) in case.dice.sample(
+            sorted(case.sent.usage.items()), EVENTS // 3
+        ):
             batch.append((*case.usage_of(event_id, tenant, quantity + 1), []))
             case.sent.rejects[USAGE.name] += 1
         fresh = case.usage_event()
         other = case.usage_of(
-            event_id := f"u{len(case.sent.usage) - 1}", case.sent.usage[event_id][0], case.dice_quantity()
+            event_id := f"u{len(case.sent.usage) - 1}",
+            case.sent.usage[event_id][0],
+            case.dice_quantity(),
         )
         case.sent.rejects[USAGE.name] += 1
         await case.send_raw([*batch, (*fresh, []), (*other, [])])
@@ -76,7 +82,9 @@ async def compressed(on: Servers, seed: int) -> Count:
     async with world(on, seed) as case:
         await case.start_worker(instance="0")
         for codec in CODECS:
-            await case.send_raw([(*case.usage_event(), []) for _ in range(EVENTS)], compression=codec)
+            await case.send_raw(
+                [(*case.usage_event(), []) for _ in range(EVENTS)], compression=codec
+            )
         return await finish(case)
 
 
@@ -102,7 +110,9 @@ async def bomb(on: Servers, seed: int, codec: str) -> Count:
                 USAGE.name, offset,
             )  # fmt: skip
             await db.execute(
-                "update consumer_offset set next_offset = $2 where topic = $1 and part = 0", USAGE.name, offset + 1
+                "update consumer_offset set next_offset = $2 where topic = $1 and part = 0",
+                USAGE.name,
+                offset + 1,
             )
         await case.start_worker(instance="0")
         return await finish(case) + Count(wrong=swollen + (f"{USAGE.name}/0" not in halted))
@@ -131,10 +141,14 @@ async def evolved(on: Servers, seed: int) -> Count:
             topic, key, value = case.usage_event()
             event = msgspec.json.decode(value)
             if n % 3 == 0:
-                event |= {"futureattribute": "f", "data": {**event["data"], "future": {"deep": [1, 2]}}}
+                event |= {
+                    "futureattribute": "f",
+                    "data": {**event["data"], "future": {"deep": [1, 2]}},
+                }
             elif n % 3 == 1:
                 event = {
-                    name: event[name] for name in ("specversion", "id", "source", "type", "subject", "time", "data")
+                    name: event[name]
+                    for name in ("specversion", "id", "source", "type", "subject", "time", "data")
                 }
             batch.append((topic, key, msgspec.json.encode(event), []))
         batch.append((USAGE.name, b"k", _of_version_2(case), []))
@@ -148,14 +162,19 @@ async def evolved(on: Servers, seed: int) -> Count:
 def _of_version_2(case: World) -> bytes:
     _, _, value = case.usage_of("v2", 0, case.dice_quantity())
     event: dict[str, Any] = msgspec.json.decode(value)
-    return msgspec.json.encode(event | {"type": "vicino.usage.recorded.v2", "data": {"amount": "1"}})
+    return msgspec.json.encode(
+        event | {"type": "vicino.usage.recorded.v2", "data": {"amount": "1"}}
+    )
 
 
 async def _with_future_fields(case: World) -> int:
     async with case.connected() as db:
         blocks = await db.fetch("select tenants, ns, events from usage_block")
     raws = [
-        raw for b in blocks for _, found in unpack(b["events"], b["tenants"], b["ns"], b["tenants"]) for raw in found
+        raw
+        for b in blocks
+        for _, found in unpack(b["events"], b["tenants"], b["ns"], b["tenants"])
+        for raw in found
     ]
     return sum(b"futureattribute" in raw and b'"deep"' in raw for raw in raws)
 

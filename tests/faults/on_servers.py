@@ -96,7 +96,9 @@ async def _small_disk(on: Servers) -> AsyncIterator[Path]:
     disk = on.home / f"disk{os.urandom(4).hex()}"
     place = disk / "data"
     disk.mkdir()
-    if os.geteuid() != 0 or _command("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0711", "tmpfs", str(disk)):
+    if os.geteuid() != 0 or _command(
+        "mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0711", "tmpfs", str(disk)
+    ):
         raise Impossible("only root can mount a small disk")
     try:
         place.mkdir(mode=0o700)
@@ -141,7 +143,9 @@ async def kafka_paused(on: Servers, seed: int) -> Count:
 
 CASES: dict[str, Case] = {
     "PostgreSQL stopped and started": partial(postgres_stopped, wait_for_disk=True),
-    "PostgreSQL stopped and started, synchronous_commit off": partial(postgres_stopped, wait_for_disk=False),
+    "PostgreSQL stopped and started, synchronous_commit off": partial(
+        postgres_stopped, wait_for_disk=False
+    ),
     "connections to PostgreSQL cut, statements cancelled": connections_cut,
     "PostgreSQL read-only": read_only,
     "the disk of PostgreSQL full": disk_full,

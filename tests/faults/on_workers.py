@@ -51,7 +51,8 @@ async def zombie(on: Servers, seed: int, point: str) -> Count:
         await _until_paused(paused.pid)
         await case.start_worker()
         await sending
-        await asyncio.sleep(SESSION_MS / 1000 + 2)  # beyond the session: the pause itself is the fault
+        # Beyond the session: the pause itself is the fault.
+        await asyncio.sleep(SESSION_MS / 1000 + 2)
         paused.resume()
         return await finish(case)
 
@@ -96,7 +97,9 @@ async def _longest_standstill(case: World, sending: "asyncio.Task[None]") -> flo
     longest, before, moved = 0.0, 0, time.monotonic()
     async with case.connected() as db:
         while not sending.done():
-            query = "select coalesce(sum(next_offset), 0)::int from consumer_offset where topic = $1"
+            query = (
+                "select coalesce(sum(next_offset), 0)::int from consumer_offset where topic = $1"
+            )
             now = await db.fetchval(query, USAGE.name)
             if now > before:
                 before, moved = now, time.monotonic()

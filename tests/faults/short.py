@@ -23,7 +23,10 @@ SEED = random.SystemRandom().randrange(1_000_000)
 
 def each(cases: Mapping[str, Case]) -> list[Any]:
     """Parameters of a test of these faults."""
-    return [pytest.param(name, marks=pytest.mark.campaign) if name in LONG else pytest.param(name) for name in cases]
+    return [
+        pytest.param(name, marks=pytest.mark.campaign) if name in LONG else pytest.param(name)
+        for name in cases
+    ]
 
 
 async def hold(cases: Mapping[str, Case], on: Servers, fault: str) -> None:

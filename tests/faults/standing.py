@@ -29,13 +29,23 @@ async def account(of: Standing) -> str:
     lines = ["not settled:"]
     for worker in of.workers:
         pid = worker.program()
-        lines.append("a worker that has ended" if pid is None else f"worker {pid} runs: {await of.get(pid, '/readyz')}")
+        lines.append(
+            "a worker that has ended"
+            if pid is None
+            else f"worker {pid} runs: {await of.get(pid, '/readyz')}"
+        )
     try:
         lines.append(f"ends: {await of.ends()}")
         async with of.connected() as db:
             for name, query in TABLES.items():
                 lines += [f"{name}: {dict(row)}" for row in await db.fetch(query)]
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        KafkaError,
+        TimeoutError,
+    ) as error:
         lines.append(f"a server does not say more: {error!r}")
     return "\n".join([*lines, tail(of.log)])
 

@@ -102,7 +102,9 @@ async def test_a_login_does_with_a_topic_exactly_what_the_list_of_topics_says(
 
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("who", LOGINS)
-async def test_a_login_is_a_member_of_its_own_groups_alone(closed: Closed, who: str, group: str) -> None:
+async def test_a_login_is_a_member_of_its_own_groups_alone(
+    closed: Closed, who: str, group: str
+) -> None:
     visitor, own = closed.visitors[who], group in groups(who)
     readable = next(name for name in NAMES if "read" in due(who, name))
     assert await visitor.group_operations(group) == ({"read", "describe"} if own else set())
@@ -119,14 +121,22 @@ def _grant(user: str) -> AclBinding:
 def _acts(user: str) -> dict[str, Callable[[AdminClient], Any]]:
     anything: Any = None
     everything = AclBindingFilter(
-        ResourceType.ANY, anything, ResourcePatternType.ANY, anything, anything, AclOperation.ANY, AclPermissionType.ANY
+        ResourceType.ANY,
+        anything,
+        ResourcePatternType.ANY,
+        anything,
+        anything,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
     )
     password = UserScramCredentialUpsertion(
         user_of("gateway"), ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), b"mine now"
     )
     return {
         "make a topic": lambda admin: admin.create_topics([NewTopic(f"of-{user}", 1, 1)]),
-        "make a topic that is there": lambda admin: admin.create_topics([NewTopic(ORDERS.name, 1, 1)]),
+        "make a topic that is there": lambda admin: admin.create_topics(
+            [NewTopic(ORDERS.name, 1, 1)]
+        ),
         "remove a topic": lambda admin: admin.delete_topics([USAGE.name]),
         "add partitions": lambda admin: admin.create_partitions([NewPartitions(USAGE.name, 9)]),
         "remove records": lambda admin: admin.delete_records([Place(ORDERS.name, 0, 1)]),
@@ -158,7 +168,9 @@ STRANGERS: dict[str, Callable[[Closed], KafkaServers]] = {
     "the administrator's name, in plain": lambda closed: replace(
         closed.kafka.admin.of(ADMIN, "password"), mechanism="PLAIN"
     ),
-    "a service's password, in plain": lambda closed: replace(closed.login("gateway"), mechanism="PLAIN"),
+    "a service's password, in plain": lambda closed: replace(
+        closed.login("gateway"), mechanism="PLAIN"
+    ),
 }
 
 
@@ -195,16 +207,26 @@ async def test_no_port_takes_a_request_without_a_login(closed: Closed, port: str
         finally:
             connection.close()
 
-    plain = {"sasl_mechanism": "PLAIN", "sasl_plain_username": ADMIN, "sasl_plain_password": password}
-    assert await ask(security_protocol="SASL_PLAINTEXT", **plain) == [0]  # the same request, with a login
+    plain = {
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": ADMIN,
+        "sasl_plain_password": password,
+    }
+    assert await ask(security_protocol="SASL_PLAINTEXT", **plain) == [
+        0
+    ]  # the same request, with a login
     with pytest.raises((KafkaError, TimeoutError)):
         async with asyncio.timeout(STEP_SECONDS):
             await ask()
 
 
-async def test_a_right_that_the_list_of_topics_no_longer_gives_is_taken_away(closed: Closed) -> None:
+async def test_a_right_that_the_list_of_topics_no_longer_gives_is_taken_away(
+    closed: Closed,
+) -> None:
     prefix = "later."
-    before: list[Topic] = [replace(USAGE, writers=("gateway", "console"), readers=("billing", "console"))]
+    before: list[Topic] = [
+        replace(USAGE, writers=("gateway", "console"), readers=("billing", "console"))
+    ]
     mine = {who: closed.passwords[who] for who in ("gateway", "billing", "console")}
     await ensure_topics(closed.kafka.admin, before, prefix=prefix)
     await ensure_access(closed.kafka.admin, before, mine, prefix=prefix)
@@ -235,7 +257,9 @@ async def test_a_guest_takes_its_logins_away_and_nobody_elses(closed: Closed) ->
 
 async def test_what_a_login_may_not_write_is_refused_at_once(closed: Closed) -> None:
     """A relay that is refused says so in its log and its metrics, rather than wait for a time-out."""
-    producer = AIOKafkaProducer(**closed.login("billing").aiokafka(), acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        **closed.login("billing").aiokafka(), acks="all", enable_idempotence=True
+    )
     await producer.start()
     with pytest.raises(TopicAuthorizationFailedError):
         async with asyncio.timeout(STEP_SECONDS):

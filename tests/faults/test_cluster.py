@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 async def cluster() -> AsyncIterator[Servers]:
-    with tempfile.TemporaryDirectory(prefix="vicino-cluster-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="vicino-cluster-", ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o711)
         async with servers(Path(folder), nodes=3) as on:
             yield on

@@ -42,7 +42,9 @@ def allowed(reseller: str) -> list[AclBinding]:
     """What a reseller may do: write its way in, read its way out, in groups of its own."""
     user = f"User:var.{reseller}"
 
-    def acl(kind: ResourceType, name: str, pattern: ResourcePatternType, operation: AclOperation) -> AclBinding:
+    def acl(
+        kind: ResourceType, name: str, pattern: ResourcePatternType, operation: AclOperation
+    ) -> AclBinding:
         return AclBinding(kind, name, pattern, user, "*", operation, AclPermissionType.ALLOW)
 
     topic, literal = ResourceType.TOPIC, ResourcePatternType.LITERAL
@@ -50,7 +52,9 @@ def allowed(reseller: str) -> list[AclBinding]:
         acl(topic, f"var.{reseller}.in", literal, AclOperation.WRITE),
         acl(topic, f"var.{reseller}.out", literal, AclOperation.READ),
         # With its final dot: `var.1` would open the groups of `var.10` too.
-        acl(ResourceType.GROUP, f"var.{reseller}.", ResourcePatternType.PREFIXED, AclOperation.READ),
+        acl(
+            ResourceType.GROUP, f"var.{reseller}.", ResourcePatternType.PREFIXED, AclOperation.READ
+        ),
     ]
 
 
@@ -71,7 +75,9 @@ class Closed:
             for reseller, password in self.passwords.items()
         ]
         await done(self.admin.alter_user_scram_credentials(users))
-        await done(self.admin.create_acls([acl for reseller in RESELLERS for acl in allowed(reseller)]))
+        await done(
+            self.admin.create_acls([acl for reseller in RESELLERS for acl in allowed(reseller)])
+        )
 
     def login(self, reseller: str) -> dict[str, Any]:
         return self.kafka.login(f"var.{reseller}", self.passwords[reseller])
@@ -85,7 +91,9 @@ class Closed:
 
 def _write(login: Mapping[str, Any], topic: str) -> None:
     told: list[KafkaError | None] = []
-    producer = Producer({**login, "enable.idempotence": True, "message.timeout.ms": 8000, "log_level": 0})
+    producer = Producer(
+        {**login, "enable.idempotence": True, "message.timeout.ms": 8000, "log_level": 0}
+    )
     producer.produce(topic, b"hello", on_delivery=lambda error, _: told.append(error))
     producer.flush(WAIT_SECONDS)
     if told[0] is not None:
@@ -93,7 +101,9 @@ def _write(login: Mapping[str, Any], topic: str) -> None:
 
 
 def _read(login: Mapping[str, Any], topic: str, group: str) -> bytes:
-    consumer = Consumer({**login, "group.id": group, "auto.offset.reset": "earliest", "log_level": 0})
+    consumer = Consumer(
+        {**login, "group.id": group, "auto.offset.reset": "earliest", "log_level": 0}
+    )
     consumer.subscribe([topic])
     try:
         message = consumer.poll(WAIT_SECONDS)

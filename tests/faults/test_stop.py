@@ -100,9 +100,16 @@ class Busy:
 @asynccontextmanager
 async def at_work(on: Servers) -> AsyncIterator[Busy]:
     """Start it, and wait until all three are in work."""
-    name, port, inside, log = f"s{uuid4().hex[:8]}", free_port(), free_port(), on.home / "logs/busy.log"
+    name, port, inside, log = (
+        f"s{uuid4().hex[:8]}",
+        free_port(),
+        free_port(),
+        on.home / "logs/busy.log",
+    )
     await ensure_database(on.postgres.superuser_url, name)
-    await ensure_service(on.postgres.superuser_url.rsplit("/", 1)[0] + f"/{name}", name, NAME, PASSWORD)
+    await ensure_service(
+        on.postgres.superuser_url.rsplit("/", 1)[0] + f"/{name}", name, NAME, PASSWORD
+    )
     await ensure_topics(on.kafka.bootstrap, BY_NAME.values(), prefix=f"{name}.")
     database = on.postgres.url(role_of(NAME), PASSWORD, name)
     told = {
@@ -113,7 +120,9 @@ async def at_work(on: Servers) -> AsyncIterator[Busy]:
         "VICINO_INSIDE_PORT": str(inside),
     }
     command = [sys.executable, "-m", "tests.faults.busy"]
-    child = await Child.start("busy", command, log=log, env={**os.environ, **told}, cwd=CHECKOUT, grace_seconds=40)
+    child = await Child.start(
+        "busy", command, log=log, env={**os.environ, **told}, cwd=CHECKOUT, grace_seconds=40
+    )
     busy = Busy(child, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inside}", database)
     try:
         await busy.says('"ready"')

@@ -49,11 +49,19 @@ async def test_the_verdict_sees(settled: World, planted: str) -> None:
         await planting.rollback()
 
 
-async def test_what_does_not_settle_says_where_it_stands(settled: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_does_not_settle_says_where_it_stands(
+    settled: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     ended = await settled.start_worker(instance="1")
     await ended.kill()
     with pytest.raises(TimeoutError):
         await settled.settle(0)
     said = capsys.readouterr().out
-    for part in ("runs: ", '"status":"ready"', "a worker that has ended", "ends: ", "consumer_offset: "):
+    for part in (
+        "runs: ",
+        '"status":"ready"',
+        "a worker that has ended",
+        "ends: ",
+        "consumer_offset: ",
+    ):
         assert part in said, said

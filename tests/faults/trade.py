@@ -33,7 +33,13 @@ SKU, METER = "CRM-TEAM", "api_calls"
 SERVICES = ("gateway", "onboarding", "billing")
 SETTLE_SECONDS = 90.0
 BUSY = {429, 503}
-PLACE = {"comune": "Modena", "provincia": "MO", "regione": "Emilia-Romagna", "lat": 44.64, "lon": 10.92}
+PLACE = {
+    "comune": "Modena",
+    "provincia": "MO",
+    "regione": "Emilia-Romagna",
+    "lat": 44.64,
+    "lon": 10.92,
+}
 PROFILE = {
     "name": "Reseller", "place": PLACE, "languages": ["it"], "certifications": [SKU], "capacity": 10_000, "active": 0,
     "tier": "gold", "contact": {"name": "Tecnico", "phone": "+39 0555 1", "email": "t@example.it", "photo_url": ""},
@@ -60,11 +66,15 @@ class Accepted:
 class Trade:
     """The stack, those who speak with it, and what they were promised."""
 
-    def __init__(self, stack: Stack, door: DemoClient, receivers: Receivers, dice: random.Random) -> None:
+    def __init__(
+        self, stack: Stack, door: DemoClient, receivers: Receivers, dice: random.Random
+    ) -> None:
         self.stack, self._door, self._receivers, self._dice = stack, door, receivers, dice
         self.accepted = Accepted()
 
-    async def _send(self, kind: str, event_id: str, data: dict[str, Any], subject: str | None = None) -> Any:
+    async def _send(
+        self, kind: str, event_id: str, data: dict[str, Any], subject: str | None = None
+    ) -> Any:
         """Send one event, the same again and again, until the door takes it."""
         event = cloud_event(kind, event_id, "/portal", rfc3339(datetime.now(UTC)), data, subject)
         while True:
@@ -88,14 +98,20 @@ class Trade:
                 "address": {"street": "Via dell'Esempio 1", "cap": "41121", "comune": "Modena", "provincia": "MO"},
                 "contact": {"name": "Ada Esempio", "phone": "+39 0555 020001", "email": "ada@example.it"},
             }  # fmt: skip
-            data = {"reference": number, "tenant": tenant, "items": [{"action": "add", "sku": SKU, "quantities": {}}]}
+            data = {
+                "reference": number,
+                "tenant": tenant,
+                "items": [{"action": "add", "sku": SKU, "quantities": {}}],
+            }
             taken = await self._send("vicino.order.placed.v1", f"order-{number}", data)
             self.accepted.tenants.append(taken["tenant_id"])
             await asyncio.sleep(pace_seconds)
 
     async def use(self, n: int, pace_seconds: float = 0.0) -> None:
         """So many usage events of firms that are active by now."""
-        services = await self._ask("select id, tenant_id from onboarding.service_instance where state = 'active'")
+        services = await self._ask(
+            "select id, tenant_id from onboarding.service_instance where state = 'active'"
+        )
         for _ in range(n):
             service, quantity = self._dice.choice(services), self._dice.randrange(1, 10**6)
             data = {"service_id": service["id"], "meter": METER, "quantity": str(quantity)}
@@ -105,7 +121,9 @@ class Trade:
             await asyncio.sleep(pace_seconds)
 
     async def _ask(self, query: str) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(self.stack.superuser_url.rsplit("/", 1)[0] + f"/{DATABASE}")
+        connection = await asyncpg.connect(
+            self.stack.superuser_url.rsplit("/", 1)[0] + f"/{DATABASE}"
+        )
         try:
             return list(await connection.fetch(query))
         finally:
@@ -120,7 +138,10 @@ class Trade:
 
     async def count(self) -> Count:
         """Compare what was accepted with what came of it: in each place, each firm once."""
-        told = {item.message_id: item.event["subject"] for item in self._receivers.of("vicino.tenant.activated.v1")}
+        told = {
+            item.message_id: item.event["subject"]
+            for item in self._receivers.of("vicino.tenant.activated.v1")
+        }
         found = of_ids(Counter(told.values()), self.accepted.tenants)
         for place in PLACES:
             tenants = Counter(row["tenant_id"] for row in await self._ask(place))
@@ -130,7 +151,9 @@ class Trade:
     async def _databases(self) -> Count:
         """The back-end: every service instance has its database, and there is no other."""
         services = await self._ask("select id from onboarding.service_instance")
-        due = [derive(b64decode(self.stack.master_key), service["id"]).database for service in services]
+        due = [
+            derive(b64decode(self.stack.master_key), service["id"]).database for service in services
+        ]
         made = await self._ask(r"select datname from pg_database where datname like 's\_%'")
         return of_ids(Counter(row["datname"] for row in made), due)
 
@@ -139,7 +162,11 @@ class Trade:
             "select coalesce(sum(n), 0)::int as n, sum(total)::bigint as total from billing.meter_bucket"
         )
         due, total = len(self.accepted.usage), sum(self.accepted.usage.values())
-        return Count(max(0, due - row["n"]), max(0, row["n"] - due), row["n"] == due and (row["total"] or 0) != total)
+        return Count(
+            max(0, due - row["n"]),
+            max(0, row["n"] - due),
+            row["n"] == due and (row["total"] or 0) != total,
+        )
 
 
 @asynccontextmanager
@@ -157,7 +184,11 @@ async def trading(on: Servers, seed: int) -> AsyncIterator[Trade]:
         ending.push_async_callback(receivers.stop)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
             operator = DemoClient(session, stack.address("gateway"), stack.operator_token)
-            assert (await operator.call("PUT", "/operator/v1/catalogue", catalogue("http://127.0.0.1:9"))).status == 200
+            assert (
+                await operator.call(
+                    "PUT", "/operator/v1/catalogue", catalogue("http://127.0.0.1:9")
+                )
+            ).status == 200
             profile = {**PROFILE, "webhook_url": f"{receivers.url}/{RESELLER}"}
             answer = await operator.call("PUT", f"/operator/v1/resellers/{RESELLER}", profile)
             receivers.secrets[RESELLER] = answer.body["webhook_secret"]

@@ -49,14 +49,19 @@ async def of_effects(db: Any, table: str, wanted: list[str]) -> Count:
 def of_ids(found: Counter[str], wanted: list[str]) -> Count:
     """How often each id was found against the ids that should be found once."""
     return Count(
-        len(set(wanted) - found.keys()), sum(n - 1 for n in found.values() if n > 1), len(found.keys() - set(wanted))
+        len(set(wanted) - found.keys()),
+        sum(n - 1 for n in found.values() if n > 1),
+        len(found.keys() - set(wanted)),
     )
 
 
 async def of_rejects(db: Any, wanted: Counter[str]) -> Count:
     """Rejected records, by topic."""
     found = Counter(
-        {row["topic"]: row["n"] for row in await db.fetch("select topic, count(*) n from reject group by 1")}
+        {
+            row["topic"]: row["n"]
+            for row in await db.fetch("select topic, count(*) n from reject group by 1")
+        }
     )
     return Count(lost=(wanted - found).total(), wrong=(found - wanted).total())
 
@@ -97,12 +102,17 @@ async def _account(db: Any, counted: int) -> Count:
     )})  # fmt: skip
     keys = await db.fetchval("select count(*) from usage_key_1") if counted else 0
     passed = await db.fetchval(
-        "select coalesce(sum(next_offset), 0)::int from consumer_offset where topic = $1", USAGE.name
+        "select coalesce(sum(next_offset), 0)::int from consumer_offset where topic = $1",
+        USAGE.name,
     )
     absent = await db.fetchval(
-        "select coalesce(sum(to_offset - from_offset + 1), 0)::int from ingest_gap where topic = $1", USAGE.name
+        "select coalesce(sum(to_offset - from_offset + 1), 0)::int from ingest_gap where topic = $1",
+        USAGE.name,
     )
     waiting = await db.fetchval("select count(*) from parked_usage")
     return Count(
-        wrong=(told["counted"] != counted) + (keys != counted) + (told.total() != passed - absent) + (waiting > 0)
+        wrong=(told["counted"] != counted)
+        + (keys != counted)
+        + (told.total() != passed - absent)
+        + (waiting > 0)
     )

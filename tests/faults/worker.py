@@ -24,7 +24,9 @@ class Call(Args):
     event_id: str
 
 
-call = JobKind("call", Call, attempts=None, backoff=Backoff(0.1, max_seconds=1), lease_seconds=3, concurrency=4)
+call = JobKind(
+    "call", Call, attempts=None, backoff=Backoff(0.1, max_seconds=1), lease_seconds=3, concurrency=4
+)
 
 
 async def acknowledged(event: Event[AcknowledgementGiven], unit: Unit) -> None:
@@ -33,7 +35,9 @@ async def acknowledged(event: Event[AcknowledgementGiven], unit: Unit) -> None:
     if event.data.by == REFUSE:
         raise Rejected("refused", "as it asked")
     unit.publish(
-        AlertAcknowledged(alert_id=event.data.alert_id, reseller_id="probe", by=event.id, acknowledged_at=unit.now),
+        AlertAcknowledged(
+            alert_id=event.data.alert_id, reseller_id="probe", by=event.id, acknowledged_at=unit.now
+        ),
         subject=event.subject,
     )
     unit.enqueue(call, Call(event_id=event.id))
@@ -51,7 +55,9 @@ def build(settings: app.BillingSettings) -> Service:
     """Billing, and the probe in it."""
     billing = app.build(settings)
     probe = routes(on(AcknowledgementGiven, acknowledged))
-    return replace(billing, routes={**billing.routes, **probe}, jobs=(*billing.jobs, handle(call, run_call)))
+    return replace(
+        billing, routes={**billing.routes, **probe}, jobs=(*billing.jobs, handle(call, run_call))
+    )
 
 
 if __name__ == "__main__":

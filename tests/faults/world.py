@@ -77,7 +77,9 @@ async def servers(
     """Start servers in a folder; `settings` are Kafka's."""
     (home / "logs").mkdir(parents=True, exist_ok=True)
     postgres, kafka = await asyncio.gather(
-        Postgres.start(home / "postgres", log=home / "logs/postgres.log", settings=postgres_settings),
+        Postgres.start(
+            home / "postgres", log=home / "logs/postgres.log", settings=postgres_settings
+        ),
         Kafka.start(home / "kafka", nodes=nodes, settings=settings),
     )
     try:
@@ -94,7 +96,12 @@ class World:
     """One case: a database and topics of its own, workers, and what was sent."""
 
     def __init__(self, on: Servers, seed: int, replicas: int = 1, tablespace: str = "") -> None:
-        self.on, self.dice, self.replicas, self.tablespace = on, random.Random(seed), replicas, tablespace
+        self.on, self.dice, self.replicas, self.tablespace = (
+            on,
+            random.Random(seed),
+            replicas,
+            tablespace,
+        )
         self.prefix = f"f{uuid4().hex[:8]}."
         self.database = f"fault_{uuid4().hex[:8]}"
         self.workers: list[Child] = []
@@ -109,7 +116,10 @@ class World:
         """Make the database, what billing must know, and the topics."""
         await ensure_database(self.on.postgres.superuser_url, self.database)
         if self.tablespace:
-            await as_superuser(self.on.postgres, f'alter database "{self.database}" set tablespace {self.tablespace}')
+            await as_superuser(
+                self.on.postgres,
+                f'alter database "{self.database}" set tablespace {self.tablespace}',
+            )
         url = self.on.postgres.superuser_url.rsplit("/", 1)[0] + f"/{self.database}"
         await ensure_service(url, self.database, NAME, PASSWORD)
         await migrate(self.url, NAME, MIGRATIONS)
@@ -121,7 +131,9 @@ class World:
     @asynccontextmanager
     async def connected(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
         """A connection that sees what the workers see."""
-        connection = await asyncpg.connect(self.url, timeout=3, server_settings={"search_path": NAME})
+        connection = await asyncpg.connect(
+            self.url, timeout=3, server_settings={"search_path": NAME}
+        )
         try:
             yield connection
         finally:
@@ -129,17 +141,23 @@ class World:
 
     async def make_topics(self) -> None:
         """Make the topics that are not there."""
-        await ensure_topics(self.on.kafka.bootstrap, BY_NAME.values(), prefix=self.prefix, replicas=self.replicas)
+        await ensure_topics(
+            self.on.kafka.bootstrap, BY_NAME.values(), prefix=self.prefix, replicas=self.replicas
+        )
 
     @property
     def url(self) -> str:
         """The workers' DSN."""
         return self.on.postgres.url(role_of(NAME), PASSWORD, self.database)
 
-    async def start_worker(self, failpoint: str = "", instance: str | None = None, **more: str) -> Child:
+    async def start_worker(
+        self, failpoint: str = "", instance: str | None = None, **more: str
+    ) -> Child:
         """Start a worker process; `more` are further settings."""
         port = free_port()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VICINO_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("VICINO_")
+        }
         environment |= {
             "VICINO_POSTGRES_URL": self.url,
             "VICINO_KAFKA_BOOTSTRAP": self.on.kafka.bootstrap,
@@ -171,7 +189,11 @@ class World:
 
     def usage_event(self) -> Message:
         """One more usage event."""
-        event_id, tenant, quantity = f"u{len(self.sent.usage)}", self.dice.randrange(TENANTS), self.dice_quantity()
+        event_id, tenant, quantity = (
+            f"u{len(self.sent.usage)}",
+            self.dice.randrange(TENANTS),
+            self.dice_quantity(),
+        )
         self.sent.usage[event_id] = tenant, quantity
         return self.usage_of(event_id, tenant, quantity)
 
@@ -181,7 +203,11 @@ class World:
 
     def usage_of(self, event_id: str, tenant: int, quantity: Decimal) -> Message:
         """A usage event as said."""
-        values = {"service_id": service_id(tenant), "meter": meter_key(0), "quantity": format(quantity, "f")}
+        values = {
+            "service_id": service_id(tenant),
+            "meter": meter_key(0),
+            "quantity": format(quantity, "f"),
+        }
         at = self._start + timedelta(seconds=self.dice.randrange(86_400))
         return self._encoded(event_id, tenant, UsageRecorded.model_validate(values), at)
 
@@ -214,13 +240,19 @@ class World:
     async def send_bomb(self, value: bytes, compression: str) -> int:
         """Send a value that is small only on the wire to partition 0 of usage; returns its offset."""
         async with self.producer(compression_type=compression, max_request_size=2**30) as producer:
-            return int((await producer.send_and_wait(self.prefix + USAGE.name, value=value, partition=0)).offset)
+            return int(
+                (
+                    await producer.send_and_wait(self.prefix + USAGE.name, value=value, partition=0)
+                ).offset
+            )
 
     async def send_raw(self, records: Sequence[Raw], compression: str | None = None) -> None:
         """Send records as they are, in order, to partition 0."""
         async with self.producer(compression_type=compression) as producer:
             sending = [
-                await producer.send(self.prefix + topic, key=key, value=value, headers=headers, partition=0)
+                await producer.send(
+                    self.prefix + topic, key=key, value=value, headers=headers, partition=0
+                )
                 for topic, key, value, headers in records
             ]
             await asyncio.gather(*sending)
@@ -261,13 +293,19 @@ class World:
 
     def _about(self) -> Standing:
         return Standing(
-            self.workers, self._get, self._ends, self.connected, self.on.home / f"logs/{self.prefix}worker.log"
+            self.workers,
+            self._get,
+            self._ends,
+            self.connected,
+            self.on.home / f"logs/{self.prefix}worker.log",
         )
 
     async def until_metric(self, name: str, label: str = "") -> None:
         """Wait until a worker's metric, of a label if said, is above zero."""
         async with asyncio.timeout(SETTLE_SECONDS):
-            while not any([above_zero(await self._get(pid, "/metrics"), name, label) for pid in self._http]):
+            while not any(
+                [above_zero(await self._get(pid, "/metrics"), name, label) for pid in self._http]
+            ):
                 await asyncio.sleep(0.1)
 
     async def until_problem(self, worker: Child, text: str) -> str:
@@ -291,7 +329,9 @@ class World:
         try:
             ends = await self._ends()
             async with self.connected() as db:
-                rows = await db.fetch("select topic, part, next_offset from consumer_offset order by updated_at")
+                rows = await db.fetch(
+                    "select topic, part, next_offset from consumer_offset order by updated_at"
+                )
                 left = await db.fetchval(
                     "select (select count(*) from outbox) + (select count(*) from job where kind = 'call')"
                 )
@@ -304,9 +344,15 @@ class World:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.on.kafka.bootstrap)
         await consumer.start()
         try:
-            parts = [TopicPartition(self.prefix + topic.name, n) for topic in READS for n in range(topic.partitions)]
+            parts = [
+                TopicPartition(self.prefix + topic.name, n)
+                for topic in READS
+                for n in range(topic.partitions)
+            ]
             ends = await asyncio.wait_for(consumer.end_offsets(parts), 10)
-            return {(tp.topic.removeprefix(self.prefix), tp.partition): end for tp, end in ends.items()}
+            return {
+                (tp.topic.removeprefix(self.prefix), tp.partition): end for tp, end in ends.items()
+            }
         finally:
             await consumer.stop()
 
@@ -327,12 +373,18 @@ class World:
         """How many different facts were said about each event; the same fact sent twice has the same id."""
         values = await read_topic(self.on.kafka.bootstrap, self.prefix + ALERTS.name)
         events = {event.id: event for event in map(decode, values)}
-        return Counter(event.data.by for event in events.values() if isinstance(event.data, AlertAcknowledged))
+        return Counter(
+            event.data.by for event in events.values() if isinstance(event.data, AlertAcknowledged)
+        )
 
     async def close(self) -> None:
         """Stop the workers; the servers stay for the next case."""
-        await asyncio.gather(*(worker.kill() if worker.running else worker.wait() for worker in self.workers))
-        await as_superuser(self.on.postgres, f'drop database if exists "{self.database}" with (force)')
+        await asyncio.gather(
+            *(worker.kill() if worker.running else worker.wait() for worker in self.workers)
+        )
+        await as_superuser(
+            self.on.postgres, f'drop database if exists "{self.database}" with (force)'
+        )
 
 
 async def as_superuser(postgres: Postgres, statement: str, *args: Any) -> None:
@@ -345,7 +397,9 @@ async def as_superuser(postgres: Postgres, statement: str, *args: Any) -> None:
 
 
 @asynccontextmanager
-async def world(on: Servers, seed: int, replicas: int = 1, tablespace: str = "") -> AsyncIterator[World]:
+async def world(
+    on: Servers, seed: int, replicas: int = 1, tablespace: str = ""
+) -> AsyncIterator[World]:
     """A case from beginning to end."""
     made = World(on, seed, replicas, tablespace)
     try:

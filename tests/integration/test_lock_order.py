@@ -43,16 +43,30 @@ async def furnish(monitoring: Running) -> None:
     """A reseller's tenants with three services each, all known."""
     profile = {k: v for k, v in PARTIES["resellers"][0].items() if k != "id"}
     assigned = {"reseller_id": RESELLER, "distance_km": "12.3", "score": "90", "ranking": []}
-    active = {"order_id": TENANTS[0], "item": 0, "sku": "ERP-CLOUD", "quantities": {}, "effective_at": NOW}
+    active = {
+        "order_id": TENANTS[0],
+        "item": 0,
+        "sku": "ERP-CLOUD",
+        "quantities": {},
+        "effective_at": NOW,
+    }
     await monitoring.publish(
         said(CataloguePublished.model_validate({"revision": 1, **CATALOGUE}), "catalogue"),
-        said(ResellerRegistered.model_validate({**profile, "reseller_id": RESELLER, "revision": 2}), "catalogue"),
+        said(
+            ResellerRegistered.model_validate({**profile, "reseller_id": RESELLER, "revision": 2}),
+            "catalogue",
+        ),
     )
     await monitoring.settled()
-    await monitoring.publish(*(said(TenantAssigned.model_validate(assigned), tenant) for tenant in TENANTS))
+    await monitoring.publish(
+        *(said(TenantAssigned.model_validate(assigned), tenant) for tenant in TENANTS)
+    )
     await monitoring.publish(
         *(
-            said(ServiceActivated.model_validate({**active, "service_id": service_of(n)}), tenant_of(n))
+            said(
+                ServiceActivated.model_validate({**active, "service_id": service_of(n)}),
+                tenant_of(n),
+            )
             for n in range(COUNT)
         )
     )
@@ -62,14 +76,19 @@ async def furnish(monitoring: Running) -> None:
 async def test_answers_that_come_at_the_deadline_meet_the_escalations(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    settings = await settings_for(
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+    )
     clock = ManualClock(NOW)
     async with running(build(settings), clock) as monitoring:
         await furnish(monitoring)
         trouble = {"severity": "P1", "summary": "down"}
         await monitoring.publish(
             *(
-                said(IncidentReported.model_validate({**trouble, "service_id": service_of(n)}), tenant_of(n))
+                said(
+                    IncidentReported.model_validate({**trouble, "service_id": service_of(n)}),
+                    tenant_of(n),
+                )
                 for n in range(COUNT)
             )
         )
@@ -81,13 +100,19 @@ async def test_answers_that_come_at_the_deadline_meet_the_escalations(
             await stand(JOBS)
             await monitoring.publish(
                 *(
-                    said(AcknowledgementGiven(alert_id=alert.data.alert_id, by="Ada"), alert.subject, clock.now())
+                    said(
+                        AcknowledgementGiven(alert_id=alert.data.alert_id, by="Ada"),
+                        alert.subject,
+                        clock.now(),
+                    )
                     for alert in alerts
                 )
             )
             await stand(JOBS + HANDLERS)
         await monitoring.settled()
-        acknowledged = [event.data.alert_id for event in await monitoring.published(AlertAcknowledged)]
+        acknowledged = [
+            event.data.alert_id for event in await monitoring.published(AlertAcknowledged)
+        ]
         escalated = [event.data.alert_id for event in await monitoring.published(AlertEscalated)]
     assert await deadlocks(database) == 0
     assert sorted(acknowledged) == sorted(alert.data.alert_id for alert in alerts)
@@ -97,11 +122,16 @@ async def test_answers_that_come_at_the_deadline_meet_the_escalations(
 async def test_after_a_restart_beats_meet_the_watches_that_are_due(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    settings = await settings_for(
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+    )
     clock = ManualClock(NOW)
 
     def beats(numbers: range) -> list[Event[Any]]:
-        return [said(HeartbeatReceived(service_id=service_of(n)), tenant_of(n), clock.now()) for n in numbers]
+        return [
+            said(HeartbeatReceived(service_id=service_of(n)), tenant_of(n), clock.now())
+            for n in numbers
+        ]
 
     async with running(build(settings), clock) as monitoring:
         await furnish(monitoring)
@@ -111,7 +141,9 @@ async def test_after_a_restart_beats_meet_the_watches_that_are_due(
     async with running(build(settings), clock) as monitoring:
         async with meeting(database, "select 1 from monitoring.service for update") as stand:
             pulse = DoorPulsed(open_since=NOW)
-            await monitoring.publish(*(said(pulse, subject, clock.now()) for subject in subjects(SIGNALS.partitions)))
+            await monitoring.publish(
+                *(said(pulse, subject, clock.now()) for subject in subjects(SIGNALS.partitions))
+            )
             await stand(JOBS)
             await monitoring.publish(*beats(range(COUNT)))
             await stand(JOBS + HANDLERS)
@@ -141,6 +173,8 @@ async def test_two_orders_of_each_firm_meet_on_its_tenant(
             await scenario.service.publish(*second)
             await stand(JOBS + HANDLERS)
         await scenario.service.settled()
-        completed = [event.data.order_id for event in await scenario.service.published(OrderCompleted)]
+        completed = [
+            event.data.order_id for event in await scenario.service.published(OrderCompleted)
+        ]
     assert await deadlocks(database) == 0
     assert len(completed) == len(set(completed)) == COUNT

@@ -30,7 +30,9 @@ SURFACE = {
 
 
 @asynccontextmanager
-async def served(name: str, database: str, bootstrap: str, topic_prefix: str, **more: object) -> AsyncIterator[Running]:
+async def served(
+    name: str, database: str, bootstrap: str, topic_prefix: str, **more: object
+) -> AsyncIterator[Running]:
     module = importlib.import_module(f"services.{name}.app")
     kind = getattr(module, f"{name.capitalize()}Settings")
     settings = await settings_for(kind, name, database, bootstrap, topic_prefix, **more)
@@ -52,7 +54,10 @@ async def test_a_stranger_gets_an_answer_at_the_listed_places_alone(
         for path in sorted(paths):
             for method in METHODS:
                 answer = await ask(service.url, head(method, path, "content-length: 0"))
-                is_asked_who = answer.status == 401 or (answer.status, answer.headers.get("location")) == (
+                is_asked_who = answer.status == 401 or (
+                    answer.status,
+                    answer.headers.get("location"),
+                ) == (
                     303,
                     "/login",
                 )
@@ -71,7 +76,14 @@ async def test_the_inside_answers_on_its_own_port_alone(
             assert (await ask(service.inside, head("GET", path))).status == 200
             if name in WITH_API:
                 assert (await ask(service.url, head("GET", path))).status in (303, 401), path
-        for path in ("/", "/login", "/api/v1/tenants", "/v1/events", "/openapi.json", "/operator/v1/resellers"):
+        for path in (
+            "/",
+            "/login",
+            "/api/v1/tenants",
+            "/v1/events",
+            "/openapi.json",
+            "/operator/v1/resellers",
+        ):
             assert (await ask(service.inside, head("GET", path))).status == 404, path
         if name not in WITH_API:
             with pytest.raises(ConnectionRefusedError):
@@ -82,12 +94,18 @@ async def test_who_fills_the_public_port_does_not_blind_those_who_watch(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     few = {"http_connections_max": 5}
-    async with served("console", database, bootstrap, topic_prefix, **few) as service, AsyncExitStack() as held:
+    async with (
+        served("console", database, bootstrap, topic_prefix, **few) as service,
+        AsyncExitStack() as held,
+    ):
         port = service.service.settings.http_port
         for _ in range(5):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             held.callback(writer.close)
         assert (await ask(service.url, head("GET", "/login"))).status == 503
-        async with aiohttp.ClientSession() as session, session.get(f"{service.inside}/metrics") as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{service.inside}/metrics") as answer,
+        ):
             assert answer.status == 200
             assert 'vicino_http_connections_refused_total{reason="all"}' in await answer.text()

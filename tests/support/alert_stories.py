@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 
 from schemas.signals import Severity
 
-ACKNOWLEDGE, RESOLVE, UNDELIVERED, DEADLINE, AGAIN = "acknowledge", "resolve", "undelivered", "deadline", "again"
+ACKNOWLEDGE, RESOLVE, UNDELIVERED, DEADLINE, AGAIN = (
+    "acknowledge",
+    "resolve",
+    "undelivered",
+    "deadline",
+    "again",
+)
 STEPS = (*Severity, ACKNOWLEDGE, RESOLVE, UNDELIVERED, DEADLINE, AGAIN)
 """A severity: trouble is reported. `again`: the event before comes a second time."""
 
@@ -45,7 +51,11 @@ class Episode:
         records = [min(self.reported[: n + 1]) for n in range(len(self.reported))]
         escalated = sum(bool(window) and window[0] != ACKNOWLEDGE for window in self.windows)
         acknowledged = sum(ACKNOWLEDGE in window for window in self.windows)
-        counts = {"raised": len(set(records)) - 1, "escalated": escalated, "acknowledged": acknowledged}
+        counts = {
+            "raised": len(set(records)) - 1,
+            "escalated": escalated,
+            "acknowledged": acknowledged,
+        }
         return +Counter({"opened": 1, "resolved": int(self.is_over), **counts})
 
 

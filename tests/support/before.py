@@ -26,7 +26,9 @@ _ORDERS = uuid5(UUID("7d1f2c0e-5b0a-4b7e-9d63-1e5a0f6c2a11"), "order")
 
 
 @asynccontextmanager
-async def home_of_before(service: str, settings: ServiceSettings) -> AsyncIterator[asyncpg.Connection]:
+async def home_of_before(
+    service: str, settings: ServiceSettings
+) -> AsyncIterator[asyncpg.Connection]:
     """A service's schema with the tables it had then, to be filled as its code of that time would have."""
     with tempfile.TemporaryDirectory() as folder:
         folders = []
@@ -34,10 +36,14 @@ async def home_of_before(service: str, settings: ServiceSettings) -> AsyncIterat
             copied = Path(folder) / room
             copied.mkdir()
             for name in OF_THAT_TIME[room]:
-                shutil.copy(migrate.CHASSIS.parents[1] / room / "migrations" / f"{name}.sql", copied)
+                shutil.copy(
+                    migrate.CHASSIS.parents[1] / room / "migrations" / f"{name}.sql", copied
+                )
             folders.append(copied)
         await asyncio.to_thread(migrate._apply, settings.postgres_url, service, tuple(folders))
-    connection = await asyncpg.connect(settings.postgres_url, server_settings={"search_path": service})
+    connection = await asyncpg.connect(
+        settings.postgres_url, server_settings={"search_path": service}
+    )
     try:
         yield connection
     finally:
@@ -49,7 +55,9 @@ async def upgraded(service: str, settings: ServiceSettings) -> AsyncIterator[asy
     """The same schema, brought up to date."""
     folder = migrate.CHASSIS.parents[1] / service / "migrations"
     await migrate.migrate(settings.postgres_url, service, folder)
-    connection = await asyncpg.connect(settings.postgres_url, server_settings={"search_path": service})
+    connection = await asyncpg.connect(
+        settings.postgres_url, server_settings={"search_path": service}
+    )
     try:
         yield connection
     finally:

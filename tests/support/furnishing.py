@@ -29,10 +29,15 @@ async def furnish(db: Any, tenants: int, meters: int) -> None:
     keys = [meter_key(n) for n in range(meters)]
     await db.executemany(
         "insert into meter_version values ($1, 1, '1970-01-01Z', 1, $2)",
-        [(key, _json({"key": key, "name": key, "aggregation": "sum", "unit": "n"})) for key in keys],
+        [
+            (key, _json({"key": key, "name": key, "aggregation": "sum", "unit": "n"}))
+            for key in keys
+        ],
     )
     await db.execute("insert into catalogue_seen values (true, 1, 1)")
-    await db.executemany("insert into tenant (id) values ($1)", [(tenant_id(n),) for n in range(tenants)])
+    await db.executemany(
+        "insert into tenant (id) values ($1)", [(tenant_id(n),) for n in range(tenants)]
+    )
     since, plan = datetime.now(UTC) - timedelta(days=ACTIVE_DAYS), _json(_plan(keys))
     await db.executemany(
         "insert into service values ($1, $2, 'X', 0, $3, $4)",
@@ -42,7 +47,9 @@ async def furnish(db: Any, tenants: int, meters: int) -> None:
 
 
 def _plan(meters: list[str]) -> dict[str, Any]:
-    prices = [{"meter": key, "code": key, "label": "x", "unit": "n", "price": "1"} for key in meters]
+    prices = [
+        {"meter": key, "code": key, "label": "x", "unit": "n", "price": "1"} for key in meters
+    ]
     return {
         "sku": "X", "name": "X", "setup": "0", "recurring": [], "usage": prices, "provisioning": [{"driver": "http"}],
     }  # fmt: skip

@@ -55,7 +55,9 @@ class Holding:
             for end in (writer, requests):
                 end.transport.abort()
 
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, held: bool = False) -> None:
+    async def _pass(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, held: bool = False
+    ) -> None:
         while data := await source.read(CHUNK_BYTES):
             if held:
                 await self._flows.wait()

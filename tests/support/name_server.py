@@ -40,7 +40,9 @@ class NameServer(asyncio.DatagramProtocol):
         if name not in self.silent:
             self._transport.sendto(self._answer(question, asked, name).to_wire(), addr)
 
-    def _answer(self, question: dns.message.Message, asked: dns.rrset.RRset, name: str) -> dns.message.Message:
+    def _answer(
+        self, question: dns.message.Message, asked: dns.rrset.RRset, name: str
+    ) -> dns.message.Message:
         answer = dns.message.make_response(question)
         answer.flags |= dns.flags.RA
         if name not in self.known:
@@ -49,12 +51,16 @@ class NameServer(asyncio.DatagramProtocol):
         six = asked.rdtype == dns.rdatatype.AAAA
         if found := [address for address in self.known[name] if (":" in address) == six]:
             kind = "AAAA" if six else "A"
-            answer.answer.append(dns.rrset.from_text_list(asked.name, TTL_SECONDS, "IN", kind, found))
+            answer.answer.append(
+                dns.rrset.from_text_list(asked.name, TTL_SECONDS, "IN", kind, found)
+            )
         return answer
 
 
 @asynccontextmanager
-async def naming(known: Mapping[str, Iterable[str]], silent: Iterable[str] = ()) -> AsyncIterator[NameServer]:
+async def naming(
+    known: Mapping[str, Iterable[str]], silent: Iterable[str] = ()
+) -> AsyncIterator[NameServer]:
     """A name server on loopback; `address` is where it is."""
     transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: NameServer(known, silent), local_addr=("127.0.0.1", 0)

@@ -36,12 +36,16 @@ def read_by(meter: Meter, arrivals: Iterable[Arrival]) -> list[Arrival]:
     return sorted(found, key=lambda arrival: (arrival.at, arrival.offset))
 
 
-def quantity_of(meter: Meter, arrivals: Iterable[Arrival], start: datetime, end: datetime) -> Decimal:
+def quantity_of(
+    meter: Meter, arrivals: Iterable[Arrival], start: datetime, end: datetime
+) -> Decimal:
     """What a meter that was never defined otherwise says of `[start, end)`. Levels of different groups add up."""
     return quantity_over([(meter, datetime.min.replace(tzinfo=start.tzinfo))], arrivals, start, end)
 
 
-def quantity_over(history: History, arrivals: Iterable[Arrival], start: datetime, end: datetime) -> Decimal:
+def quantity_over(
+    history: History, arrivals: Iterable[Arrival], start: datetime, end: datetime
+) -> Decimal:
     """What a meter says of `[start, end)`, each instant by the definition in force then."""
     everything = list(arrivals)
     owned = [
@@ -58,11 +62,15 @@ def quantity_over(history: History, arrivals: Iterable[Arrival], start: datetime
             averages += _area(history, owned, first, last) / ((last - first) // MICROSECOND)
             digits = history[in_force(history, last - MICROSECOND)][0].decimals
         else:
-            exact = WIDE.add(exact, _folded(kind, [_measured(history[n][0], arrival) for n, arrival in mine]))
+            exact = WIDE.add(
+                exact, _folded(kind, [_measured(history[n][0], arrival) for n, arrival in mine])
+            )
     return _tidy(WIDE.add(exact, _half_up(averages, digits)))
 
 
-def _runs(history: History, start: datetime, end: datetime) -> list[tuple[datetime, datetime, Aggregation]]:
+def _runs(
+    history: History, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime, Aggregation]]:
     """The window, cut where the aggregation changes."""
     found: list[tuple[datetime, datetime, Aggregation]] = []
     for first, last in _pieces(history, start, end):
@@ -83,7 +91,9 @@ def _pieces(
     return list(pairwise(edges))
 
 
-def _area(history: History, owned: Sequence[tuple[int, Arrival]], start: datetime, end: datetime) -> Fraction:
+def _area(
+    history: History, owned: Sequence[tuple[int, Arrival]], start: datetime, end: datetime
+) -> Fraction:
     """Levels times microseconds: of each little interval, what was said last of each group, if it still holds."""
     area = Fraction(0)
     for first, last in _pieces(history, start, end, (arrival.at for _, arrival in owned)):
@@ -106,8 +116,14 @@ def _holds(history: History, said_at: datetime, at: datetime) -> bool:
 
 
 def _measured(meter: Meter, arrival: Arrival) -> str:
-    wanted = meter.value_property or ("value" if meter.aggregation is Aggregation.UNIQUE_COUNT else "quantity")
-    return {"quantity": arrival.said.quantity, "value": arrival.said.value, **arrival.said.dimensions}[wanted] or ""
+    wanted = meter.value_property or (
+        "value" if meter.aggregation is Aggregation.UNIQUE_COUNT else "quantity"
+    )
+    return {
+        "quantity": arrival.said.quantity,
+        "value": arrival.said.value,
+        **arrival.said.dimensions,
+    }[wanted] or ""
 
 
 def _folded(kind: Aggregation, texts: Sequence[str]) -> Decimal:
@@ -124,7 +140,11 @@ def _folded(kind: Aggregation, texts: Sequence[str]) -> Decimal:
         for number in numbers:
             found = WIDE.add(found, number)
         return found
-    return {Aggregation.MAX: max(numbers), Aggregation.MIN: min(numbers), Aggregation.LATEST: numbers[-1]}[kind]
+    return {
+        Aggregation.MAX: max(numbers),
+        Aggregation.MIN: min(numbers),
+        Aggregation.LATEST: numbers[-1],
+    }[kind]
 
 
 def aggregate(
@@ -137,10 +157,20 @@ def aggregate(
         return Decimal(len({sample.value for sample in ordered}))
     if kind is not Aggregation.TIME_WEIGHTED:
         texts = [str(sample.quantity) for sample in ordered if sample.quantity is not None]
-        return _tidy(_folded(kind, texts)) if kind is not Aggregation.COUNT else Decimal(len(ordered))
-    steps = [(start, before), *((sample.at, sample.quantity or Decimal(0)) for sample in ordered), (end, Decimal(0))]
+        return (
+            _tidy(_folded(kind, texts)) if kind is not Aggregation.COUNT else Decimal(len(ordered))
+        )
+    steps = [
+        (start, before),
+        *((sample.at, sample.quantity or Decimal(0)) for sample in ordered),
+        (end, Decimal(0)),
+    ]
     area = sum(
-        (Fraction(level) * ((after - at) // MICROSECOND) for (at, level), (after, _) in pairwise(steps)), Fraction(0)
+        (
+            Fraction(level) * ((after - at) // MICROSECOND)
+            for (at, level), (after, _) in pairwise(steps)
+        ),
+        Fraction(0),
     )
     return _tidy(_half_up(area / ((end - start) // MICROSECOND), decimals))
 

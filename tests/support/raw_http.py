@@ -22,7 +22,9 @@ class Said:
 
 def head(method: str, path: str, *headers: str) -> bytes:
     """A request's head."""
-    return "\r\n".join((f"{method} {path} HTTP/1.1", "host: 127.0.0.1", *headers, "", "")).encode("latin-1")
+    return "\r\n".join((f"{method} {path} HTTP/1.1", "host: 127.0.0.1", *headers, "", "")).encode(
+        "latin-1"
+    )
 
 
 async def ask(url: str, said: bytes, seconds: float = ANSWER_SECONDS) -> Said:
@@ -36,7 +38,10 @@ async def ask(url: str, said: bytes, seconds: float = ANSWER_SECONDS) -> Said:
             lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     finally:
         writer.close()
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)}
+    headers = {
+        name.lower(): value
+        for name, _, value in (line.partition(": ") for line in lines[1:] if line)
+    }
     return Said(int(lines[0].split()[1]), headers)
 
 

@@ -63,7 +63,9 @@ async def settings_for(
 class Running:
     """A service at work, and the test's own connections to its world."""
 
-    def __init__(self, process: Process, producer: AIOKafkaProducer, lookout: AIOKafkaConsumer) -> None:
+    def __init__(
+        self, process: Process, producer: AIOKafkaProducer, lookout: AIOKafkaConsumer
+    ) -> None:
         self.process, self.service = process, process.service
         self._producer, self._lookout = producer, lookout
         settings = process.service.settings
@@ -76,13 +78,16 @@ class Running:
 
     async def publish(self, *events: Event[Any]) -> None:
         """Write events to their topics, all acknowledged."""
-        await self.send(*((event.data.topic, event.subject.encode(), event.encode()) for event in events))
+        await self.send(
+            *((event.data.topic, event.subject.encode(), event.encode()) for event in events)
+        )
 
     async def send(self, *messages: tuple[Topic, bytes | None, bytes | None]) -> None:
         """Write raw messages, all acknowledged."""
         prefix = self.service.settings.topic_prefix
         sending = [
-            await self._producer.send(prefix + topic.name, value=value, key=key) for topic, key, value in messages
+            await self._producer.send(prefix + topic.name, value=value, key=key)
+            for topic, key, value in messages
         ]
         await asyncio.gather(*sending)
 
@@ -91,7 +96,9 @@ class Running:
         async with self.runtime.pool.acquire() as db:
             return list(await db.fetch(query, *args))
 
-    async def eventually(self, condition: Callable[[], Any], seconds: float = SETTLE_SECONDS) -> Any:
+    async def eventually(
+        self, condition: Callable[[], Any], seconds: float = SETTLE_SECONDS
+    ) -> Any:
         """Wait until an (async) condition is true; returns what it gave.
 
         Fails with what the condition is, and where things stand.
@@ -102,18 +109,30 @@ class Running:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             name = getattr(condition, "__qualname__", repr(condition))
-            raise AssertionError(f"{name} did not hold within {seconds:g} s\n{await self.account()}") from None
+            raise AssertionError(
+                f"{name} did not hold within {seconds:g} s\n{await self.account()}"
+            ) from None
         return found
 
     async def account(self) -> str:
         """What a person would look at first: readiness, offsets, what is left to send and to do."""
-        lines = [f"problem: {problem}" for consumer in self.process.consumers for problem in consumer.problems()]
+        lines = [
+            f"problem: {problem}"
+            for consumer in self.process.consumers
+            for problem in consumer.problems()
+        ]
         try:
             async with asyncio.timeout(ACCOUNT_SECONDS):
                 lines.append(f"ends: {await self.ends(self._topics())}")
                 for name, query in TABLES.items():
                     lines += [f"{name}: {dict(row)}" for row in await self.sql(query)]
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError) as error:
+        except (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            KafkaError,
+            TimeoutError,
+        ) as error:
             lines.append(f"a server does not say more: {error!r}")
         return "\n".join(lines)
 
@@ -122,8 +141,12 @@ class Running:
         await self.eventually(self._is_settled)
 
     async def _is_settled(self) -> bool:
-        done = await self.sql("select topic, part, max(next_offset) as n from consumer_offset group by 1, 2")
-        if (await self.ends(self._topics())).items() - {((row["topic"], row["part"]), row["n"]) for row in done}:
+        done = await self.sql(
+            "select topic, part, max(next_offset) as n from consumer_offset group by 1, 2"
+        )
+        if (await self.ends(self._topics())).items() - {
+            ((row["topic"], row["part"]), row["n"]) for row in done
+        }:
             return False
         now = self.runtime.clock.now()
         waiting = await self.sql(
@@ -133,7 +156,9 @@ class Running:
         return bool(waiting[0]["n"] == 0)
 
     def _topics(self) -> set[Topic]:
-        return {payload.topic for payload in self.service.routes} | {route.topic for route in self.service.slices}
+        return {payload.topic for payload in self.service.routes} | {
+            route.topic for route in self.service.slices
+        }
 
     async def ends(self, topics: Iterable[Topic]) -> dict[tuple[str, int], int]:
         """Where partitions end that hold something.
@@ -141,9 +166,15 @@ class Running:
         Asked on a connection of our own: behind the service's fetch an answer takes half a second.
         """
         prefix = self.service.settings.topic_prefix
-        parts = [TopicPartition(prefix + topic.name, n) for topic in topics for n in range(topic.partitions)]
+        parts = [
+            TopicPartition(prefix + topic.name, n)
+            for topic in topics
+            for n in range(topic.partitions)
+        ]
         ends = await self._lookout.end_offsets(parts)
-        return {(tp.topic.removeprefix(prefix), tp.partition): end for tp, end in ends.items() if end}
+        return {
+            (tp.topic.removeprefix(prefix), tp.partition): end for tp, end in ends.items() if end
+        }
 
     async def published(self, payload: type[PayloadT]) -> list[Event[PayloadT]]:
         """Everything of a type that is on its topic now, in the order of each partition."""
@@ -155,7 +186,9 @@ class Running:
 
 async def read_topic(bootstrap: str, topic: str) -> list[bytes]:
     """All values of a topic, to its present end."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         parts = [TopicPartition(topic, n) for n in await _partitions(consumer, topic)]
@@ -188,12 +221,16 @@ async def _known(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
 async def running(service: Service, clock: Clock | None = None) -> AsyncIterator[Running]:
     """Start a service, wait until it is ready, and stop it at the end."""
     ended: list[str] = []
-    process = Process(replace(service, clock=clock) if clock else service, end=lambda: ended.append(service.name))
+    process = Process(
+        replace(service, clock=clock) if clock else service, end=lambda: ended.append(service.name)
+    )
     settings = service.settings
     server = _Server(http_config(process.app, settings))
     sockets = listen(settings, service.api is not None)
     serving = asyncio.create_task(server.serve(sockets))
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True
+    )
     lookout = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
     try:
         async with asyncio.timeout(SETTLE_SECONDS):

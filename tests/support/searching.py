@@ -20,7 +20,12 @@ CUT = 3
 def forms(text: str) -> set[bytes]:
     """How a text may be written: as it is, in JSON, in a URL, in hex, in base64 wherever it begins."""
     raw = text.encode()
-    found = {raw, json.dumps(text)[1:-1].encode(), quote(text, safe="").encode(), raw.hex().encode()}
+    found = {
+        raw,
+        json.dumps(text)[1:-1].encode(),
+        quote(text, safe="").encode(),
+        raw.hex().encode(),
+    }
     for before in range(3):
         found.add(b64encode(b"x" * before + raw)[CUT + 1 : -CUT - 1])
     return found
@@ -29,7 +34,11 @@ def forms(text: str) -> set[bytes]:
 def found_in(content: bytes, texts: Iterable[str]) -> set[str]:
     """Which of some texts a content holds, in any form."""
     lower = content.lower()
-    return {text for text in texts if any(form in content or form.lower() in lower for form in forms(text))}
+    return {
+        text
+        for text in texts
+        if any(form in content or form.lower() in lower for form in forms(text))
+    }
 
 
 async def tables(database: str) -> dict[str, bytes]:
@@ -54,7 +63,9 @@ async def topics(bootstrap: str, prefix: str) -> dict[str, bytes]:
     names = sorted(name for name in known if name.startswith(prefix))
     parts = [TopicPartition(name, n) for name in names for n in known[name].partitions]
     assert parts, f"no topic begins with {prefix}"
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         consumer.assign(parts)
@@ -63,8 +74,12 @@ async def topics(bootstrap: str, prefix: str) -> dict[str, bytes]:
         while any([await consumer.position(part) < ends[part] for part in parts]):
             for part, records in (await consumer.getmany(timeout_ms=200)).items():
                 for record in records:
-                    headers = b"".join(name.encode() + b"=" + (value or b"") for name, value in record.headers)
-                    found[part.topic] += b"\n".join((record.key or b"", record.value or b"", headers)) + b"\n"
+                    headers = b"".join(
+                        name.encode() + b"=" + (value or b"") for name, value in record.headers
+                    )
+                    found[part.topic] += (
+                        b"\n".join((record.key or b"", record.value or b"", headers)) + b"\n"
+                    )
         return found
     finally:
         await consumer.stop()

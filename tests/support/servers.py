@@ -48,7 +48,10 @@ async def serve(home: Path) -> None:
     postgres = await Postgres.start(home / "postgres", log=home / "logs/postgres.log")
     kafka = await Kafka.start(home / "kafka")
     print(
-        msgspec.json.encode(asdict(Addresses(postgres.superuser_url, kafka.bootstrap, str(home)))).decode(), flush=True
+        msgspec.json.encode(
+            asdict(Addresses(postgres.superuser_url, kafka.bootstrap, str(home)))
+        ).decode(),
+        flush=True,
     )
     await asyncio.to_thread(sys.stdin.read)
     await asyncio.gather(kafka.stop(), postgres.stop())

@@ -30,7 +30,9 @@ def installed(*programs: str) -> list[str]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option of runs that must be complete."""
     parser.addoption(
-        "--no-skips", action="store_true", help="a skipped test fails the run, unless it needs another user"
+        "--no-skips",
+        action="store_true",
+        help="a skipped test fails the run, unless it needs another user",
     )
 
 
@@ -51,12 +53,18 @@ def _not_allowed(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that had to be complete and was not."""
-    if session.config.getoption("--no-skips") and session.exitstatus == 0 and _not_allowed(session.config):
+    if (
+        session.config.getoption("--no-skips")
+        and session.exitstatus == 0
+        and _not_allowed(session.config)
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Say what was not tested."""
     skipped = _skipped(config)
     if not skipped:
@@ -67,4 +75,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for test in tests:
             terminalreporter.line(f"    {test}")
     if config.getoption("--no-skips") and (reasons := _not_allowed(config)):
-        terminalreporter.line(f"this run had to be complete (--no-skips): {len(reasons)} reasons above fail it")
+        terminalreporter.line(
+            f"this run had to be complete (--no-skips): {len(reasons)} reasons above fail it"
+        )

@@ -80,15 +80,21 @@ class Visitor:
     async def operations(self, topic: str) -> set[str]:
         """Everything that Kafka says this login may do with a topic."""
         names = TopicCollection([topic])
-        return await _operations(lambda: self.admin.describe_topics(names, include_authorized_operations=True)[topic])
+        return await _operations(
+            lambda: self.admin.describe_topics(names, include_authorized_operations=True)[topic]
+        )
 
     async def group_operations(self, group: str) -> set[str]:
         """Everything that Kafka says this login may do with a group."""
         return await _operations(
-            lambda: self.admin.describe_consumer_groups([group], include_authorized_operations=True)[group]
+            lambda: self.admin.describe_consumer_groups(
+                [group], include_authorized_operations=True
+            )[group]
         )
 
-    async def is_refused(self, attempt: Callable[[AdminClient], "Mapping[Any, Future[Any]] | Future[Any]"]) -> bool:
+    async def is_refused(
+        self, attempt: Callable[[AdminClient], "Mapping[Any, Future[Any]] | Future[Any]"]
+    ) -> bool:
         """Whether an act of administration is refused for want of a right."""
         futures = attempt(self.admin)
         for future in futures.values() if isinstance(futures, Mapping) else [futures]:
@@ -112,7 +118,9 @@ async def _operations(ask: "Callable[[], Future[Any]]") -> set[str]:
             asked = ask()
             error = await asyncio.to_thread(asked.exception, WAIT_SECONDS)
             if error is None:
-                return {operation.name.lower() for operation in asked.result().authorized_operations}
+                return {
+                    operation.name.lower() for operation in asked.result().authorized_operations
+                }
             if _code(error) in REFUSED:
                 return set()
             if _code(error) not in NOT_YET:

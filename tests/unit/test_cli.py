@@ -19,7 +19,13 @@ ROOT = Path(__file__).parents[2]
 KEY = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMzI="
 SECRETS = {"VICINO_MASTER_KEY": KEY, "VICINO_OPERATOR_TOKEN": "t0ken-of-the-test"}
 NOTHING = dict.fromkeys(
-    ("VICINO_POSTGRES_URL", "VICINO_KAFKA_BOOTSTRAP", "VICINO_PROVISIONING_URL", "VICINO_MASTER_KEY_OLD"), None
+    (
+        "VICINO_POSTGRES_URL",
+        "VICINO_KAFKA_BOOTSTRAP",
+        "VICINO_PROVISIONING_URL",
+        "VICINO_MASTER_KEY_OLD",
+    ),
+    None,
 )
 
 
@@ -43,13 +49,18 @@ def test_every_command_and_everything_it_takes_is_explained() -> None:
     assert {"vicino up", "vicino serve", "vicino meters rebuild"} <= found.keys()
     unexplained = {path for path, command in found.items() if not command.help}
     unexplained |= {
-        f"{path} {p.name}" for path, command in found.items() for p in command.params if not getattr(p, "help", "")
+        f"{path} {p.name}"
+        for path, command in found.items()
+        for p in command.params
+        if not getattr(p, "help", "")
     }
     assert unexplained == set()
 
 
 def test_a_service_names_the_settings_it_lacks_and_tells_no_secret() -> None:
-    code, said = run("serve", "onboarding", VICINO_POSTGRES_URL="postgresql://u:hunter2@127.0.0.1/x")
+    code, said = run(
+        "serve", "onboarding", VICINO_POSTGRES_URL="postgresql://u:hunter2@127.0.0.1/x"
+    )
     assert (code, "VICINO_KAFKA_BOOTSTRAP: Field required" in said) == (1, True)
     assert "VICINO_PROVISIONING_URL: Field required" in said
     assert [secret for secret in (*SECRETS.values(), "hunter2") if secret in said] == []
@@ -60,7 +71,11 @@ def test_a_master_key_that_is_none_is_refused_in_a_sentence_that_does_not_hold_i
     code, said = run(
         "credentials", "3b2e3c1e-91ba-54c4-a673-608f10b69f7b", VICINO_MASTER_KEY=key, VICINO_PROVISIONING_URL="postgresql://"
     )  # fmt: skip
-    assert (code, "VICINO_MASTER_KEY must hold 32 bytes in base64" in said, key in said) == (1, True, False)
+    assert (code, "VICINO_MASTER_KEY must hold 32 bytes in base64" in said, key in said) == (
+        1,
+        True,
+        False,
+    )
 
 
 def test_a_server_that_is_away_is_told_in_a_line() -> None:
@@ -71,20 +86,35 @@ def test_a_server_that_is_away_is_told_in_a_line() -> None:
 
 def test_where_no_stack_was_started_there_is_no_dsn(tmp_path: Path) -> None:
     code, said = run("dsn", "billing", "--home", str(tmp_path))
-    assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (1, True, [])
+    assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (
+        1,
+        True,
+        [],
+    )
 
 
-def test_the_secrets_of_http_back_ends_follow_from_the_master_key_and_the_one_before_it(tmp_path: Path) -> None:
+def test_the_secrets_of_http_back_ends_follow_from_the_master_key_and_the_one_before_it(
+    tmp_path: Path,
+) -> None:
     code, said = run("keys", "http-driver")
     assert (code, said) == (0, signing_secrets(b64decode(KEY))[0])
     old = b64encode(bytes(range(32))).decode()
     code, said = run("keys", "http-driver", VICINO_MASTER_KEY_OLD=old)
-    assert (code, said.split()) == (0, [*signing_secrets(b64decode(KEY)), *signing_secrets(bytes(range(32)))])
+    assert (code, said.split()) == (
+        0,
+        [*signing_secrets(b64decode(KEY)), *signing_secrets(bytes(range(32)))],
+    )
     code, said = run("keys", "http-driver", "--home", str(tmp_path), VICINO_MASTER_KEY=None)
-    assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (1, True, [])
+    assert (code, said.startswith("Vicino cannot go on:"), list(tmp_path.iterdir())) == (
+        1,
+        True,
+        [],
+    )
 
 
-@pytest.mark.parametrize("command", [("list",), ("replay", "--id", "1")], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command", [("list",), ("replay", "--id", "1")], ids=lambda command: command[0]
+)
 def test_rejects_want_a_database_of_the_service_by_either_name(command: tuple[str, ...]) -> None:
     arguments = ("rejects", command[0], "billing", *command[1:])
     code, said = run(*arguments, VICINO_KAFKA_BOOTSTRAP="127.0.0.1:1")

@@ -21,7 +21,9 @@ class Sample:
     value: str | None = None
 
 
-def level_time(samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime) -> Fraction:
+def level_time(
+    samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime
+) -> Fraction:
     """Levels times the microseconds for which each held in `[start, end)`, exactly.
 
     `before` is the level that held at `start` (0 for a meter without earlier samples). Samples must be in order.
@@ -46,6 +48,8 @@ def rounded(exact: Fraction, decimals: int) -> Decimal:
         return tidy(Decimal(units).scaleb(-decimals))
 
 
-def time_weighted(samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime, decimals: int) -> Decimal:
+def time_weighted(
+    samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime, decimals: int
+) -> Decimal:
     """The average level over `[start, end)`, each level holding until the next sample; rounded at the very end."""
     return rounded(average(level_time(samples, before, start, end), start, end), decimals)

@@ -21,7 +21,9 @@ _EXACTLY = Context(prec=PRECISION_DIGITS)
 def civil_hour(at: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which the civil hour of `at` began. An hour that a change of clocks repeats is two hours."""
     local = at.astimezone(zone)
-    return at - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    return at - timedelta(
+        minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+    )
 
 
 def value_id(text: str) -> UUID:
@@ -74,7 +76,11 @@ class Bucket:
     levels: set[tuple[datetime, bytes, Decimal]] = field(default_factory=set)
 
     def add(
-        self, aggregation: Aggregation, texts: Sequence[str], moments: Sequence[Moment], log: int | None = None
+        self,
+        aggregation: Aggregation,
+        texts: Sequence[str],
+        moments: Sequence[Moment],
+        log: int | None = None,
     ) -> None:
         """Take events of one log in, at least one: what was measured of each, and when."""
         self.n += len(moments)
@@ -96,8 +102,13 @@ class Bucket:
                 self.last = newest if self.last is None else max(self.last, newest)
 
 
-def _timed(texts: Iterable[str], moments: Iterable[Moment], log: int | None) -> list[tuple[datetime, bytes, Decimal]]:
-    return [(moment.at, arrival_order(moment, log), Decimal(text)) for text, moment in zip(texts, moments, strict=True)]
+def _timed(
+    texts: Iterable[str], moments: Iterable[Moment], log: int | None
+) -> list[tuple[datetime, bytes, Decimal]]:
+    return [
+        (moment.at, arrival_order(moment, log), Decimal(text))
+        for text, moment in zip(texts, moments, strict=True)
+    ]
 
 
 def _with(known: Decimal | None, texts: Iterable[str]) -> list[Decimal]:

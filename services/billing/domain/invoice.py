@@ -36,7 +36,9 @@ def line(n: int, service_id: str, charge: Charge, rate: Decimal) -> InvoiceLine:
 def lines(charges: Sequence[tuple[str, Charge]], issued: date) -> tuple[InvoiceLine, ...]:
     """Numbered lines, in the order given: (service id, charge)."""
     rate = ordinary_rate(issued)
-    return tuple(line(n, service_id, charge, rate) for n, (service_id, charge) in enumerate(charges, 1))
+    return tuple(
+        line(n, service_id, charge, rate) for n, (service_id, charge) in enumerate(charges, 1)
+    )
 
 
 def totals(rows: Sequence[InvoiceLine]) -> InvoiceTotals:
@@ -46,11 +48,17 @@ def totals(rows: Sequence[InvoiceLine]) -> InvoiceTotals:
         key = (row.aliquota_iva, row.natura)
         groups[key] = groups.get(key, Decimal("0.00")) + row.net
     summary = tuple(
-        TaxSummary(aliquota_iva=rate, natura=natura, imponibile=net, imposta=half_up(net * rate / 100))
+        TaxSummary(
+            aliquota_iva=rate, natura=natura, imponibile=net, imposta=half_up(net * rate / 100)
+        )
         for (rate, natura), net in groups.items()
     )
     net = sum((group.imponibile for group in summary), Decimal("0.00"))
     tax = sum((group.imposta for group in summary), Decimal("0.00"))
     return InvoiceTotals(
-        riepilogo=summary, imponibile=net, imposta=tax, totale_documento=net + tax, da_pagare=net + tax
+        riepilogo=summary,
+        imponibile=net,
+        imposta=tax,
+        totale_documento=net + tax,
+        da_pagare=net + tax,
     )

@@ -62,7 +62,9 @@ class MeterVersion:
             found = event.dimensions.get(wanted)
         if self.meter.aggregation is Aggregation.COUNT:
             return found or ""
-        if found is None or (self.is_numeric and wanted != "quantity" and not _NUMBER.fullmatch(found)):
+        if found is None or (
+            self.is_numeric and wanted != "quantity" and not _NUMBER.fullmatch(found)
+        ):
             raise NotMeasurable(f"{self.meter.key} measures {wanted}")
         return found
 
@@ -142,7 +144,9 @@ class Meters:
         """Each version that is ever in force, from when and until when."""
         versions = self._by_key[key]
         changes = sorted({version.valid_from for version in versions})
-        starts: list[tuple[MeterVersion, datetime | None]] = [(versions[-1], None)]  # the first there was, since ever
+        starts: list[tuple[MeterVersion, datetime | None]] = [
+            (versions[-1], None)
+        ]  # the first there was, since ever
         for change in changes:
             version = self.in_force(key, change)
             if version is not starts[-1][0]:

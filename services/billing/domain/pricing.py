@@ -29,7 +29,9 @@ def packages(quantity: Decimal, size: Decimal) -> Decimal:
     return (quantity / size).to_integral_value(ROUND_CEILING)
 
 
-def usage_charges(plan: Plan, price: UsagePrice, quantity: Decimal, included: Decimal, days: Days) -> list[Charge]:
+def usage_charges(
+    plan: Plan, price: UsagePrice, quantity: Decimal, included: Decimal, days: Days
+) -> list[Charge]:
     """The charges of one meter for one period. `included` units are free; what costs nothing has no line."""
     excess = max(Decimal(0), quantity - included)
     if price.model is PriceModel.GRADUATED:
@@ -43,7 +45,11 @@ def usage_charges(plan: Plan, price: UsagePrice, quantity: Decimal, included: De
     if price.model is PriceModel.PACKAGE:
         assert price.package_size is not None
         assert price.price is not None
-        return [_charge(plan, price, _beyond(price), packages(excess, price.package_size), price.price, days)]
+        return [
+            _charge(
+                plan, price, _beyond(price), packages(excess, price.package_size), price.price, days
+            )
+        ]
     each = volume_price(price.tiers, excess) if price.model is PriceModel.VOLUME else price.price
     assert each is not None
     return [_charge(plan, price, _beyond(price), excess, each, days)] if each != 0 else []
@@ -61,7 +67,9 @@ def _beyond(price: UsagePrice) -> str:
     return f"{price.label} oltre {shown(price.included or Decimal(0))}" if named else price.label
 
 
-def _charge(plan: Plan, price: UsagePrice, description: str, quantity: Decimal, each: Decimal, days: Days) -> Charge:
+def _charge(
+    plan: Plan, price: UsagePrice, description: str, quantity: Decimal, each: Decimal, days: Days
+) -> Charge:
     return Charge(
         ChargeKind.USAGE, f"{plan.sku}/{price.code}", price.meter, description, shown(quantity), each, price.unit,
         priced(each, quantity), days, price.commissionable,

@@ -110,7 +110,9 @@ def recurring_charges(
         last = boundary if price.timing is Timing.ADVANCE else boundary - timedelta(days=1)
         if last < timeline[0].day and price.timing is Timing.ARREARS:
             continue
-        spans = [month for month in months(timeline[0].day, last) if _due(price, month, boundary)][-LOOK_BACK_MONTHS:]
+        spans = [month for month in months(timeline[0].day, last) if _due(price, month, boundary)][
+            -LOOK_BACK_MONTHS:
+        ]
         for month in sorted(spans, reverse=True):
             charges += _of_month(plan, price, timeline, billed.get(price.meter, ()), month)
     return charges
@@ -121,7 +123,11 @@ def _due(price: RecurringPrice, month: Days, boundary: date) -> bool:
 
 
 def _of_month(
-    plan: Plan, price: RecurringPrice, timeline: Sequence[Change], billed: Sequence[Billed], month: Days
+    plan: Plan,
+    price: RecurringPrice,
+    timeline: Sequence[Change],
+    billed: Sequence[Billed],
+    month: Days,
 ) -> list[Charge]:
     want, have = wanted(timeline, price.meter), billed_level(billed)
     if price.model is PriceModel.VOLUME:
@@ -132,7 +138,12 @@ def _of_month(
 
 
 def _volume(
-    plan: Plan, price: RecurringPrice, timeline: Sequence[Change], want: Level, have: Level, month: Days
+    plan: Plan,
+    price: RecurringPrice,
+    timeline: Sequence[Change],
+    want: Level,
+    have: Level,
+    month: Days,
 ) -> list[Charge]:
     """More units can lower the price of all: credit the old ones at their old price, charge all at the new one."""
     charges = []
@@ -143,7 +154,11 @@ def _volume(
         for units, sign in ((old, -1), (new, 1)):
             if units:
                 piece = Rectangle(sign * units, days)
-                charges.append(_charge(plan, price, volume_price(price.tiers, units), piece, month, timeline[0].day))
+                charges.append(
+                    _charge(
+                        plan, price, volume_price(price.tiers, units), piece, month, timeline[0].day
+                    )
+                )
     return charges
 
 
@@ -160,7 +175,12 @@ def _constant(level: Callable[[date], object], month: Days) -> list[Days]:
 
 
 def _charge(
-    plan: Plan, price: RecurringPrice, unit_price: Decimal, piece: Rectangle, month: Days, activated: date
+    plan: Plan,
+    price: RecurringPrice,
+    unit_price: Decimal,
+    piece: Rectangle,
+    month: Days,
+    activated: date,
 ) -> Charge:
     signed = unit_price if piece.units > 0 else -unit_price
     quantity = abs(piece.units)
@@ -205,4 +225,6 @@ def average_units(timeline: Sequence[Change], meter: str, month: Days) -> Decima
     if len(active) == 0:
         return Decimal(0)
     level = wanted(timeline, meter)
-    return sum((level(active.start + timedelta(days=n)) for n in range(len(active))), Decimal(0)) / len(active)
+    return sum(
+        (level(active.start + timedelta(days=n)) for n in range(len(active))), Decimal(0)
+    ) / len(active)

@@ -95,7 +95,10 @@ def judge(events: Likeness, service: MeteredService | None, window: Window) -> s
     reading = service.readings.get(events.name)
     if reading is None:
         return WAITS if events.revision > window.revision else Reason.UNKNOWN_METER
-    if reading.needs in ("quantity", "value") and (reading.needs == "quantity") is not events.is_quantity:
+    if (
+        reading.needs in ("quantity", "value")
+        and (reading.needs == "quantity") is not events.is_quantity
+    ):
         return Reason.WRONG_VALUE
     return None
 

@@ -63,4 +63,5 @@ class Account:
         outcomes, reasons, ns = zip(*entries, strict=True)
         await sql.add_tally(db, part=part, outcomes=outcomes, reasons=reasons, ns=ns)
         for outcome, reason, n in entries:
-            metrics.USAGE.labels(outcome, reason).inc(max(n, 0))  # what leaves the parked ones is counted elsewhere
+            # What leaves the parked ones is counted elsewhere.
+            metrics.USAGE.labels(outcome, reason).inc(max(n, 0))

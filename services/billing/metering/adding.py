@@ -29,7 +29,12 @@ class Sums:
     buckets: dict[Place, tuple[Aggregation, Bucket]] = field(default_factory=dict)
 
     def add(
-        self, version: MeterVersion, place: Place, texts: Sequence[str], arrivals: Sequence[Arrival], log: int | None
+        self,
+        version: MeterVersion,
+        place: Place,
+        texts: Sequence[str],
+        arrivals: Sequence[Arrival],
+        log: int | None,
     ) -> None:
         """Take events of one log into a bucket: what was measured of each."""
         aggregation = version.meter.aggregation
@@ -65,7 +70,9 @@ class _Hours:
         version = self._versions[key]
         return [(version, arrivals)] if version else self._one_by_one(meter, arrivals)
 
-    def _one_by_one(self, meter: str, arrivals: Sequence[Arrival]) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
+    def _one_by_one(
+        self, meter: str, arrivals: Sequence[Arrival]
+    ) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
         found: dict[int, tuple[MeterVersion, list[Arrival]]] = {}
         for arrival in arrivals:
             version = self._meters.in_force(meter, arrival.at)
@@ -92,7 +99,10 @@ def add_up(
                         continue
                     texts, measured = _measured(version, portion)
                     if measured:
-                        place = ((key.service_id, meter, version.version, version.group(dimensions)), hour)
+                        place = (
+                            (key.service_id, meter, version.version, version.group(dimensions)),
+                            hour,
+                        )
                         sums.add(version, place, texts, measured, log)
     return sums
 
@@ -113,11 +123,14 @@ def _by_dimensions(
     return found.values()
 
 
-def _measured(version: MeterVersion, portion: Sequence[Arrival]) -> tuple[Sequence[str], Sequence[Arrival]]:
+def _measured(
+    version: MeterVersion, portion: Sequence[Arrival]
+) -> tuple[Sequence[str], Sequence[Arrival]]:
     """What is measured of events, and of which. One counted under another definition may lack it: it adds nothing."""
     if version.meter.aggregation is Aggregation.COUNT:
         return (), portion
-    if version.meter.measures == "quantity" and portion[0].said.quantity is not None:  # then all of them have one
+    # Then all of them have one.
+    if version.meter.measures == "quantity" and portion[0].said.quantity is not None:
         return [arrival.said.quantity for arrival in portion], portion  # type: ignore[misc]
     texts: list[str] = []
     measured: list[Arrival] = []

@@ -157,9 +157,13 @@ def plainly(raw: bytes) -> tuple[_Wire, datetime] | None:
         return None
     said = wire.data
     quantity = said.quantity
-    if (quantity is None) is (said.value is None) or (quantity is not None and not _QUANTITY(quantity)):
+    if (quantity is None) is (said.value is None) or (
+        quantity is not None and not _QUANTITY(quantity)
+    ):
         return None
-    service_id = _service_ids.get(said.service_id) or _remembered(_service_ids, _SERVICE_ID, said.service_id)
+    service_id = _service_ids.get(said.service_id) or _remembered(
+        _service_ids, _SERVICE_ID, said.service_id
+    )
     meter = _meters.get(said.meter) or _remembered(_meters, _METER, said.meter)
     if service_id is None or meter is None:
         return None
@@ -168,7 +172,9 @@ def plainly(raw: bytes) -> tuple[_Wire, datetime] | None:
     return None if at is None else (wire, at)
 
 
-def _remembered(names: dict[str, str], is_spelled: Callable[[str], object], name: str) -> str | None:
+def _remembered(
+    names: dict[str, str], is_spelled: Callable[[str], object], name: str
+) -> str | None:
     """A name from now on remembered, if it is spelled right."""
     if not is_spelled(name):
         return None
@@ -205,7 +211,9 @@ def _content(time: str, said: Said) -> str:
     """What the payload hash is taken of."""
     content = f"{time}\0{said.service_id}\0{said.meter}\0{said.quantity}\0{said.value}"
     if said.dimensions:
-        content += "\0" + "\0".join(f"{name}\0{text}" for name, text in sorted(said.dimensions.items()))
+        content += "\0" + "\0".join(
+            f"{name}\0{text}" for name, text in sorted(said.dimensions.items())
+        )
     return content
 
 
@@ -219,4 +227,14 @@ def read_carefully(raw: bytes, offset: int) -> Arrival:
     said = Said(data.service_id, data.meter, quantity, data.value, dict(data.dimensions))
     name = event_name(event.subject, event.source, event.id, event.principal)
     mark = _mark(name, _content(rfc3339(event.time), said))
-    return Arrival(offset, event.subject, said, event.time, event.revision or 0, mark, raw, True, event.principal)
+    return Arrival(
+        offset,
+        event.subject,
+        said,
+        event.time,
+        event.revision or 0,
+        mark,
+        raw,
+        True,
+        event.principal,
+    )

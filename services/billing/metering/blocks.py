@@ -31,7 +31,9 @@ def pack(raws: Mapping[int, Sequence[bytes]], first_at: datetime, last_at: datet
     ordered = [raw for tenant in tenants for raw in raws[tenant]]
     lengths = array("I", map(len, ordered))
     packed = zstd.compress(b"".join([lengths.tobytes(), *ordered]), level=LEVEL)
-    return Block(first_at, last_at, tenants, [len(raws[tenant]) for tenant in tenants], bytes(packed))
+    return Block(
+        first_at, last_at, tenants, [len(raws[tenant]) for tenant in tenants], bytes(packed)
+    )
 
 
 def unpack(
@@ -53,7 +55,9 @@ def pack_offsets(offsets: Mapping[int, Sequence[int]]) -> tuple[int, bytes]:
     """Where the events of a block stood in their log, in the order of the block: the lowest, and how far beyond each is."""
     ordered = [offset for tenant in sorted(offsets) for offset in offsets[tenant]]
     first = min(ordered)
-    return first, bytes(zstd.compress(array("I", [offset - first for offset in ordered]).tobytes(), level=LEVEL))
+    return first, bytes(
+        zstd.compress(array("I", [offset - first for offset in ordered]).tobytes(), level=LEVEL)
+    )
 
 
 def unpack_offsets(

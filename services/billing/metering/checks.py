@@ -39,7 +39,9 @@ class RawGone(RuntimeError):
     """The raw events of a window are not all there any more."""
 
     def __init__(self, since: date) -> None:
-        super().__init__(f"raw usage that arrived before {since} was dropped: begin after that day (--from)")
+        super().__init__(
+            f"raw usage that arrived before {since} was dropped: begin after that day (--from)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,11 @@ class CheckOutcome:
 
 
 async def verify(
-    db: Connection, tenants: Sequence[asyncpg.Record], first: date, after: date, meter: str | None = None
+    db: Connection,
+    tenants: Sequence[asyncpg.Record],
+    first: date,
+    after: date,
+    meter: str | None = None,
 ) -> CheckOutcome:
     """Compare tenants' buckets of the civil days `[first, after)` with their raw events, as of one instant.
 
@@ -75,7 +81,9 @@ async def verify(
     return CheckOutcome(len(places), differences)
 
 
-async def rebuild(db: Connection, tenant_id: str, first: date, after: date, meter: str | None = None) -> int:
+async def rebuild(
+    db: Connection, tenant_id: str, first: date, after: date, meter: str | None = None
+) -> int:
     """Add up a tenant's civil days `[first, after)` again; returns how many buckets there are now.
 
     The tenant is held alone: whatever is counted for it comes wholly before or wholly after, and nothing twice. Raises
@@ -85,7 +93,9 @@ async def rebuild(db: Connection, tenant_id: str, first: date, after: date, mete
         tenant = await billing.lock_tenant(db, id=tenant_id)
         span = days(first, after, ZoneInfo(tenant["zone"]))
         sums, owners = await _recomputed(db, [tenant], first, after, meter)
-        series = [row["no"] for row in await collect(sql.series_in(db, tenant_id=tenant_id, meter=meter))]
+        series = [
+            row["no"] for row in await collect(sql.series_in(db, tenant_id=tenant_id, meter=meter))
+        ]
         await sql.clear(db, series=series, starts=span.start, ends=span.end)
         await write(db, MeteringKnowledge(), sums, owners)
     return len(sums.buckets)
@@ -110,18 +120,31 @@ async def _recomputed(
     async for arrivals, log in events(db, spans):
         groups = Gathering(arrivals).groups
         services = await knowledge.services(db, {alike.service_id for alike in groups})
-        read = {alike: found for alike, found in groups.items() if alike.name in services[alike.service_id].readings}
+        read = {
+            alike: found
+            for alike, found in groups.items()
+            if alike.name in services[alike.service_id].readings
+        }
         add_up(read, services, zones, knowledge.meters, sums, log)
         owners |= {service.id: service.tenant_id for service in services.values()}
     if meter is not None:
-        sums.buckets = {place: entry for place, entry in sums.buckets.items() if place[0][1] == meter}
+        sums.buckets = {
+            place: entry for place, entry in sums.buckets.items() if place[0][1] == meter
+        }
     return sums, owners
 
 
-async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None) -> Mapping[Place, Bucket]:
+async def _stored(
+    db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None
+) -> Mapping[Place, Bucket]:
     window = {"starts": span.start, "ends": span.end}
     keys = {
-        row["no"]: (row["service_id"], row["meter"], row["version"], tuple(sorted(row["dimensions"].items())))
+        row["no"]: (
+            row["service_id"],
+            row["meter"],
+            row["version"],
+            tuple(sorted(row["dimensions"].items())),
+        )
         for row in await collect(sql.series_in(db, tenant_id=tenant["id"], meter=meter))
     }
     found: dict[Place, Bucket] = {}
@@ -130,7 +153,9 @@ async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str
         place = (keys[row["series_no"]], row["starts"])
         found[place] = Bucket(row["n"], row["total"], row["high"], row["low"], last)
     for row in await collect(sql.values(db, series=list(keys), **window)):
-        found.setdefault((keys[row["series_no"]], row["starts"]), Bucket()).values.add(UUID(int=row["value"].int))
+        found.setdefault((keys[row["series_no"]], row["starts"]), Bucket()).values.add(
+            UUID(int=row["value"].int)
+        )
     zone = ZoneInfo(tenant["zone"])
     for row in await collect(sql.levels(db, series=list(keys), **window)):
         place = (keys[row["series_no"]], civil_hour(row["at"], zone))
@@ -138,7 +163,9 @@ async def _stored(db: Connection, tenant: asyncpg.Record, span: Span, meter: str
     return found
 
 
-def _difference(tenant_id: str, place: Place, stored: Bucket | None, right: Bucket | None) -> Difference:
+def _difference(
+    tenant_id: str, place: Place, stored: Bucket | None, right: Bucket | None
+) -> Difference:
     (service_id, meter, version, group), starts = place
     dimensions = ", ".join(f"{name}={value}" for name, value in group)
     told, recomputed = _told(stored, right or Bucket()), _told(right, stored or Bucket())
@@ -153,7 +180,11 @@ def _told(bucket: Bucket | None, other: Bucket) -> str:
         parts += [f"{name} {value:f}"] if value is not None else []
     parts += [f"last {bucket.last[2]:f} at {bucket.last[0]:%H:%M:%S.%f}"] if bucket.last else []
     if bucket.values:
-        parts.append(f"{len(bucket.values)} values, {len(bucket.values - other.values)} of them only here")
+        parts.append(
+            f"{len(bucket.values)} values, {len(bucket.values - other.values)} of them only here"
+        )
     if bucket.levels:
-        parts.append(f"{len(bucket.levels)} levels, {len(bucket.levels - other.levels)} of them only here")
+        parts.append(
+            f"{len(bucket.levels)} levels, {len(bucket.levels - other.levels)} of them only here"
+        )
     return ", ".join(parts)

@@ -26,7 +26,9 @@ class RawDays:
         await db.execute("select pg_advisory_xact_lock(hashtext('vicino usage days'))")
         if await db.fetchval("select to_regclass($1)", name) is None:
             # Attached, not made in place: that would wait for whoever reads the table, a long check for one.
-            await db.execute(f"create table {name} (like usage_block including defaults including storage)")
+            await db.execute(
+                f"create table {name} (like usage_block including defaults including storage)"
+            )
             await db.execute(
                 f"alter table usage_block attach partition {name} "
                 f"for values from ('{day}') to ('{day + timedelta(days=1)}')"

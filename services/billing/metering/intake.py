@@ -37,7 +37,12 @@ from services.billing.metering.keys import (
     known,
     known_before_principals,
 )
-from services.billing.metering.knowledge import MeteredTenant, MeteringKnowledge, hold_tenants, strangers_among
+from services.billing.metering.knowledge import (
+    MeteredTenant,
+    MeteringKnowledge,
+    hold_tenants,
+    strangers_among,
+)
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
@@ -105,23 +110,35 @@ class UsageIntake:
         # Apart: log by log it finds what it has made, and may yet lose it.
         alone = UsageIntake(self._late_days, self._window.days)
         for log in {Log(USAGE.name, row["part"], row["log_id"]) for row in waiting}:
-            mine = [row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)]
+            mine = [
+                row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)
+            ]
             account = Account()
             account.add("parked", n=-len(mine))
             arrivals = [read(row["raw"], row["position"]) for row in mine]
             since = min(now, *(row["seen_at"] for row in mine))
-            await alone._count_apart(db, arrivals, Times(now, since), account, log, hold=waits_for != CATALOGUE)
+            await alone._count_apart(
+                db, arrivals, Times(now, since), account, log, hold=waits_for != CATALOGUE
+            )
             await keep_rejects(
                 db,
                 [
-                    Reject(log, arrival.offset, arrival.tenant_id, reason, detail, None, arrival.raw)
+                    Reject(
+                        log, arrival.offset, arrival.tenant_id, reason, detail, None, arrival.raw
+                    )
                     for arrival, reason, detail in account.refused
                 ],
             )
             await account.write(db, PARKED_PART)
 
     async def _count_apart(
-        self, db: Connection, arrivals: list[Arrival], times: Times, account: Account, log: Log, hold: bool
+        self,
+        db: Connection,
+        arrivals: list[Arrival],
+        times: Times,
+        account: Account,
+        log: Log,
+        hold: bool,
     ) -> None:
         """Count events that one transaction holds together; one that cannot be acted on is refused, and no other."""
         waiting = [arrivals]
@@ -141,7 +158,13 @@ class UsageIntake:
             account.merge(tried)
 
     async def _count(
-        self, db: Connection, gathered: Gathering, times: Times, account: Account, log: Log, hold: bool = True
+        self,
+        db: Connection,
+        gathered: Gathering,
+        times: Times,
+        account: Account,
+        log: Log,
+        hold: bool = True,
     ) -> None:
         """`hold`: keep a newer catalogue out meanwhile. What waits for one is looked at again when it is here, anyway."""
         where = await generations(db, times.now, self._window)
@@ -167,7 +190,9 @@ class UsageIntake:
         for refusal in judgement.refused:
             account.refuse(*refusal)
         if judgement.waiting:
-            await _park(db, _first_of_each(judgement.waiting, account), services, log, times.now, account)
+            await _park(
+                db, _first_of_each(judgement.waiting, account), services, log, times.now, account
+            )
         countable = await self._claim(db, where, judgement.countable, gathered.repeats, account)
         reach("usage.keyed")
         if countable:
@@ -204,7 +229,9 @@ class UsageIntake:
         await self._days.ensure(db, now.date())
         by_tenant = _by_tenant(groups, tenants)
         block = _pack(groups, by_tenant)
-        first_offset, offsets = pack_offsets({no: [one.offset for one in found] for no, found in by_tenant.items()})
+        first_offset, offsets = pack_offsets(
+            {no: [one.offset for one in found] for no, found in by_tenant.items()}
+        )
         log_no = await self._knowledge.log(db, log)
         await sql.add_block(
             db, arrived_on=now.date(), part=log.part, first_at=block.first_at, last_at=block.last_at, tenants=block.tenants,
@@ -217,7 +244,9 @@ class UsageIntake:
         sums = add_up(groups, services, zones, meters, log=log_no)
         series = await write(db, self._knowledge, sums, tenant_of)
         if late := _late(groups, tenants):
-            late_sums = add_late(add_up(late, services, zones, meters, log=log_no), zones, tenant_of)
+            late_sums = add_late(
+                add_up(late, services, zones, meters, log=log_no), zones, tenant_of
+            )
             await write_late(db, series, late_sums, now)
             metrics.LATE.inc(sum(map(len, late.values())))
 
@@ -240,7 +269,11 @@ def _pack(groups: Groups, by_tenant: Mapping[int, Sequence[Arrival]]) -> Block:
 def _late(groups: Groups, tenants: Mapping[str, MeteredTenant]) -> Groups:
     """What of it belongs to a month that is invoiced: months end where quarters of an hour do."""
     closed = {tenant.id: quarter_of(tenant.closed_until) for tenant in tenants.values()}
-    return {events: arrivals for events, arrivals in groups.items() if events.quarter < closed[events.tenant_id]}
+    return {
+        events: arrivals
+        for events, arrivals in groups.items()
+        if events.quarter < closed[events.tenant_id]
+    }
 
 
 def _first_of_each(arrivals: list[Arrival], account: Account) -> list[Arrival]:
@@ -265,7 +298,9 @@ def _fresh(arrivals: Sequence[Arrival], seen: SeenKeys, account: Account) -> Seq
     return seen.others(arrivals)
 
 
-async def _forget_known(db: Connection, where: Generations, judgement: Judgement, account: Account) -> None:
+async def _forget_known(
+    db: Connection, where: Generations, judgement: Judgement, account: Account
+) -> None:
     """An event that was counted is a duplicate, whatever else there is to say of it now: its time, its service, its meter."""
     aside = [*judgement.waiting, *(arrival for arrival, _, _ in judgement.refused)]
     seen = await known(db, where, aside) if aside else SeenKeys()
@@ -292,7 +327,10 @@ async def _park(
     account: Account,
 ) -> None:
     """Set events aside until they can be judged."""
-    waits = [CATALOGUE if arrival.said.service_id in services else arrival.said.service_id for arrival in arrivals]
+    waits = [
+        CATALOGUE if arrival.said.service_id in services else arrival.said.service_id
+        for arrival in arrivals
+    ]
     keys = [arrival.key for arrival in arrivals]
     new = {
         row["event_key"]
@@ -308,6 +346,8 @@ async def _park(
     if len(new) < len(arrivals):
         old = [arrival for arrival in arrivals if arrival.key not in new]
         found = await collect(sql.parked_hashes(db, keys=[arrival.key for arrival in old]))
-        said = {row["event_key"]: row["payload_hash"].to_bytes(8, "big", signed=True) for row in found}
+        said = {
+            row["event_key"]: row["payload_hash"].to_bytes(8, "big", signed=True) for row in found
+        }
         for arrival in old:
             _again(arrival, said[arrival.key], account)

@@ -27,27 +27,41 @@ class Judgement:
 
     def _passed(self, verdicts: Sequence[tuple[Arrival, str | None]]) -> list[Arrival]:
         """Those without a reason against them; the others are refused."""
-        self.refused += [explained(arrival, reason) for arrival, reason in verdicts if reason is not None]
+        self.refused += [
+            explained(arrival, reason) for arrival, reason in verdicts if reason is not None
+        ]
         return [arrival for arrival, reason in verdicts if reason is None]
 
     def _wait(self, arrivals: Sequence[Arrival]) -> None:
         """Before an event is set aside, the careful reader sees it: what is malformed will never be known."""
         for arrival in arrivals:
             try:
-                self.waiting.append(arrival if arrival.careful else read_carefully(arrival.raw, arrival.offset))
+                self.waiting.append(
+                    arrival if arrival.careful else read_carefully(arrival.raw, arrival.offset)
+                )
             except Malformed as fault:
                 self.refused.append((arrival, fault.reason, fault.detail))
 
     def _in_time_and_measurable(
-        self, events: Likeness, arrivals: Sequence[Arrival], service: MeteredService, window: Window, meters: Meters
+        self,
+        events: Likeness,
+        arrivals: Sequence[Arrival],
+        service: MeteredService,
+        window: Window,
+        meters: Meters,
     ) -> Sequence[Arrival]:
         """Those of one likeness that pass what cannot be said of all of them at once."""
         if not window.covers(events.starts, service):
-            arrivals = self._passed([(arrival, judge_time(arrival.at, service, window)) for arrival in arrivals])
+            arrivals = self._passed(
+                [(arrival, judge_time(arrival.at, service, window)) for arrival in arrivals]
+            )
         reading = service.readings[events.name]
         if reading.needs is None:
             arrivals = self._passed(
-                [(a, None if measurable(a, reading, meters) else Reason.WRONG_VALUE) for a in arrivals]
+                [
+                    (a, None if measurable(a, reading, meters) else Reason.WRONG_VALUE)
+                    for a in arrivals
+                ]
             )
         return arrivals
 

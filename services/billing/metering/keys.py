@@ -47,8 +47,12 @@ async def _rotate(db: Connection, now: datetime, window: timedelta) -> None:
     if newest is not None and now - newest["started_at"] < window:
         return
     no = 1 if newest is None else newest["no"] + 1
-    await db.execute(f"create table usage_key_{no:d} (event_key uuid primary key, payload_hash bigint not null)")
-    await db.execute("insert into key_generation (no, started_at, with_principal) values ($1, $2, true)", no, now)
+    await db.execute(
+        f"create table usage_key_{no:d} (event_key uuid primary key, payload_hash bigint not null)"
+    )
+    await db.execute(
+        "insert into key_generation (no, started_at, with_principal) values ($1, $2, true)", no, now
+    )
     for row in await db.fetch("delete from key_generation where no < $1 returning no", no - 1):
         await db.execute(f"drop table usage_key_{row['no']:d}")
 
@@ -78,7 +82,11 @@ class SeenKeys:
     def others(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
         """Those that did not."""
         places = self.again | self.reused
-        return [arrival for n, arrival in enumerate(arrivals) if n not in places] if places else arrivals
+        return (
+            [arrival for n, arrival in enumerate(arrivals) if n not in places]
+            if places
+            else arrivals
+        )
 
 
 async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys:
@@ -87,7 +95,9 @@ async def known(db: Connection, where: Generations, arrivals: Sequence[Arrival])
     return await _found(db, numbers, [arrival.mark for arrival in arrivals])
 
 
-async def known_before_principals(db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys:
+async def known_before_principals(
+    db: Connection, where: Generations, arrivals: Sequence[Arrival]
+) -> SeenKeys:
     """Which of these were counted under a key without a principal, whoever sent them then."""
     if not where.before_principals:
         return SeenKeys()
@@ -115,7 +125,9 @@ class Keys:
     def __init__(self) -> None:
         self.expect_known = False
 
-    async def look(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys | None:
+    async def look(
+        self, db: Connection, where: Generations, arrivals: Sequence[Arrival]
+    ) -> SeenKeys | None:
         """Which of these came before, if a look is likely to find some or nothing else would; `claim` is authoritative.
 
         None: it was not looked, so each of them may have come before.
@@ -126,7 +138,9 @@ class Keys:
         self.expect_known = bool(seen)
         return seen
 
-    async def claim(self, db: Connection, where: Generations, arrivals: Sequence[Arrival]) -> SeenKeys:
+    async def claim(
+        self, db: Connection, where: Generations, arrivals: Sequence[Arrival]
+    ) -> SeenKeys:
         """Take the keys of arrivals, all different; returns which of them are known, and were not to `look`."""
         seen, fresh = SeenKeys(), arrivals
         while not await _put(db, where.current, fresh):

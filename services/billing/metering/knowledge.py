@@ -68,7 +68,9 @@ class MeteringKnowledge:
     async def services(self, db: Connection, ids: Iterable[str]) -> dict[str, MeteredService]:
         """The services that are known, of those asked for. Other slices may make us forget meanwhile: then look again."""
         wanted, absent = set(ids), set[str]()
-        while missing := [service_id for service_id in wanted - absent if service_id not in self._services]:
+        while missing := [
+            service_id for service_id in wanted - absent if service_id not in self._services
+        ]:
             if len(self._services) > REMEMBERED_MAX:
                 self._services.clear()
             found = await collect(sql.services_by_id(db, ids=missing))
@@ -78,7 +80,11 @@ class MeteringKnowledge:
                 self._services[row["id"]] = MeteredService(
                     row["id"], row["tenant_id"], row["activated_at"], self._readings(plan)
                 )
-        return {service_id: self._services[service_id] for service_id in wanted if service_id in self._services}
+        return {
+            service_id: self._services[service_id]
+            for service_id in wanted
+            if service_id in self._services
+        }
 
     def _readings(self, plan: Plan) -> dict[str, MeterReading]:
         by_name: dict[str, list[str]] = {}
@@ -89,13 +95,25 @@ class MeteringKnowledge:
 
     def _reading(self, keys: list[str]) -> MeterReading:
         versions = [version for key in keys for version in self.meters.versions(key)]
-        measuring = [version for version in versions if version.meter.aggregation is not Aggregation.COUNT]
-        looked_at = {name for version in versions for name in (*version.meter.filter, *version.meter.group_by)}
+        measuring = [
+            version for version in versions if version.meter.aggregation is not Aggregation.COUNT
+        ]
+        looked_at = {
+            name
+            for version in versions
+            for name in (*version.meter.filter, *version.meter.group_by)
+        }
         looked_at |= {version.meter.measures for version in measuring} - {"quantity", "value"}
-        needs = {version.meter.measures if version in measuring else "anything" for version in versions}
-        numbers = any(version.is_numeric and version.meter.measures == "value" for version in versions)
+        needs = {
+            version.meter.measures if version in measuring else "anything" for version in versions
+        }
+        numbers = any(
+            version.is_numeric and version.meter.measures == "value" for version in versions
+        )
         is_plain = len(needs) == 1 and not looked_at and not numbers
-        return MeterReading(tuple(keys), tuple(sorted(looked_at)), needs.pop() if is_plain else None)
+        return MeterReading(
+            tuple(keys), tuple(sorted(looked_at)), needs.pop() if is_plain else None
+        )
 
     async def series(
         self, db: Connection, tenants: Mapping[str, str], keys: Iterable[SeriesKey]
@@ -132,7 +150,9 @@ class MeteringKnowledge:
             self._series[(row["service_id"], row["meter"], row["version"], group)] = row["no"]
 
 
-async def _made(db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey]) -> dict[SeriesKey, int]:
+async def _made(
+    db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey]
+) -> dict[SeriesKey, int]:
     dimensions = [msgspec.json.encode(dict(group)).decode() for *_, group in keys]
     made = await collect(
         metering.make_series(
@@ -141,7 +161,12 @@ async def _made(db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey
         )
     )  # fmt: skip
     return {
-        (row["service_id"], row["meter"], row["version"], tuple(sorted(row["dimensions"].items()))): row["no"]
+        (
+            row["service_id"],
+            row["meter"],
+            row["version"],
+            tuple(sorted(row["dimensions"].items())),
+        ): row["no"]
         for row in made
     }
 
@@ -149,14 +174,19 @@ async def _made(db: Connection, tenants: Mapping[str, str], keys: list[SeriesKey
 async def load_meters(db: Connection) -> Meters:
     """All meters there are."""
     found = await collect(sql.meter_versions(db))
-    return Meters(MeterVersion(Meter.model_validate(row["meter"]), row["version"], row["valid_from"]) for row in found)
+    return Meters(
+        MeterVersion(Meter.model_validate(row["meter"]), row["version"], row["valid_from"])
+        for row in found
+    )
 
 
 async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, MeteredTenant]:
     """Tenants whose usage is about to be counted, held shared until the transaction ends."""
     found = await collect(sql.share_tenants(db, ids=sorted(ids)))
     return {
-        row["id"]: MeteredTenant(row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"], row["reseller_id"])
+        row["id"]: MeteredTenant(
+            row["id"], row["no"], ZoneInfo(row["zone"]), row["closed_until"], row["reseller_id"]
+        )
         for row in found
     }
 
@@ -172,6 +202,8 @@ async def strangers_among(
     }  # fmt: skip
     if not theirs:
         return theirs
-    found = await collect(sql.resellers_among(db, ids=sorted({events.principal or "" for events in theirs})))
+    found = await collect(
+        sql.resellers_among(db, ids=sorted({events.principal or "" for events in theirs}))
+    )
     resellers = {row["id"] for row in found}
     return {events for events in theirs if events.principal in resellers}

@@ -45,7 +45,9 @@ async def metered(db: Connection, service_id: str, key: str, meters: Meters, spa
     return await quantity(db, key, meters, series, span)
 
 
-async def quantity(db: Connection, key: str, meters: Meters, series: Sequence[asyncpg.Record], span: Span) -> Decimal:
+async def quantity(
+    db: Connection, key: str, meters: Meters, series: Sequence[asyncpg.Record], span: Span
+) -> Decimal:
     """The quantity of some series of one meter over a window, each instant by the definition in force then.
 
     Versions that follow one another and aggregate alike are one meter. Where a version changed the aggregation, each part
@@ -71,7 +73,9 @@ def _of(series: Sequence[asyncpg.Record], stretch: Stretch) -> list[asyncpg.Reco
     return [row for row in series if row["version"] in numbers]
 
 
-async def _counted(db: Connection, aggregation: Aggregation, series: Sequence[asyncpg.Record], span: Span) -> Decimal:
+async def _counted(
+    db: Connection, aggregation: Aggregation, series: Sequence[asyncpg.Record], span: Span
+) -> Decimal:
     """Buckets are not cut at the bounds of versions: each is of one version, which may begin within an hour."""
     window = {"series": [row["no"] for row in series], "starts": span.start, "ends": span.end}
     if aggregation is Aggregation.UNIQUE_COUNT:
@@ -89,11 +93,15 @@ def _folded(aggregation: Aggregation, buckets: Sequence[asyncpg.Record]) -> Deci
             return max((bucket["high"] for bucket in buckets), default=Decimal(0))
         case Aggregation.MIN:
             return min((bucket["low"] for bucket in buckets), default=Decimal(0))
-    newest = max(buckets, key=lambda bucket: (bucket["last_at"], bucket["last_order"]), default=None)
+    newest = max(
+        buckets, key=lambda bucket: (bucket["last_at"], bucket["last_order"]), default=None
+    )
     return Decimal(0) if newest is None else Decimal(newest["last"])
 
 
-async def _average(db: Connection, eras: Sequence[Stretch], series: Sequence[asyncpg.Record], span: Span) -> Fraction:
+async def _average(
+    db: Connection, eras: Sequence[Stretch], series: Sequence[asyncpg.Record], span: Span
+) -> Fraction:
     """The average level over a window, exactly; levels of different groups add up.
 
     A level ends with its era: with other dimensions, the groups are others.
@@ -126,15 +134,23 @@ def cut(span: Span, by: str, zone: ZoneInfo) -> list[Span]:
         hours = (span.end - span.start) // HOUR
         return [Span(span.start + n * HOUR, span.start + (n + 1) * HOUR) for n in range(hours)]
     first, after = civil_day(span.start, zone), civil_day(span.end, zone)
-    return [days(first + timedelta(n), first + timedelta(n + 1), zone) for n in range((after - first).days)]
+    return [
+        days(first + timedelta(n), first + timedelta(n + 1), zone)
+        for n in range((after - first).days)
+    ]
 
 
-async def events(db: Connection, spans: Mapping[int, Span]) -> AsyncIterator[tuple[list[Arrival], int | None]]:
+async def events(
+    db: Connection, spans: Mapping[int, Span]
+) -> AsyncIterator[tuple[list[Arrival], int | None]]:
     """The raw events of tenants, by number, each in a window of its own: block by block, as they were counted.
 
     With each block comes the number of the log it is of; None: that was not noted.
     """
-    starts, ends = min(span.start for span in spans.values()), max(span.end for span in spans.values())
+    starts, ends = (
+        min(span.start for span in spans.values()),
+        max(span.end for span in spans.values()),
+    )
     async with sql.blocks_cursor(db, tenants=list(spans), starts=starts, ends=ends) as blocks:
         async for block in blocks:
             found = [
@@ -152,7 +168,9 @@ def _as_then(raw: bytes, offset: int) -> Arrival:
     return as_before(read(raw, offset))
 
 
-def _kept(block: asyncpg.Record, wanted: Container[int]) -> Iterable[tuple[int, Sequence[bytes], Sequence[int]]]:
+def _kept(
+    block: asyncpg.Record, wanted: Container[int]
+) -> Iterable[tuple[int, Sequence[bytes], Sequence[int]]]:
     """Tenants of a block, their events, and where those stood in their log: 0 if that was not noted."""
     tenants, ns = block["tenants"], block["ns"]
     kept = unpack(block["events"], tenants, ns, wanted)

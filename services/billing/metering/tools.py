@@ -82,9 +82,15 @@ async def rebuilt(
 
 async def _date(db: Connection, meter: str, version: int, first: date) -> None:
     """Let a definition count from midnight in Rome of a day; rebuilding does the rest."""
-    known = [row for row in await collect(sql.meter_versions(db)) if (row["key"], row["version"]) == (meter, version)]
+    known = [
+        row
+        for row in await collect(sql.meter_versions(db))
+        if (row["key"], row["version"]) == (meter, version)
+    ]
     if not known:
         raise NoSuchTarget(f"meter {meter} has no version {version}: see `vicino meters list`")
     async with db.transaction():
-        await sql.date_meter_version(db, key=meter, version=version, valid_from=midnight(first, ROME))
+        await sql.date_meter_version(
+            db, key=meter, version=version, valid_from=midnight(first, ROME)
+        )
         await sql.touch_catalogue(db)

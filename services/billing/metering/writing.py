@@ -44,10 +44,16 @@ async def _buckets(db: Connection, placed: list[tuple[int, datetime, Bucket]]) -
 
 
 async def write_late(
-    db: Connection, series: Mapping[SeriesKey, int], late: Mapping[tuple[SeriesKey, date], Late], now: datetime
+    db: Connection,
+    series: Mapping[SeriesKey, int],
+    late: Mapping[tuple[SeriesKey, date], Late],
+    now: datetime,
 ) -> None:
     """Note what came too late for its invoice. It has been written: `series` is what came of that."""
-    placed = sorted(((series[key], month, item) for (key, month), item in late.items()), key=lambda item: item[:2])
+    placed = sorted(
+        ((series[key], month, item) for (key, month), item in late.items()),
+        key=lambda item: item[:2],
+    )
     await sql.add_late(
         db, series=[no for no, _, _ in placed], months=[month for _, month, _ in placed],
         ns=[item.n for _, _, item in placed], totals=[item.total for _, _, item in placed], seen=now,

@@ -59,7 +59,10 @@ async def go_on(checked: Checked, raw_days: int, unit: Unit) -> None:
     """Check the next tenants; after the last, save the result, drop raw events of old days and plan the next check."""
     if checked.last_tenant is not None:
         rest = CheckMeters(
-            day=checked.day, beyond=checked.last_tenant, buckets=checked.buckets, differences=checked.differences
+            day=checked.day,
+            beyond=checked.last_tenant,
+            buckets=checked.buckets,
+            differences=checked.differences,
         )
         unit.enqueue(check_meters, rest, key=CHECK)
         return
@@ -76,4 +79,7 @@ def _since(day: date) -> date:
 
 
 def _plain(difference: object) -> dict[str, str]:
-    return {name: str(getattr(difference, name)) for name in ("tenant_id", "meter", "starts", "stored", "recomputed")}
+    return {
+        name: str(getattr(difference, name))
+        for name in ("tenant_id", "meter", "starts", "stored", "recomputed")
+    }

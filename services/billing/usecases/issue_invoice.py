@@ -39,7 +39,11 @@ async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
     tenant = await sql.lock_tenant(unit.db, id=tenant_id)
     zone = ZoneInfo(tenant["zone"])
     opened = await sql.open_invoice(
-        unit.db, id=invoice_id(tenant_id, boundary), tenant_id=tenant_id, boundary=boundary, issued_on=boundary
+        unit.db,
+        id=invoice_id(tenant_id, boundary),
+        tenant_id=tenant_id,
+        boundary=boundary,
+        issued_on=boundary,
     )
     if opened is None:
         return
@@ -52,7 +56,11 @@ async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
 
 
 async def _publish(
-    tenant: asyncpg.Record, opened: str, boundary: date, charges: list[tuple[str, Charge]], unit: Unit
+    tenant: asyncpg.Record,
+    opened: str,
+    boundary: date,
+    charges: list[tuple[str, Charge]],
+    unit: Unit,
 ) -> None:
     document_lines = lines(charges, boundary)
     n = await sql.next_number(unit.db, series=SERIES, year=boundary.year)
@@ -60,12 +68,16 @@ async def _publish(
         invoice_id=opened, number=number(boundary.year, n), date=boundary, due=due_date(boundary), currency=tenant["currency"],
         reseller_id=tenant["reseller_id"], lines=document_lines, totals=totals(document_lines),
     )  # fmt: skip
-    await sql.issue_invoice(unit.db, id=opened, number=issued.number, document=issued.model_dump(mode="json"))
+    await sql.issue_invoice(
+        unit.db, id=opened, number=issued.number, document=issued.model_dump(mode="json")
+    )
     unit.publish(issued, subject=tenant["id"])
     metrics.INVOICES.inc()
 
 
-async def _charges(db: Connection, tenant_id: str, boundary: date, zone: ZoneInfo) -> list[tuple[str, Charge]]:
+async def _charges(
+    db: Connection, tenant_id: str, boundary: date, zone: ZoneInfo
+) -> list[tuple[str, Charge]]:
     """All charges of a run, in the order of the document: services as the tenant got them, fees, then usage."""
     meters = await load_meters(db)
     found: list[tuple[str, Charge]] = []
@@ -75,13 +87,19 @@ async def _charges(db: Connection, tenant_id: str, boundary: date, zone: ZoneInf
         if activated > boundary:
             continue
         changes = await store.timeline(db, service["id"], zone)
-        setup = None if await sql.has_setup(db, service_id=service["id"]) else setup_charge(plan, activated)
+        setup = (
+            None
+            if await sql.has_setup(db, service_id=service["id"])
+            else setup_charge(plan, activated)
+        )
         charges = [setup] if setup else []
         charges += recurring_charges(plan, changes, await store.billed(db, service["id"]), boundary)
         if boundary.day == 1 and activated < boundary:
             month = month_of(boundary - timedelta(days=1))
             for price in plan.usage:
-                charges += await _usage(db, service["id"], plan, price, meters, changes, month, zone)
+                charges += await _usage(
+                    db, service["id"], plan, price, meters, changes, month, zone
+                )
         found += [(service["id"], charge) for charge in charges]
     return found
 
@@ -90,7 +108,9 @@ async def _usage(
     db: Connection, service_id: str, plan: Plan, price: UsagePrice, meters: Meters, changes: list[Change], month: Days,
     zone: ZoneInfo,
 ) -> list[Charge]:  # fmt: skip
-    quantity = await metered(db, service_id, price.meter, meters, days(month.start, month.end, zone))
+    quantity = await metered(
+        db, service_id, price.meter, meters, days(month.start, month.end, zone)
+    )
     included = price.included or Decimal(0)
     if price.included_per is not None:
         included *= average_units(changes, price.included_per, month)

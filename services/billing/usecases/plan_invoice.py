@@ -14,10 +14,14 @@ def due_at(boundary: date, zone: ZoneInfo, grace_hours: int) -> datetime:
     return midnight(boundary, zone) + timedelta(hours=grace_hours)
 
 
-def plan_invoice(tenant_id: str, boundary: date, zone: ZoneInfo, grace_hours: int, unit: Unit) -> None:
+def plan_invoice(
+    tenant_id: str, boundary: date, zone: ZoneInfo, grace_hours: int, unit: Unit
+) -> None:
     """Plan the invoice of a boundary; if the boundary has long passed, at once."""
     at = max(unit.now, due_at(boundary, zone, grace_hours))
-    unit.enqueue(invoice_run, InvoiceRun(tenant_id=tenant_id, boundary=boundary), at=at, key=tenant_id)
+    unit.enqueue(
+        invoice_run, InvoiceRun(tenant_id=tenant_id, boundary=boundary), at=at, key=tenant_id
+    )
 
 
 async def plan_next_invoice(tenant_id: str, boundary: date, grace_hours: int, unit: Unit) -> None:

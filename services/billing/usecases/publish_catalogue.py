@@ -21,7 +21,11 @@ async def publish_catalogue(data: CataloguePublished, unit: Unit) -> None:
     """Save plans and meters, and count what waited for this catalogue."""
     for plan in data.plans:
         await sql.put_plan(
-            unit.db, sku=plan.sku, revision=data.revision, currency=data.currency, plan=plan.model_dump(mode="json")
+            unit.db,
+            sku=plan.sku,
+            revision=data.revision,
+            currency=data.currency,
+            plan=plan.model_dump(mode="json"),
         )
     if not await collect(sql.meter_versions(unit.db)):  # once: each check plans the next
         plan_check(unit)
@@ -46,7 +50,11 @@ async def _put_meter(meter: Meter, data: CataloguePublished, unit: Unit) -> bool
     if last is not None and last["revision"] >= data.revision:
         return False
     since = SINCE_EVER if last is None else max(data.valid_from, await _first_uncounted(unit))
-    if last is not None and last["valid_from"] <= since and Meter.model_validate(last["meter"]) == meter:
+    if (
+        last is not None
+        and last["valid_from"] <= since
+        and Meter.model_validate(last["meter"]) == meter
+    ):
         return False
     await sql.add_meter_version(
         unit.db, key=meter.key, version=1 if last is None else last["version"] + 1, revision=data.revision,

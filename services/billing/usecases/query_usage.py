@@ -52,10 +52,16 @@ async def query_usage(db: Connection, tenant_id: str, query: UsageQuery) -> list
     zone, meters = ZoneInfo(tenant["zone"]), await load_meters(db)
     _check_names(meters, query)
     span = _days_of(query, zone)
-    length = {"total": 1, "day": (query.after - query.first).days, "hour": (span.end - span.start) // HOUR}[query.by]
+    length = {
+        "total": 1,
+        "day": (query.after - query.first).days,
+        "hour": (span.end - span.start) // HOUR,
+    }[query.by]
     if length > SPANS_MAX:
         raise Unanswerable(f"more than {SPANS_MAX} values of each meter: ask for fewer days")
-    n = await metering.count_groups(db, tenant_id=tenant["id"], meter=query.meter, names=query.group_by)
+    n = await metering.count_groups(
+        db, tenant_id=tenant["id"], meter=query.meter, names=query.group_by
+    )
     if n * length > VALUES_MAX:
         raise Unanswerable(
             f"{n} groups times {length} spans are more than {VALUES_MAX} values: ask for one meter, fewer days or groups"
@@ -72,13 +78,17 @@ async def query_usage(db: Connection, tenant_id: str, query: UsageQuery) -> list
     ]  # fmt: skip
 
 
-async def query_events(db: Connection, tenant_id: str, hour: datetime, meter: str | None) -> list[dict[str, Any]]:
+async def query_events(
+    db: Connection, tenant_id: str, hour: datetime, meter: str | None
+) -> list[dict[str, Any]]:
     """The raw events of the civil hour that begins at `hour`: all, or those that a meter counts.
 
     Raises `NotKnown`, `Unanswerable`.
     """
     tenant, span = await _tenant(db, tenant_id), _hour_from(hour)
-    found = [arrival async for arrivals, _ in events(db, {tenant["no"]: span}) for arrival in arrivals]
+    found = [
+        arrival async for arrivals, _ in events(db, {tenant["no"]: span}) for arrival in arrivals
+    ]
     found.sort(key=lambda event: (event.at, event.key))
     if meter is not None:
         knowledge = MeteringKnowledge()
@@ -86,7 +96,10 @@ async def query_events(db: Connection, tenant_id: str, hour: datetime, meter: st
         if meter not in knowledge.meters:
             raise NotKnown("no such meter")
         found = counted_by(
-            meter, found, await knowledge.services(db, {event.said.service_id for event in found}), knowledge.meters
+            meter,
+            found,
+            await knowledge.services(db, {event.said.service_id for event in found}),
+            knowledge.meters,
         )
     return [msgspec.json.decode(event.raw) for event in found]
 
@@ -98,12 +111,16 @@ async def _tenant(db: Connection, tenant_id: str) -> Record:
     return tenant
 
 
-async def _groups(db: Connection, tenant: Record, query: UsageQuery) -> dict[tuple[str, str, str], list[Record]]:
+async def _groups(
+    db: Connection, tenant: Record, query: UsageQuery
+) -> dict[tuple[str, str, str], list[Record]]:
     """A tenant's series by service, meter and the dimensions asked for, as JSON."""
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for row in await collect(metering.series_in(db, tenant_id=tenant["id"], meter=query.meter)):
         dimensions = {name: row["dimensions"].get(name, "") for name in query.group_by}
-        groups.setdefault((row["service_id"], row["meter"], msgspec.json.encode(dimensions).decode()), []).append(row)
+        groups.setdefault(
+            (row["service_id"], row["meter"], msgspec.json.encode(dimensions).decode()), []
+        ).append(row)
     return groups
 
 
@@ -112,7 +129,9 @@ def _check_names(meters: Meters, query: UsageQuery) -> None:
     if query.meter is not None and query.meter not in meters:
         raise NotKnown("no such meter")
     keys = meters.keys() if query.meter is None else [query.meter]
-    known = {name for key in keys for version in meters.versions(key) for name in version.meter.group_by}
+    known = {
+        name for key in keys for version in meters.versions(key) for name in version.meter.group_by
+    }
     if unknown := set(query.group_by) - known:
         raise Unanswerable(f"not kept apart by: {', '.join(sorted(unknown))}")
 

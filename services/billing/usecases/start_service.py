@@ -21,12 +21,18 @@ async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> N
     await sql.ensure_tenant(unit.db, id=tenant_id)
     await change_service(data, unit)
     args = CountService(
-        service_id=data.service_id, tenant_id=tenant_id, sku=data.sku, item=data.item, effective_at=data.effective_at
+        service_id=data.service_id,
+        tenant_id=tenant_id,
+        sku=data.sku,
+        item=data.item,
+        effective_at=data.effective_at,
     )
     unit.enqueue(count_service, args, key=data.service_id)
 
 
-async def begin_counting(args: CountService, intake: UsageIntake, grace_hours: int, unit: Unit) -> None:
+async def begin_counting(
+    args: CountService, intake: UsageIntake, grace_hours: int, unit: Unit
+) -> None:
     """Freeze the plan as sold, count what was parked, and plan the first invoice of a new tenant.
 
     Raises `PlanMissing` while no catalogue has the plan.

@@ -14,7 +14,9 @@ async def summarise_usage(db: Connection) -> dict[str, Any]:
         outcome: sum(row["n"] for row in found if row["outcome"] == outcome)
         for outcome in ("counted", "duplicate", "parked")
     }
-    rejected = {row["reason"]: row["n"] for row in found if row["outcome"] == "rejected" and row["n"]}
+    rejected = {
+        row["reason"]: row["n"] for row in found if row["outcome"] == "rejected" and row["n"]
+    }
     return {
         "counted": totals["counted"],
         "duplicates": totals["duplicate"],

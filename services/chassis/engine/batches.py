@@ -110,7 +110,13 @@ class _Portion(fetcher.PartitionRecords):  # type: ignore[misc] # aiokafka ships
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> Record:
         return Record(
-            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple(record.headers),
         )
 
 

@@ -84,7 +84,9 @@ class Client:
                 return
             except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is tried again
                 failures += 1
-                log.warning("cannot start a kafka consumer yet", group=self._group, error=repr(error))
+                log.warning(
+                    "cannot start a kafka consumer yet", group=self._group, error=repr(error)
+                )
                 await self.stop()
                 await asyncio.sleep(RETRY.seconds(failures))
 

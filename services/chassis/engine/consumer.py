@@ -6,7 +6,6 @@ and after each rebalance, and compared again inside the transaction, because a s
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,6 +21,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.engine import batches, progress
 from services.chassis.engine.batches import Record
 from services.chassis.engine.client import Client, Subscription, subscribe
+from services.chassis.engine.lag import LagGauge
 from services.chassis.engine.logbook import Logbook, TopicMissing
 from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
 from services.chassis.engine.partition_queue import PartitionQueue
@@ -55,12 +55,15 @@ class UnreadableBatch(RuntimeError):
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     """Takes the partitions that Kafka assigns to this process, each slice in one transaction."""
 
-    def __init__(self, reading: Subscription, broker: KafkaBroker, logbook: Logbook, partition: Partition) -> None:
+    def __init__(
+        self, reading: Subscription, broker: KafkaBroker, logbook: Logbook, partition: Partition
+    ) -> None:
         self._reading = reading
         self._logbook = logbook
         self._partition = partition
         self._topics = {reading.prefix + topic.name: topic for topic in reading.topics}
         self._progress = Progress()
+        self._lag = LagGauge(self._topics, self._progress, self._done)
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
         self._queues: dict[TopicPartition, PartitionQueue[Slice]] = {}
         self._heard = time.monotonic()
@@ -70,7 +73,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         kafka_clients.install()
         batches.install()
         batches.listen(self._cannot_read)
-        self._client = Client(reading.group, subscribe(broker, reading, list(self._topics), self, self._process_batch))
+        self._client = Client(
+            reading.group, subscribe(broker, reading, list(self._topics), self, self._process_batch)
+        )
 
     @property
     def _consumer(self) -> AIOKafkaConsumer:
@@ -103,7 +108,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     def _reposition(self, tp: TopicPartition) -> None:
         if running := self._positioning.get(tp):
             running.cancel()
-        self._positioning[tp] = asyncio.create_task(self._position_until_done(tp), name=f"position {tp}")
+        self._positioning[tp] = asyncio.create_task(
+            self._position_until_done(tp), name=f"position {tp}"
+        )
 
     async def _position_until_done(self, tp: TopicPartition) -> None:
         failures = 0
@@ -139,7 +146,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     def _cannot_read(self, tp: TopicPartition, offset: int, error: Exception) -> None:
         """A batch came that cannot be read: it is fetched again, but not for ever."""
-        if self._owns(tp) and tp not in self._progress.halted and self._progress.is_unreadable(tp, offset):
+        if (
+            self._owns(tp)
+            and tp not in self._progress.halted
+            and self._progress.is_unreadable(tp, offset)
+        ):
             self._halt(tp, UnreadableBatch(self._log(tp), offset, error))
 
     def _halt(self, tp: TopicPartition, error: LogTruncated | UnreadableBatch) -> None:
@@ -148,7 +159,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._progress.halt(tp, str(error))
 
     def _owns(self, tp: TopicPartition) -> bool:
-        return not self._stopping and self._client.consumer is not None and tp in self._consumer.assignment()
+        return (
+            not self._stopping
+            and self._client.consumer is not None
+            and tp in self._consumer.assignment()
+        )
 
     def _log(self, tp: TopicPartition) -> Log:
         return Log(self._topics[tp.topic].name, tp.partition, self._logbook.known(tp.topic))
@@ -183,7 +198,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             except Exception as error:  # noqa: BLE001 - never skip: a slice is tried until it works or is taken away
                 failures += 1
                 metrics.SLICE_RETRIES.labels(piece.topic.name, type(error).__name__).inc()
-                log.warning("slice will be tried again", partition=str(tp), failures=failures, error=repr(error))
+                log.warning(
+                    "slice will be tried again",
+                    partition=str(tp),
+                    failures=failures,
+                    error=repr(error),
+                )
                 await asyncio.sleep(RETRY.seconds(failures))
         return not piece.records
 
@@ -215,7 +235,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     async def _close_gap(self, tp: TopicPartition, known: Log, gap: Gap) -> bool:
         """Records came from above our offset: is there nothing between? True: noted, go on. False: read anew."""
         await self._logbook.refresh([tp.topic])
-        if self._log(tp) == known and await self._logbook.next_offset(tp, gap.next_offset) == gap.first:
+        if (
+            self._log(tp) == known
+            and await self._logbook.next_offset(tp, gap.next_offset) == gap.first
+        ):
             await self._partition.record_hole(known, gap.next_offset, gap.first)
             return True
         self._read_anew(tp)
@@ -237,7 +260,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             if time.monotonic() - watched > WATCH_EVERY_SECONDS:
                 watched = time.monotonic()
                 await self._watch_topics()
-            await self._measure_lag()
+            await self._lag.measure(self._behind())
 
     async def _replace_dead_client(self) -> None:
         """Start another client when a task of ours has ended, or when records wait and none comes."""
@@ -257,7 +280,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             return ""
         self._fruitless += 1
         self._patient_until = time.monotonic() + STUCK_REPLACEMENTS.seconds(self._fruitless)
-        return f"no record came for {progress.STUCK_AFTER_SECONDS:.0f} s: {', '.join(map(str, stuck))}"
+        return (
+            f"no record came for {progress.STUCK_AFTER_SECONDS:.0f} s: {', '.join(map(str, stuck))}"
+        )
 
     async def _commit(self) -> None:
         """Best effort, for lag tools. The success of a commit proves nothing, so its failure is only counted."""
@@ -283,37 +308,27 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             log.warning("cannot ask for topic ids", error=repr(error))
             return
         self._heard = time.monotonic()
-        for tp in [tp for tp, known in self._progress.logs.items() if known != self._log(tp) and self._owns(tp)]:
+        for tp in [
+            tp
+            for tp, known in self._progress.logs.items()
+            if known != self._log(tp) and self._owns(tp)
+        ]:
             log.warning("topic was made anew", topic=tp.topic)
             self._read_anew(tp)
 
     def _partitions(self) -> list[TopicPartition]:
-        return [TopicPartition(name, n) for name, topic in self._topics.items() for n in range(topic.partitions)] + [
-            tp for tp in self._progress.next_offsets if tp.partition >= self._topics[tp.topic].partitions
+        return [
+            TopicPartition(name, n)
+            for name, topic in self._topics.items()
+            for n in range(topic.partitions)
+        ] + [
+            tp
+            for tp in self._progress.next_offsets
+            if tp.partition >= self._topics[tp.topic].partitions
         ]
 
-    async def _measure_lag(self) -> None:
-        behind = self._behind()
-        for tp, waiting in behind.items():
-            if not waiting:
-                self._progress.touch(tp)
-        if not behind:  # nothing is assigned to us: what waits is then known from the database alone
-            behind = await self._behind_by_the_database()
-        lag: dict[str, int] = defaultdict(int)
-        for tp, waiting in behind.items():
-            lag[self._topics[tp.topic].name] += waiting
-        for topic in self._topics.values():
-            metrics.LAG.labels(topic.name).set(lag[topic.name])
-
-    async def _behind_by_the_database(self) -> dict[TopicPartition, int]:
-        try:
-            return {
-                tp: max(0, end - await self._partition.next_offset(self._log(tp)))
-                for tp, end in self._progress.ends.items()
-            }
-        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
-            log.warning("cannot measure how far behind this consumer is", error=repr(error))
-            return {}
+    async def _done(self, tp: TopicPartition) -> int:
+        return await self._partition.next_offset(self._log(tp))
 
     def _behind(self) -> dict[TopicPartition, int]:
         ours = [tp for tp in self._progress.next_offsets if self._owns(tp)]
@@ -325,7 +340,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     def problems(self) -> list[str]:
         """Why this consumer is not at work; empty when it is."""
         if self._client.consumer is None or not self._consumer.assignment():
-            return [f"{self._reading.group}: no partition is assigned", *filter(None, [self._missing])]
+            return [
+                f"{self._reading.group}: no partition is assigned",
+                *filter(None, [self._missing]),
+            ]
         found = [self._missing] if self._missing else []
         if (silent := time.monotonic() - self._heard) > progress.STUCK_AFTER_SECONDS:
             found.append(f"{self._reading.group}: no answer from Kafka for {silent:.0f} s")
@@ -335,7 +353,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         if self._client.fault():
             found.append(f"{self._reading.group}: its client is dead")
         return found + [
-            f"{tp.topic}/{tp.partition}: no progress for {progress.STUCK_AFTER_SECONDS:.0f} s" for tp in self._stuck()
+            f"{tp.topic}/{tp.partition}: no progress for {progress.STUCK_AFTER_SECONDS:.0f} s"
+            for tp in self._stuck()
         ]
 
     def lag(self) -> int:

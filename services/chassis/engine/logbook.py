@@ -34,7 +34,9 @@ class Logbook:
 
     def __init__(self, kafka: KafkaServers | str) -> None:
         self._kafka = servers_of(kafka)
-        self._admin = AdminClient({**self._kafka.librdkafka(), "socket.timeout.ms": 5_000, "log_level": 0})
+        self._admin = AdminClient(
+            {**self._kafka.librdkafka(), "socket.timeout.ms": 5_000, "log_level": 0}
+        )
         self._ids: dict[str, str] = {}
         self._partitions: dict[str, int] = {}
 
@@ -82,14 +84,18 @@ class Logbook:
         )
         try:
             return {
-                TopicPartition(place.topic, place.partition): future.result(timeout=REQUEST_TIMEOUT_SECONDS).offset
+                TopicPartition(place.topic, place.partition): future.result(
+                    timeout=REQUEST_TIMEOUT_SECONDS
+                ).offset
                 for place, future in asked.items()
             }
         except KafkaException as error:
             raise TimeoutError(f"Kafka did not say where logs end: {error.args[0]}") from error
 
     def _describe(self, names: list[str]) -> dict[str, tuple[str, int] | None]:
-        asked = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_SECONDS)
+        asked = self._admin.describe_topics(
+            TopicCollection(names), request_timeout=REQUEST_TIMEOUT_SECONDS
+        )
         return {name: self._about(name, future) for name, future in asked.items()}
 
     @staticmethod

@@ -61,7 +61,10 @@ class _Part:
         """Both halves; what is missing in the log between them belongs to the first."""
         records = self.piece.records
         middle = len(records) // 2
-        first, second = replace(self.piece, records=records[:middle]), replace(self.piece, records=records[middle:])
+        first, second = (
+            replace(self.piece, records=records[:middle]),
+            replace(self.piece, records=records[middle:]),
+        )
         return [_Part(first, records[middle].offset, True), _Part(second, self.until, True)]
 
 

@@ -86,10 +86,15 @@ class Progress:
     def behind(self, highwaters: Iterable[tuple[TopicPartition, int]]) -> dict[TopicPartition, int]:
         """How many records wait in each partition, by the ends that its fetcher or another client was told."""
         return {
-            tp: max(0, max(highwater, self.ends.get(tp, 0)) - self.next_offsets[tp]) for tp, highwater in highwaters
+            tp: max(0, max(highwater, self.ends.get(tp, 0)) - self.next_offsets[tp])
+            for tp, highwater in highwaters
         }
 
     def stuck(self, behind: dict[TopicPartition, int]) -> list[TopicPartition]:
         """Partitions in which records wait that did not move for `STUCK_AFTER_SECONDS`, and are not halted."""
         late = time.monotonic() - STUCK_AFTER_SECONDS
-        return [tp for tp, waiting in behind.items() if waiting and self._moved[tp] < late and tp not in self.halted]
+        return [
+            tp
+            for tp, waiting in behind.items()
+            if waiting and self._moved[tp] < late and tp not in self.halted
+        ]

@@ -56,7 +56,9 @@ class ReadUp:
             return False
         log_id, known = self._log_id, self._marks
         for part in self._parts(key, len(known)):
-            if not known[part].advance(await store.next_offset(db, Log(self._topic.name, part, log_id))):
+            if not known[part].advance(
+                await store.next_offset(db, Log(self._topic.name, part, log_id))
+            ):
                 self._marks, self._asked_at = {}, None
                 return False
             if not known[part].is_read(instant):
@@ -78,7 +80,9 @@ class ReadUp:
             try:
                 await self._ask(now)
             except (TimeoutError, OSError, TopicMissing) as error:
-                log.warning("kafka does not say where a topic ends", topic=self._name, error=repr(error))
+                log.warning(
+                    "kafka does not say where a topic ends", topic=self._name, error=repr(error)
+                )
                 self._not_before = time.monotonic() + ASK_AGAIN_SECONDS
                 return False
             return self._asked_at is not None and self._asked_at >= instant

@@ -22,7 +22,9 @@ Handler = Callable[[Event[Any], Unit], Awaitable[None]]
 Routes = Mapping[type[Payload], Handler]
 
 
-def on(payload: type[Payload], handler: Callable[[Event[Any], Unit], Awaitable[None]]) -> tuple[type[Payload], Handler]:
+def on(
+    payload: type[Payload], handler: Callable[[Event[Any], Unit], Awaitable[None]]
+) -> tuple[type[Payload], Handler]:
     """Route one event type to its handler."""
     return payload, handler
 
@@ -116,7 +118,9 @@ async def _fresh(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[Receive
     first: dict[UUID, ReceivedEvent] = {}
     for arrival in arrivals:
         first.setdefault(arrival.key, arrival)
-    new = await store.remember_events(unit.db, {key: arrival.content_hash for key, arrival in first.items()})
+    new = await store.remember_events(
+        unit.db, {key: arrival.content_hash for key, arrival in first.items()}
+    )
     seen = await store.known_events(unit.db, first.keys() - new) if len(new) < len(first) else {}
     fresh = []
     for arrival in arrivals:
@@ -128,7 +132,10 @@ async def _fresh(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[Receive
             metrics.TOLD_AGAIN.labels(arrival.event.data.topic.name).inc()
         else:
             unit.reject(
-                arrival.record, Reason.ID_REUSE, "this id came before with other content", arrival.event.subject
+                arrival.record,
+                Reason.ID_REUSE,
+                "this id came before with other content",
+                arrival.event.subject,
             )
     return fresh
 
@@ -139,12 +146,18 @@ def is_our_own(event: Event[Payload]) -> bool:
     The id of such a fact is made from its cause and its type. The same id is the same fact told again, as after a restore
     of the writer's database, though the instants in it may be others. What was told first holds.
     """
-    return event.principal is None and event.source in {f"/vicino/{name}" for name in event.data.topic.writers}
+    return event.principal is None and event.source in {
+        f"/vicino/{name}" for name in event.data.topic.writers
+    }
 
 
 async def _not_before(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[ReceivedEvent]:
     """Those that did not act before principals were part of names; any principal counts as the sender of that time."""
-    before = {key_before(arrival.event): arrival for arrival in arrivals if arrival.event.principal is not None}
+    before = {
+        key_before(arrival.event): arrival
+        for arrival in arrivals
+        if arrival.event.principal is not None
+    }
     known = await store.known_before_principals(unit.db, before) if before else {}
     if not known:
         return arrivals
@@ -155,7 +168,10 @@ async def _not_before(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[Re
             found.append(arrival)
         elif said != arrival.content_hash:
             unit.reject(
-                arrival.record, Reason.ID_REUSE, "this id came before with other content", arrival.event.subject
+                arrival.record,
+                Reason.ID_REUSE,
+                "this id came before with other content",
+                arrival.event.subject,
             )
     return found
 
@@ -197,7 +213,9 @@ async def _waits(arrival: ReceivedEvent, unit: SliceUnit, error: Exception) -> b
     """Whether a record waits for what it builds on; its id stays in the inbox meanwhile."""
     if not isinstance(error, Missing) or not unit.wait_seconds_max:
         return False
-    if not await parking.park(unit.db, unit.log, arrival.record, arrival.event.subject, error.reason):
+    if not await parking.park(
+        unit.db, unit.log, arrival.record, arrival.event.subject, error.reason
+    ):
         return False
     metrics.PARKED.labels(unit.log.topic, error.reason).inc()
     return True
@@ -230,4 +248,8 @@ async def handle_waiting(row: asyncpg.Record, unit: SliceUnit, table: Routes) ->
 
 def reason_of(error: Exception) -> tuple[str, str]:
     """What a reject row says."""
-    return (error.reason, error.detail) if isinstance(error, Rejected) else (Reason.HANDLER_FAILED, told(error))
+    return (
+        (error.reason, error.detail)
+        if isinstance(error, Rejected)
+        else (Reason.HANDLER_FAILED, told(error))
+    )

@@ -51,6 +51,8 @@ class Returning:
             async with self.pool.acquire() as db, db.transaction():
                 for row in await parking.waiting(db, topic, [subject]):
                     piece = Slice(BY_NAME[topic], parking.log_of(row), [parking.record_of(row)])
-                    unit = SliceUnit(db, self.service, self.clock.now(), piece, self.wait_seconds_max)
+                    unit = SliceUnit(
+                        db, self.service, self.clock.now(), piece, self.wait_seconds_max
+                    )
                     await handle_waiting(row, unit, self.table)
                     await unit.flush()

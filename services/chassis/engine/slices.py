@@ -47,12 +47,26 @@ class SliceUnit(Unit):
         """Where the slice was read."""
         return self._piece.log
 
-    def reject(self, record: Record, reason: str, detail: str, tenant_id: str | None = None) -> None:
+    def reject(
+        self, record: Record, reason: str, detail: str, tenant_id: str | None = None
+    ) -> None:
         """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""
         detail = bounded(detail)
-        headers = [(name, None if value is None else b64encode(value).decode()) for name, value in _headers(record)]
+        headers = [
+            (name, None if value is None else b64encode(value).decode())
+            for name, value in _headers(record)
+        ]
         self.rejected.append(
-            store.Reject(self._piece.log, record.offset, tenant_id, reason, detail, record.key, record.value, headers)
+            store.Reject(
+                self._piece.log,
+                record.offset,
+                tenant_id,
+                reason,
+                detail,
+                record.key,
+                record.value,
+                headers,
+            )
         )
         self.parcel.facts.append(_mirror(self._piece, self.service, record, reason, detail))
 
@@ -81,7 +95,9 @@ def _mirror(piece: Slice, service: str, record: Record, reason: str, detail: str
     }
     headers = [(f"__connect.errors.{name}", text.encode()) for name, text in told.items()]
     seed = f"{piece.log.log_id}|{record.partition}|{record.offset}"
-    return dead_letter(piece.topic, seed, record.key, value[:MIRROR_BYTES_MAX] if cut and value else value, headers)
+    return dead_letter(
+        piece.topic, seed, record.key, value[:MIRROR_BYTES_MAX] if cut and value else value, headers
+    )
 
 
 SliceHandler = Callable[[Slice, SliceUnit], Awaitable[None]]

@@ -27,7 +27,10 @@ _WHY = {
 def _why(data: dict[str, Any]) -> str:
     if "before" in data:
         return f"This alert, which the service desk has joined, rose from {data['before']} to {data['severity']}."
-    return _WHY.get(str(data.get("reason")), "Nobody has acknowledged this alert in time; the service desk joins.")
+    return _WHY.get(
+        str(data.get("reason")),
+        "Nobody has acknowledged this alert in time; the service desk joins.",
+    )
 
 
 def _body(event: dict[str, Any]) -> str:
@@ -42,14 +45,18 @@ def _body(event: dict[str, Any]) -> str:
         "At the firm": f"{person.get('name', '-')} {person.get('phone', '-')}",
         "Alert": data["alert_id"],
     }
-    lines = [f"{name + ':':<12}{one_line(value, LINE_LENGTH_MAX)}" for name, value in values.items()]
+    lines = [
+        f"{name + ':':<12}{one_line(value, LINE_LENGTH_MAX)}" for name, value in values.items()
+    ]
     return "\n".join([one_line(_why(data), LINE_LENGTH_MAX), "", *lines])
 
 
 class Mailer:
     """Sends mails. `url` is `smtp://[user:password@]host:port`, or `smtps://` where TLS comes first."""
 
-    def __init__(self, url: str | None, operator: str | None, sender: str = "vicino@localhost") -> None:
+    def __init__(
+        self, url: str | None, operator: str | None, sender: str = "vicino@localhost"
+    ) -> None:
         self._url, self._operator, self._sender = url, operator, sender
 
     async def send(self, message_id: str, event: dict[str, Any]) -> None:
@@ -60,7 +67,8 @@ class Mailer:
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, self._operator
         mail["Subject"] = one_line(
-            f"[Vicino] alert escalated: {event['data']['tenant']['name']} - {event['data']['summary']}", LINE_LENGTH_MAX
+            f"[Vicino] alert escalated: {event['data']['tenant']['name']} - {event['data']['summary']}",
+            LINE_LENGTH_MAX,
         )
         mail["Date"] = formatdate(usegmt=True)
         mail["Message-ID"] = f"<{message_id}@vicino>"

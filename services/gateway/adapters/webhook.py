@@ -50,7 +50,9 @@ class WebhookSender:
         """Whether this address may be registered. Raises `AddressRefused`."""
         check_url(url, self._allow_private)
 
-    async def post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[DeliveryVerdict, str]:
+    async def post(
+        self, receiver: Receiver, message_id: str, body: bytes
+    ) -> tuple[DeliveryVerdict, str]:
         """Send; returns what it means and a short word for the log. Never raises for what the receiver does."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -62,7 +64,9 @@ class WebhookSender:
         except Exception as error:  # noqa: BLE001 - whatever a receiver or its address does is an attempt that failed
             return DeliveryVerdict(Outcome.RETRY), type(error).__name__
 
-    async def _post(self, receiver: Receiver, message_id: str, body: bytes) -> tuple[DeliveryVerdict, str]:
+    async def _post(
+        self, receiver: Receiver, message_id: str, body: bytes
+    ) -> tuple[DeliveryVerdict, str]:
         # Signatures are checked against the receiver's own clock: they carry the machine's time, not the injected one.
         signed_at = datetime.now(UTC)
         text = body.decode()
@@ -79,7 +83,9 @@ class WebhookSender:
         url = URL(receiver.url)
         if (url.raw_host, url.port) != (host, port):
             raise AddressRefused("the address can be read in two ways")
-        connector = aiohttp.TCPConnector(resolver=Pinned(host, port, await self._addresses(host)), force_close=True)
+        connector = aiohttp.TCPConnector(
+            resolver=Pinned(host, port, await self._addresses(host)), force_close=True
+        )
         async with (
             aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as answer,

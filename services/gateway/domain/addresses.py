@@ -22,7 +22,9 @@ _CLOSED: tuple[IPv4Network | IPv6Network, ...] = (
 """What `is_global` lets through although it embeds, or is, something inside: NAT64, 6to4 and its relays, Teredo and other
 IETF protocols, site-local, documentation, segment routing, IPv4-compatible, and the inside of a cloud's machines."""
 
-_INSIDE = frozenset({"localhost", "local", "internal", "lan", "home", "corp", "intranet", "private", "arpa"})
+_INSIDE = frozenset(
+    {"localhost", "local", "internal", "lan", "home", "corp", "intranet", "private", "arpa"}
+)
 """Last labels of names that lead nowhere in the public internet."""
 
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
@@ -53,13 +55,23 @@ def check_url(url: str, allow_private: bool) -> tuple[str, int]:
     """Host and port of a webhook address. Raises `AddressRefused`; names are resolved and checked when it is used."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port if parts.port is not None else DEFAULT_PORTS.get(parts.scheme, 0)
+        host, port = (
+            parts.hostname,
+            parts.port if parts.port is not None else DEFAULT_PORTS.get(parts.scheme, 0),
+        )
     except ValueError:
         raise AddressRefused("a webhook address is an https URL") from None
-    if parts.scheme not in ("https", "http") or not host or not _HOST.fullmatch(host) or not url.isprintable():
+    if (
+        parts.scheme not in ("https", "http")
+        or not host
+        or not _HOST.fullmatch(host)
+        or not url.isprintable()
+    ):
         raise AddressRefused("a webhook address is an https URL")
     if "@" in parts.netloc or parts.fragment or "\\" in url or " " in url:
-        raise AddressRefused("a webhook address has no user, password, fragment, blank or backslash")
+        raise AddressRefused(
+            "a webhook address has no user, password, fragment, blank or backslash"
+        )
     if not 0 < port < 65_536 or not (_is_literal(host) or _NAME.fullmatch(host.rstrip("."))):
         raise AddressRefused("a webhook address is an https URL")
     if not allow_private:

@@ -17,7 +17,12 @@ from schemas.horizon import EARLY_MAX, LATE_MAX
 from schemas.orders import ItemAction, OrderItem, OrderPlaced, TenantDetails
 from schemas.reasons import Reason
 from schemas.scalars import read_instant
-from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
+from schemas.signals import (
+    AcknowledgementGiven,
+    HeartbeatReceived,
+    IncidentReported,
+    ResolutionGiven,
+)
 from schemas.usage import UsageRecorded
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.content import Content
@@ -129,7 +134,14 @@ def read(incoming: Incoming) -> Typed | list[Fault]:
     """Check an event by itself: type, time, data, subject. Whether its times are near enough, `too_far` says."""
     payload = OUTSIDE.get(incoming.attributes["type"])
     if payload is None:
-        return [Fault(incoming.index, "/type", Reason.UNKNOWN_TYPE, "no such event type may come from outside")]
+        return [
+            Fault(
+                incoming.index,
+                "/type",
+                Reason.UNKNOWN_TYPE,
+                "no such event type may come from outside",
+            )
+        ]
     faults: list[Fault] = []
     time: datetime | None = None
     try:
@@ -159,16 +171,26 @@ def too_far(typed: Typed, now: datetime) -> list[Fault]:
 def _time_faults(incoming: Incoming, time: datetime, now: datetime) -> Iterator[Fault]:
     if time > now + EARLY_MAX:
         yield Fault(
-            incoming.index, "/time", Reason.TIME_IN_FUTURE, f"at most {EARLY_MAX // timedelta(minutes=1)} minutes ahead"
+            incoming.index,
+            "/time",
+            Reason.TIME_IN_FUTURE,
+            f"at most {EARLY_MAX // timedelta(minutes=1)} minutes ahead",
         )
     if time < now - LATE_MAX:
-        yield Fault(incoming.index, "/time", Reason.TIME_TOO_OLD, f"at most {LATE_MAX.days} days ago")
+        yield Fault(
+            incoming.index, "/time", Reason.TIME_TOO_OLD, f"at most {LATE_MAX.days} days ago"
+        )
 
 
 def _data_faults(index: int, error: ValidationError) -> list[Fault]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        Fault(index, pointer("data", *fault["loc"]), Reason.BAD_DATA, fault["msg"].removeprefix("Value error, "))
+        Fault(
+            index,
+            pointer("data", *fault["loc"]),
+            Reason.BAD_DATA,
+            fault["msg"].removeprefix("Value error, "),
+        )
         for fault in found[:DATA_FAULTS_MAX]
     ]
 
@@ -199,14 +221,25 @@ def _subject(incoming: Incoming, data: Payload) -> tuple[str, list[Fault]]:
     """The tenant an event is about; a first order may leave it to the VAT number."""
     said = incoming.attributes.get("subject", "")
     if not isinstance(data, OrderPlaced) or data.tenant is None:
-        missing = Fault(incoming.index, "/subject", Reason.SUBJECT_MISSING, "subject must name the tenant")
+        missing = Fault(
+            incoming.index, "/subject", Reason.SUBJECT_MISSING, "subject must name the tenant"
+        )
         return said, [] if said else [missing]
     try:
         owner = identity.tenant_id("IT", vat_number(data.tenant))
     except ValueError as error:
-        return said, [Fault(incoming.index, "/data/tenant/partita_iva", Reason.BAD_PARTITA_IVA, str(error))]
+        return said, [
+            Fault(incoming.index, "/data/tenant/partita_iva", Reason.BAD_PARTITA_IVA, str(error))
+        ]
     if said and said != owner:
-        return said, [Fault(incoming.index, "/subject", Reason.SUBJECT_MISMATCH, "subject is not this firm's tenant")]
+        return said, [
+            Fault(
+                incoming.index,
+                "/subject",
+                Reason.SUBJECT_MISMATCH,
+                "subject is not this firm's tenant",
+            )
+        ]
     return owner, []
 
 
@@ -224,7 +257,9 @@ def _tenant_fault(typed: Typed, principal: Principal, known: Known) -> Fault | N
     """Nobody learns whether another's tenant exists: both cases sound the same."""
     index, tenant = typed.incoming.index, known.tenants.get(typed.subject)
     if principal.kind is PrincipalKind.BACKEND and not isinstance(typed.data, OF_SERVICES):
-        return Fault(index, "/type", Reason.NOT_ALLOWED, "a back-end sends usage, heartbeats and incidents")
+        return Fault(
+            index, "/type", Reason.NOT_ALLOWED, "a back-end sends usage, heartbeats and incidents"
+        )
     if _may_speak(typed, principal, tenant):
         return None
     return Fault(index, "/subject", Reason.WRONG_TENANT, "no such tenant of yours")
@@ -253,7 +288,9 @@ def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fa
             sku = service.sku
         plan = known.plans.get(sku)
         if plan is None or (item.action is ItemAction.ADD and sku not in known.on_sale):
-            yield Fault(index, pointer("data", "items", n, "sku"), Reason.UNKNOWN_SKU, "not on sale")
+            yield Fault(
+                index, pointer("data", "items", n, "sku"), Reason.UNKNOWN_SKU, "not on sale"
+            )
             continue
         yield from _quantity_faults(index, n, item, plan)
 
@@ -276,13 +313,19 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
         return
     index, service = typed.incoming.index, known.services.get(service_id)
     if service is None or service.tenant_id != typed.subject:
-        yield Fault(index, "/data/service_id", Reason.UNKNOWN_SERVICE, "no such service of this tenant")
+        yield Fault(
+            index, "/data/service_id", Reason.UNKNOWN_SERVICE, "no such service of this tenant"
+        )
         return
     if principal.kind is PrincipalKind.BACKEND and service.sku not in principal.skus:
         yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
     plan = known.plans.get(service.sku)
-    if isinstance(typed.data, UsageRecorded) and (plan is None or typed.data.meter not in known.measured(plan)):
-        yield Fault(index, "/data/meter", Reason.UNKNOWN_METER, "not a meter of this service's plan")
+    if isinstance(typed.data, UsageRecorded) and (
+        plan is None or typed.data.meter not in known.measured(plan)
+    ):
+        yield Fault(
+            index, "/data/meter", Reason.UNKNOWN_METER, "not a meter of this service's plan"
+        )
 
 
 def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:

@@ -18,7 +18,11 @@ from schemas.reasons import Reason
 from schemas.scalars import holds_forbidden_text
 from services.gateway.domain.faults import Fault, Faults, Refused, pointer
 
-STRUCTURED, BATCHED, BINARY = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
+STRUCTURED, BATCHED, BINARY = (
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "application/json",
+)
 BODY_BYTES_MAX = 1024 * 1024
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 BATCH_EVENTS_MAX = 1000
@@ -90,12 +94,16 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> list[Incoming]:
             return found
 
 
-def parsing(headers: Iterable[tuple[str, str]], body: bytes) -> Generator[None, None, list[Incoming]]:
+def parsing(
+    headers: Iterable[tuple[str, str]], body: bytes
+) -> Generator[None, None, list[Incoming]]:
     """Read a request, resting after each event; header names are in lower case. Raises `Refused`."""
     pairs = list(headers)
     named = dict(pairs)
     if sum(name == "content-type" for name, _ in pairs) > 1:
-        raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, "there is more than one content type")])
+        raise Refused(
+            [Fault(0, "", Reason.BAD_CONTENT_TYPE, "there is more than one content type")]
+        )
     content_type = named.get("content-type", "")
     _check_encoding(content_type, named.get("content-encoding", "identity"))
     kind = media_type(content_type)
@@ -114,10 +122,14 @@ def _check_encoding(content_type: str, encoding: str) -> None:
     message = Message()
     message["content-type"] = _CONTROL.sub("", content_type)
     if message.get_content_charset("utf-8") != "utf-8" or encoding.strip().lower() != "identity":
-        raise Refused([Fault(0, "", Reason.BAD_CONTENT_TYPE, "a body is plain UTF-8, not compressed")])
+        raise Refused(
+            [Fault(0, "", Reason.BAD_CONTENT_TYPE, "a body is plain UTF-8, not compressed")]
+        )
 
 
-def _json(body: bytes | msgspec.Raw, decode: Callable[[bytes | msgspec.Raw], T] = msgspec.json.decode) -> T:
+def _json(
+    body: bytes | msgspec.Raw, decode: Callable[[bytes | msgspec.Raw], T] = msgspec.json.decode
+) -> T:
     try:
         return decode(body)
     except RecursionError:
@@ -137,9 +149,13 @@ def _batch(body: bytes) -> Generator[None, None, list[Incoming]]:
         _json(body, _skimmed)  # perhaps it is no JSON at all
         items = []
     if not items:
-        raise Refused([Fault(0, "", Reason.BAD_ENVELOPE, "a batch is a JSON array of at least one event")])
+        raise Refused(
+            [Fault(0, "", Reason.BAD_ENVELOPE, "a batch is a JSON array of at least one event")]
+        )
     if len(items) > BATCH_EVENTS_MAX:
-        raise Refused([Fault(0, "", Reason.TOO_MANY, f"a batch has at most {BATCH_EVENTS_MAX} events")])
+        raise Refused(
+            [Fault(0, "", Reason.TOO_MANY, f"a batch has at most {BATCH_EVENTS_MAX} events")]
+        )
     events: list[Incoming] = []
     faults = Faults()
     for index, item in enumerate(items):
@@ -162,15 +178,25 @@ def _structured(index: int, raw: bytes | msgspec.Raw) -> Incoming:
         outline = _json(raw, _outline)
     except msgspec.ValidationError:
         _json(raw, _skimmed)  # perhaps it is no JSON at all
-        raise Refused([Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")]) from None
+        raise Refused(
+            [Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")]
+        ) from None
     data = outline.data if isinstance(outline.data, msgspec.Raw) else None
     data_size = 0 if data is None else len(bytes(data))
     if data_size > SPACED_BYTES_MAX:
-        raise Refused([Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")])
+        raise Refused(
+            [Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")]
+        )
     if size - data_size > ATTRIBUTES_BYTES_MAX:
-        fault = Fault(index, "", Reason.TOO_LARGE, f"attributes may have {ATTRIBUTES_BYTES_MAX} bytes in all")
+        fault = Fault(
+            index, "", Reason.TOO_LARGE, f"attributes may have {ATTRIBUTES_BYTES_MAX} bytes in all"
+        )
         raise Refused([fault])
-    parts = {name: part for name, part in _json(raw, _parts).items() if name not in ("data", "data_base64")}
+    parts = {
+        name: part
+        for name, part in _json(raw, _parts).items()
+        if name not in ("data", "data_base64")
+    }
     _check_number(index, parts)
     attributes: dict[str, Any] = {name: _json(part) for name, part in parts.items()}
     if data is None or outline.data_base64 is not msgspec.UNSET:
@@ -183,7 +209,9 @@ def _structured(index: int, raw: bytes | msgspec.Raw) -> Incoming:
 
 def _check_number(index: int, attributes: Sized) -> None:
     if len(attributes) > ATTRIBUTES_MAX:
-        fault = Fault(index, "", Reason.BAD_ENVELOPE, f"an event has at most {ATTRIBUTES_MAX} attributes")
+        fault = Fault(
+            index, "", Reason.BAD_ENVELOPE, f"an event has at most {ATTRIBUTES_MAX} attributes"
+        )
         raise Refused([fault])
 
 
@@ -193,10 +221,19 @@ def _binary(headers: Iterable[tuple[str, str]], body: bytes) -> Incoming:
     attributes = {name: _header_text(name, value) for name, value in pairs}
     if len(attributes) < len(pairs) or {"data", "datacontenttype"} & attributes.keys():
         raise Refused(
-            [Fault(0, "", Reason.BAD_ENVELOPE, "each attribute has one header; data and their type have their own")]
+            [
+                Fault(
+                    0,
+                    "",
+                    Reason.BAD_ENVELOPE,
+                    "each attribute has one header; data and their type have their own",
+                )
+            ]
         )
     if len(body) > SPACED_BYTES_MAX:
-        raise Refused([Fault(0, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")])
+        raise Refused(
+            [Fault(0, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")]
+        )
     data: Any = _json(body)
     _check_tree(0, {**attributes, "data": data})
     return _checked(0, attributes, data)
@@ -209,7 +246,12 @@ def _header_text(name: str, value: str) -> str:
     try:
         return unquote(plain.encode("ascii").decode(), errors="strict")
     except UnicodeError:
-        fault = Fault(0, pointer(name), Reason.BAD_TEXT, "a header is ASCII; other text is percent-encoded UTF-8")
+        fault = Fault(
+            0,
+            pointer(name),
+            Reason.BAD_TEXT,
+            "a header is ASCII; other text is percent-encoded UTF-8",
+        )
         raise Refused([fault]) from None
 
 
@@ -218,10 +260,14 @@ def _checked(index: int, attributes: Mapping[str, Any], data: Any) -> Incoming:
     faults = list(_attribute_faults(index, present))
     raw = msgspec.json.encode(data)
     if len(raw) > EVENT_BYTES_MAX:
-        faults.append(Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes"))
+        faults.append(
+            Fault(index, "/data", Reason.TOO_LARGE, f"data may have {EVENT_BYTES_MAX} bytes")
+        )
     if faults:
         raise Refused(faults)
-    return Incoming(index, {name: value for name, value in present.items() if isinstance(value, str)}, raw)
+    return Incoming(
+        index, {name: value for name, value in present.items() if isinstance(value, str)}, raw
+    )
 
 
 def _attribute_faults(index: int, attributes: Mapping[str, Any]) -> Iterator[Fault]:
@@ -260,11 +306,22 @@ def _check_tree(index: int, value: Any) -> None:
         item, depth = waiting.pop()
         seen += 1
         if seen + len(waiting) > VALUES_MAX:
-            raise Refused([Fault(index, "/data", Reason.TOO_LARGE, f"an event may hold {VALUES_MAX} values")])
+            raise Refused(
+                [Fault(index, "/data", Reason.TOO_LARGE, f"an event may hold {VALUES_MAX} values")]
+            )
         if depth > DEPTH_MAX:
             raise Refused([Fault(index, "", Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")])
         if isinstance(item, str) and holds_forbidden_text(item):
-            raise Refused([Fault(index, _place(value), Reason.BAD_TEXT, "text holds NUL or a Unicode non-character")])
+            raise Refused(
+                [
+                    Fault(
+                        index,
+                        _place(value),
+                        Reason.BAD_TEXT,
+                        "text holds NUL or a Unicode non-character",
+                    )
+                ]
+            )
         if isinstance(item, dict):
             waiting += [(part, depth + 1) for pair in item.items() for part in pair]
         elif isinstance(item, list):

@@ -24,26 +24,44 @@ class Meaning(NamedTuple):
 
 MEANINGS = {
     Reason.NOT_JSON: Meaning(400, "The body is not one JSON document in UTF-8."),
-    Reason.TOO_LARGE: Meaning(413, "The body, or the data of one event, has more bytes than a door takes."),
+    Reason.TOO_LARGE: Meaning(
+        413, "The body, or the data of one event, has more bytes than a door takes."
+    ),
     Reason.TOO_DEEP: Meaning(400, "The JSON is nested deeper than a door follows."),
     Reason.TOO_MANY: Meaning(413, "The batch has more events than a door takes at once."),
-    Reason.BAD_CONTENT_TYPE: Meaning(415, "The content type, charset or encoding is none of CloudEvents over HTTP."),
-    Reason.BAD_ENVELOPE: Meaning(400, "An attribute of the CloudEvent is missing, misnamed, reserved or too long."),
-    Reason.BAD_TEXT: Meaning(422, "Text holds NUL, a Unicode non-character, or a control character in an attribute."),
+    Reason.BAD_CONTENT_TYPE: Meaning(
+        415, "The content type, charset or encoding is none of CloudEvents over HTTP."
+    ),
+    Reason.BAD_ENVELOPE: Meaning(
+        400, "An attribute of the CloudEvent is missing, misnamed, reserved or too long."
+    ),
+    Reason.BAD_TEXT: Meaning(
+        422, "Text holds NUL, a Unicode non-character, or a control character in an attribute."
+    ),
     Reason.UNKNOWN_TYPE: Meaning(422, "No event of this type and version may come from outside."),
-    Reason.BAD_TIME: Meaning(422, "A time is not RFC 3339 with a zone, or an order would take effect too far off."),
-    Reason.TIME_IN_FUTURE: Meaning(422, "The event's time is more than five minutes ahead of the door's clock."),
+    Reason.BAD_TIME: Meaning(
+        422, "A time is not RFC 3339 with a zone, or an order would take effect too far off."
+    ),
+    Reason.TIME_IN_FUTURE: Meaning(
+        422, "The event's time is more than five minutes ahead of the door's clock."
+    ),
     Reason.TIME_TOO_OLD: Meaning(422, "The event's time lies more than thirty-five days back."),
-    Reason.BAD_DATA: Meaning(422, "The data do not fit the schema of the event's type, or hold an unknown field."),
+    Reason.BAD_DATA: Meaning(
+        422, "The data do not fit the schema of the event's type, or hold an unknown field."
+    ),
     Reason.BAD_PARTITA_IVA: Meaning(422, "The VAT number is none that an Italian firm can have."),
     Reason.SUBJECT_MISSING: Meaning(422, "The event does not name its tenant as subject."),
-    Reason.SUBJECT_MISMATCH: Meaning(422, "The subject is not the tenant of the VAT number in the order."),
+    Reason.SUBJECT_MISMATCH: Meaning(
+        422, "The subject is not the tenant of the VAT number in the order."
+    ),
     Reason.WRONG_TENANT: Meaning(403, "The sender serves no such tenant."),
     Reason.UNKNOWN_SKU: Meaning(422, "The SKU is not on sale."),
     Reason.UNKNOWN_SERVICE: Meaning(422, "The tenant has no such service instance."),
     Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
-    Reason.ID_REUSE: Meaning(409, "An order with this source and id came before, with other content."),
+    Reason.ID_REUSE: Meaning(
+        409, "An order with this source and id came before, with other content."
+    ),
 }
 """The reasons of the doors: the status each leads to, and what it says."""
 

@@ -16,7 +16,9 @@ _MACHINE_NAME = re.compile(r"[A-Za-z0-9._:/?#&=+~-]{1,255}")
 
 def kept_pointer(pointer: str) -> str:
     """A pointer with our own names and positions only."""
-    return "/".join(part if part in _OURS or _is_index(part) else LEFT_OUT for part in pointer.split("/"))
+    return "/".join(
+        part if part in _OURS or _is_index(part) else LEFT_OUT for part in pointer.split("/")
+    )
 
 
 def kept_name(name: str | None) -> str | None:

@@ -67,7 +67,12 @@ class InFlight:
         if order.message is None or order.key is None:
             return None
         is_plain = order.message.startswith(b"{")
-        return ORDERS.name, order.key, order.message if is_plain else self._sealer.open(order.message), ()
+        return (
+            ORDERS.name,
+            order.key,
+            order.message if is_plain else self._sealer.open(order.message),
+            (),
+        )
 
     async def keep_sending(self, runtime: Runtime) -> None:
         """Send again what nobody is at work on, until the service stops."""

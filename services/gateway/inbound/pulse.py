@@ -62,10 +62,17 @@ class Pulse:
 
     async def _pulse(self, runtime: Runtime, now: datetime) -> None:
         unavailable = sum(
-            s.value for s in next(iter(metrics.UNAVAILABLE.collect())).samples if s.name.endswith("_total")
+            s.value
+            for s in next(iter(metrics.UNAVAILABLE.collect())).samples
+            if s.name.endswith("_total")
         )
         stalled = time.monotonic() - self._sent > STALLED_SECONDS
-        if self._open_since is None or stalled or unavailable != self._unavailable or now < self._open_since:
+        if (
+            self._open_since is None
+            or stalled
+            or unavailable != self._unavailable
+            or now < self._open_since
+        ):
             self._open_since = now
         self._unavailable, self._sent = unavailable, time.monotonic()
         try:
@@ -82,7 +89,10 @@ class Pulse:
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS), runtime.pool.acquire() as db:
             await db.execute("select 1")
         data = DoorPulsed(open_since=open_since)
-        events = [Event(str(uuid4()), SOURCE, data.wire_type, subject, now, data) for subject in self._subjects]
+        events = [
+            Event(str(uuid4()), SOURCE, data.wire_type, subject, now, data)
+            for subject in self._subjects
+        ]
         messages = [(SIGNALS.name, event.subject.encode(), event.encode(), ()) for event in events]
         await runtime.producer.send_all(messages, SEND_TIMEOUT_SECONDS)
         metrics.PULSES.labels("sent").inc()

@@ -24,17 +24,24 @@ async def compose(db: Connection, row: asyncpg.Record, contacts: Contacts) -> di
     data = dict(row["event"]["data"])
     # How the others stood is between them and the operator.
     data.pop("ranking", None)
-    if row["about"] == OrderFailed.wire_type:  # told to who ordered, who need not be the tenant's reseller: no names
+    # Told to who ordered, who need not be the tenant's reseller: no names.
+    if row["about"] == OrderFailed.wire_type:
         return _addressed(row, data)
     tenant = await sql.tenant(db, id=row["tenant_id"])
     if tenant is None or tenant["external_id"] is None:
         raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
-    data["tenant"] = {"tenant_id": tenant["id"], "external_id": tenant["external_id"], "name": tenant["name"]}
+    data["tenant"] = {
+        "tenant_id": tenant["id"],
+        "external_id": tenant["external_id"],
+        "name": tenant["name"],
+    }
     if row["alert_id"] is not None:
         data["tenant"]["contact"] = await contact_of(db, contacts, tenant)
         reseller = await sql.reseller(db, id=data["reseller_id"])
         data["contact"] = (
-            contacts.open(reseller["contact"], sealed.reseller_contact(reseller["id"])) if reseller else None
+            contacts.open(reseller["contact"], sealed.reseller_contact(reseller["id"]))
+            if reseller
+            else None
         )
     return _addressed(row, data)
 
@@ -49,9 +56,13 @@ def _addressed(row: asyncpg.Record, data: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def receiver_of(db: Connection, reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime) -> Receiver:
+async def receiver_of(
+    db: Connection, reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime
+) -> Receiver:
     """Where it goes; for a day after a rotation it is signed with the secret before, too."""
     past = await collect(sql.past_secrets(db, id=reseller["id"], now=now))
     kept = [reseller["webhook_secret"], *(row["secret"] for row in past)]
     row = sealed.webhook_secret(reseller["id"])
-    return Receiver(reseller["webhook_url"], tuple(webhooks.open_secret(secret, row) for secret in kept))
+    return Receiver(
+        reseller["webhook_url"], tuple(webhooks.open_secret(secret, row) for secret in kept)
+    )

@@ -44,7 +44,9 @@ class Persons:
     def digest(self, said: Mapping[str, str]) -> bytes:
         """What tells whether the same was said again, and nothing else: who lacks the key cannot even try out a name."""
         content = msgspec.json.encode(said, order="sorted")
-        return self.key_id + blake2b(content, key=self._digest_key, digest_size=DIGEST_BYTES).digest()
+        return (
+            self.key_id + blake2b(content, key=self._digest_key, digest_size=DIGEST_BYTES).digest()
+        )
 
     def may_be(self, digest: bytes, said: Mapping[str, str]) -> bool:
         """Whether this may be what was said. A digest of before an erasure tells nothing any more: it may."""

@@ -7,7 +7,14 @@ from typing import Generic, TypeVar
 from schemas.orders import OrderPlaced
 from services.chassis.database import Connection, Pool
 from services.gateway import store
-from services.gateway.domain.admission import Known, KnownService, KnownTenant, Principal, PrincipalKind, Typed
+from services.gateway.domain.admission import (
+    Known,
+    KnownService,
+    KnownTenant,
+    Principal,
+    PrincipalKind,
+    Typed,
+)
 from services.gateway.domain.keys import matches, split
 from services.gateway.store import Plans, sql
 
@@ -28,7 +35,9 @@ class _Fresh(Generic[T]):
     def get(self, key: str) -> T | None:
         """A fresh entry, or None."""
         found = self._entries.get(key)
-        return found[1] if found is not None and time.monotonic() - found[0] < FRESH_SECONDS else None
+        return (
+            found[1] if found is not None and time.monotonic() - found[0] < FRESH_SECONDS else None
+        )
 
     def keep(self, key: str, value: T) -> None:
         """Keep an entry; when there are too many, begin anew."""
@@ -65,7 +74,10 @@ class Knowledge:
             row = await sql.key(db, key_id=key_id)
         if row is None:
             return None
-        found = Principal(PrincipalKind(row["kind"]), row["principal"], frozenset(row["skus"])), row["secret_hash"]
+        found = (
+            Principal(PrincipalKind(row["kind"]), row["principal"], frozenset(row["skus"])),
+            row["secret_hash"],
+        )
         self._keys.keep(key_id, found)
         return found
 
@@ -100,7 +112,10 @@ class Knowledge:
     async def _look_up_plans(self, anew: bool) -> Plans:
         found = None if anew else self._plans.get("")
         if found is None:
-            async with self._pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+            async with (
+                self._pool.acquire() as db,
+                db.transaction(isolation="repeatable_read", readonly=True),
+            ):
                 found = await store.plans(db)
             self._plans.keep("", found)
         return found

@@ -43,7 +43,11 @@ async def rotate(db: Connection, keys: KeyRing) -> Rotated:
 
     Raises `SealBroken` for a row that no key opens.
     """
-    persons, secrets, done = Sealer(keys, contacts.PURPOSE), Sealer(keys, webhook.PURPOSE), Rotated()
+    persons, secrets, done = (
+        Sealer(keys, contacts.PURPOSE),
+        Sealer(keys, webhook.PURPOSE),
+        Rotated(),
+    )
     tenants = Sealer(keys, contacts.KEYS_PURPOSE)
 
     def again(sealer: Sealer, sealed: bytes | None, row: str) -> bytes | None:

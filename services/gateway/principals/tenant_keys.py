@@ -38,7 +38,10 @@ async def held(db: Connection, contacts: Contacts, tenants: Collection[str]) -> 
             return found
         made = [contacts.new_key(sealed.tenant_key(tenant)) for tenant in missing]
         await sql.add_tenant_keys(
-            db, ids=missing, key_ids=[name for name, _ in made], sealed_keys=[key for _, key in made]
+            db,
+            ids=missing,
+            key_ids=[name for name, _ in made],
+            sealed_keys=[key for _, key in made],
         )
     if tenants:
         raise KeysErased("keys of tenants were erased meanwhile")
@@ -56,7 +59,9 @@ def _persons(contacts: Contacts, found: Iterable[asyncpg.Record]) -> dict[str, P
     }  # fmt: skip
 
 
-async def contact_of(db: Connection, contacts: Contacts, tenant: asyncpg.Record) -> dict[str, Any] | None:
+async def contact_of(
+    db: Connection, contacts: Contacts, tenant: asyncpg.Record
+) -> dict[str, Any] | None:
     """The person to call at a tenant; None when none is known, or was erased. Raises `SealBroken`."""
     contact, place = tenant["contact"], sealed.tenant_contact(tenant["id"])
     if contact is None:
@@ -92,5 +97,7 @@ async def _adopt_one(db: Connection, contacts: Contacts, tenant_id: str) -> bool
     if contact is None or key_named(contact) == persons.key_id:
         return False
     place = sealed.tenant_contact(tenant_id)
-    await sql.put_sealed_tenant(db, id=tenant_id, contact=persons.seal(contacts.open(contact, place) or {}, place))
+    await sql.put_sealed_tenant(
+        db, id=tenant_id, contact=persons.seal(contacts.open(contact, place) or {}, place)
+    )
     return True

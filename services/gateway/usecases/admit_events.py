@@ -17,7 +17,16 @@ from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
 from services.gateway import metrics, store
-from services.gateway.domain.admission import Admitted, Principal, Typed, admit, claims, content_of, read, too_far
+from services.gateway.domain.admission import (
+    Admitted,
+    Principal,
+    Typed,
+    admit,
+    claims,
+    content_of,
+    read,
+    too_far,
+)
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Faults, Refused
@@ -44,8 +53,18 @@ class Intake:
         self, runtime: Runtime, knowledge: Knowledge, contacts: Contacts, very_large: AbstractSet[str], in_flight: InFlight,
         instants: Instants,
     ) -> None:  # fmt: skip
-        self._runtime, self._knowledge, self._contacts, self._very_large = runtime, knowledge, contacts, very_large
-        self._in_flight, self._instants, self._turns, self._budget = in_flight, instants, Turns(), Budget()
+        self._runtime, self._knowledge, self._contacts, self._very_large = (
+            runtime,
+            knowledge,
+            contacts,
+            very_large,
+        )
+        self._in_flight, self._instants, self._turns, self._budget = (
+            in_flight,
+            instants,
+            Turns(),
+            Budget(),
+        )
 
     async def accept(self, principal: Principal, events: Sequence[Incoming]) -> list[Answer]:
         """Let events in, all or none; returns an answer for each.
@@ -58,7 +77,11 @@ class Intake:
             return await self._accept(principal, events, typed, faults)
 
     async def _accept(
-        self, principal: Principal, events: Sequence[Incoming], typed: Sequence[Typed], faults: Faults
+        self,
+        principal: Principal,
+        events: Sequence[Incoming],
+        typed: Sequence[Typed],
+        faults: Faults,
     ) -> list[Answer]:
         before = await self._orders_before(principal, typed, faults)
         fresh = [item for item in typed if item.incoming.index not in before]
@@ -92,10 +115,17 @@ class Intake:
             found = too_far(item, now)
             if found and highest > now and not too_far(item, highest):
                 headers = {"Retry-After": str(CLOCK_RETRY_SECONDS)}
-                raise Problem(503, "Service Unavailable", "the clock of this door stepped back", headers=headers)
+                raise Problem(
+                    503,
+                    "Service Unavailable",
+                    "the clock of this door stepped back",
+                    headers=headers,
+                )
             faults.add(found)
 
-    async def _orders_before(self, principal: Principal, typed: Sequence[Typed], faults: Faults) -> dict[int, Accepted]:
+    async def _orders_before(
+        self, principal: Principal, typed: Sequence[Typed], faults: Faults
+    ) -> dict[int, Accepted]:
         """Orders that this sender had let in before, whoever serves the tenant by now, and whatever time it is."""
         orders = [item for item in typed if isinstance(item.data, OrderPlaced)]
         if not orders:
@@ -114,7 +144,9 @@ class Intake:
                 faults.add([_id_reuse(item.incoming.index)])
         return found
 
-    async def _admit(self, principal: Principal, typed: Sequence[Typed], faults: Faults) -> list[Admitted]:
+    async def _admit(
+        self, principal: Principal, typed: Sequence[Typed], faults: Faults
+    ) -> list[Admitted]:
         """Check what the events claim; before anything is refused, against the database itself. Raises `Refused`."""
         pace = Pace()
         for anew in (False, True):
@@ -180,14 +212,25 @@ class Intake:
             return before
         return None
 
-    async def _send(self, principal: Principal, fresh: Sequence[Admitted], before: Mapping[int, Accepted]) -> None:
+    async def _send(
+        self, principal: Principal, fresh: Sequence[Admitted], before: Mapping[int, Accepted]
+    ) -> None:
         """Send what is new, and again what is in flight; wait for all in-sync replicas, and mark the orders."""
         orders = {(item.event.source, item.event.id) for item in fresh if item.order_id}
         found = {(order.answer["source"], order.answer["id"]): order for order in before.values()}
-        again = {name: message for name in found.keys() - orders if (message := self._in_flight.message(found[name]))}
+        again = {
+            name: message
+            for name in found.keys() - orders
+            if (message := self._in_flight.message(found[name]))
+        }
         messages = list(again.values())
         messages += [
-            (item.event.data.topic.name, key_of(item.event, self._very_large), item.event.encode(), ())
+            (
+                item.event.data.topic.name,
+                key_of(item.event, self._very_large),
+                item.event.encode(),
+                (),
+            )
             for item in fresh
         ]
         if messages:
@@ -196,21 +239,27 @@ class Intake:
             async with self._runtime.pool.acquire() as db:
                 await store.orders_sent(db, principal.id, sorted(orders | again.keys()))
 
-    async def refuse(self, principal: Principal, refused: Refused, events: Sequence[Incoming]) -> None:
+    async def refuse(
+        self, principal: Principal, refused: Refused, events: Sequence[Incoming]
+    ) -> None:
         """Keep what was refused, so that the operator can see it."""
         for reason, n in refused.found.counts.items():
             metrics.REFUSED.labels(reason).inc(n)
         room = self._budget.spend(principal.id, len(refused.faults), time.monotonic())
         metrics.REFUSALS_NOT_KEPT.inc(refused.total - room)
         async with self._runtime.pool.acquire() as db, db.transaction():
-            await store.add_refusals(db, self._runtime.clock.now(), principal.id, refused.faults[:room], events)
+            await store.add_refusals(
+                db, self._runtime.clock.now(), principal.id, refused.faults[:room], events
+            )
             await store.count_refusals(db, refused.found.counts)
 
 
 async def _keep_contact(db: Connection, order: Admitted, keys: Mapping[str, Persons]) -> None:
     """Keep the person to call at a tenant, unless one is known already."""
     said = order.content.said if order.content else {}
-    person = {name.removeprefix(CONTACT): text for name, text in said.items() if name.startswith(CONTACT)}
+    person = {
+        name.removeprefix(CONTACT): text for name, text in said.items() if name.startswith(CONTACT)
+    }
     if person:
         tenant = order.event.subject
         contact = keys[tenant].seal(person, tenant_contact(tenant))
@@ -223,5 +272,10 @@ def _id_reuse(index: int) -> Fault:
 
 def _answer(item: Admitted) -> Answer:
     event = item.event
-    answer = {"source": event.source, "id": event.id, "type": event.type, "tenant_id": event.subject}
+    answer = {
+        "source": event.source,
+        "id": event.id,
+        "type": event.type,
+        "tenant_id": event.subject,
+    }
     return answer | ({"order_id": item.order_id} if item.order_id else {})

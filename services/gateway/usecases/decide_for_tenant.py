@@ -17,9 +17,13 @@ async def decide_assignment(registry: Registry, tenant_id: str, decision: Decisi
         reseller = await sql.reseller(unit.db, id=decision.reseller_id)
         if tenant is None or reseller is None:
             raise Problem(404, "Not Found", "no such tenant or reseller")
-        keys = await tenant_keys.held(unit.db, registry.contacts, [tenant_id] if decision.reason else [])
+        keys = await tenant_keys.held(
+            unit.db, registry.contacts, [tenant_id] if decision.reason else []
+        )
         sealing = keys[tenant_id].seal_event if keys else None
-        return unit.publish(AssignmentDecided(**decision.model_dump()), subject=tenant_id, sealing=sealing).id
+        return unit.publish(
+            AssignmentDecided(**decision.model_dump()), subject=tenant_id, sealing=sealing
+        ).id
 
 
 async def review_order(registry: Registry, tenant_id: str, order_id: str, spec: ReviewSpec) -> str:
@@ -28,4 +32,6 @@ async def review_order(registry: Registry, tenant_id: str, order_id: str, spec: 
     A firm whose town is not known is no tenant yet and has orders nevertheless: the tenant is not looked up.
     """
     async with registry.runtime.unit(f"review|{uuid4()}") as unit:
-        return unit.publish(OrderReviewed(order_id=order_id, **spec.model_dump()), subject=tenant_id).id
+        return unit.publish(
+            OrderReviewed(order_id=order_id, **spec.model_dump()), subject=tenant_id
+        ).id

@@ -13,7 +13,11 @@ from services.gateway.store import sql
 
 
 async def notify(
-    event: Event[Any], recipient: str | None, channel: Channel, unit: Unit, alert_id: str | None = None
+    event: Event[Any],
+    recipient: str | None,
+    channel: Channel,
+    unit: Unit,
+    alert_id: str | None = None,
 ) -> None:
     """Notify a recipient of a fact, once: the id is the same for the same fact and recipient.
 
@@ -22,7 +26,10 @@ async def notify(
     if recipient is None:
         return
     name = joined(
-        "vicino", "notification", event_name(event.subject, event.source, event.id, event.principal), recipient
+        "vicino",
+        "notification",
+        event_name(event.subject, event.source, event.id, event.principal),
+        recipient,
     )
     notification_id = str(uuid5(NAMESPACE_OID, name))
     before = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))

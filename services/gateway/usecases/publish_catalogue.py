@@ -13,7 +13,9 @@ async def publish_catalogue(registry: Registry, spec: CatalogueSpec) -> int:
     async with registry.runtime.unit(f"catalogue|{uuid4()}") as unit:
         revision = int(await sql.next_revision(unit.db))
         for plan in spec.plans:
-            await sql.put_plan(unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json"))
+            await sql.put_plan(
+                unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json")
+            )
         for meter in spec.meters:
             await sql.put_meter_name(unit.db, meter=meter.key, name=meter.reads)
         await sql.withdraw_plans(unit.db, revision=revision)

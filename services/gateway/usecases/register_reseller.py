@@ -14,7 +14,9 @@ from services.gateway.store import sql
 from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry, check_name, issue_key
 
 
-async def register_reseller(registry: Registry, reseller_id: str, spec: ResellerSpec) -> tuple[dict[str, Any], bool]:
+async def register_reseller(
+    registry: Registry, reseller_id: str, spec: ResellerSpec
+) -> tuple[dict[str, Any], bool]:
     """Register a reseller; the first time, its key and signing secret are in the answer, and never again.
 
     Raises `Problem` 409 for a name that is taken, 422 for an address where no webhook may go.
@@ -30,7 +32,10 @@ async def register_reseller(registry: Registry, reseller_id: str, spec: Reseller
             contact=registry.contacts.seal(spec.contact.model_dump(), sealed.reseller_contact(reseller_id)),
         )  # fmt: skip
         known = spec.model_dump(exclude={"contact", "webhook_url"})
-        unit.publish(ResellerRegistered(reseller_id=reseller_id, revision=revision, **known), subject=CATALOGUE_SUBJECT)
+        unit.publish(
+            ResellerRegistered(reseller_id=reseller_id, revision=revision, **known),
+            subject=CATALOGUE_SUBJECT,
+        )
         answer: dict[str, Any] = {"revision": revision}
         if is_new:
             answer |= {

@@ -39,5 +39,7 @@ async def check_name(db: Connection, kind: PrincipalKind, name: str) -> None:
 async def issue_key(db: Connection, kind: PrincipalKind, principal: str) -> str:
     """A new key of a principal; its text is shown once and not kept."""
     key = new_key()
-    await sql.add_key(db, key_id=key.key_id, kind=kind, principal=principal, secret_hash=key.secret_hash)
+    await sql.add_key(
+        db, key_id=key.key_id, kind=kind, principal=principal, secret_hash=key.secret_hash
+    )
     return key.text

@@ -5,7 +5,12 @@ from uuid import uuid4
 from services.chassis.store import collect
 from services.chassis.web import Problem
 from services.gateway.domain.admission import PrincipalKind
-from services.gateway.domain.keys import LIVE_KEYS_MAX, PAST_SECRETS_MAX, SECRET_OVERLAP, new_webhook_secret
+from services.gateway.domain.keys import (
+    LIVE_KEYS_MAX,
+    PAST_SECRETS_MAX,
+    SECRET_OVERLAP,
+    new_webhook_secret,
+)
 from services.gateway.principals import sealed
 from services.gateway.store import sql
 from services.gateway.usecases.registry import Registry, issue_key

@@ -35,7 +35,9 @@ async def undeliverable(notification_id: str, why: str, unit: Unit) -> None:
     )  # fmt: skip
 
 
-async def _settle(unit: Unit, notification_id: str, state: DeliveryState, answer: str) -> asyncpg.Record:
+async def _settle(
+    unit: Unit, notification_id: str, state: DeliveryState, answer: str
+) -> asyncpg.Record:
     found: asyncpg.Record = await sql.settle_notification(
         unit.db, id=notification_id, state=state, answer=answer, at=unit.now
     )

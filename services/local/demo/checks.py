@@ -61,36 +61,60 @@ def assignments(expect: Expectations, tenants: dict[str, dict[str, Any]]) -> Non
         found = tenants[name]
         distance = None if found["distance_km"] is None else str(found["distance_km"])
         expect.equal(
-            f"{name} is served by {reseller or 'nobody yet'}", (found["reseller_id"], distance), (reseller, km)
+            f"{name} is served by {reseller or 'nobody yet'}",
+            (found["reseller_id"], distance),
+            (reseller, km),
         )
-    milan: dict[str, Any] = next((row for row in tenants["SME-05"]["ranking"] if row["reseller_id"] == "VAR-MI-01"), {})
+    milan: dict[str, Any] = next(
+        (row for row in tenants["SME-05"]["ranking"] if row["reseller_id"] == "VAR-MI-01"), {}
+    )
     expect.equal("SME-05's ranking says that Milan is full", milan.get("excluded"), ["capacity"])
     expect.equal(
-        "every ranking names all nine resellers", {len(t["ranking"]) for n, t in tenants.items() if n != "SME-10"}, {9}
+        "every ranking names all nine resellers",
+        {len(t["ranking"]) for n, t in tenants.items() if n != "SME-10"},
+        {9},
     )
     rome = tenants["SME-10"]["ranking"][0]
     nearest = (rome["reseller_id"], str(rome["distance_km"]), "distance" in rome["excluded"])
-    expect.equal("SME-10's person reads that the nearest, in Rome, is too far", nearest, ("VAR-RM-01", "411.9", True))
+    expect.equal(
+        "SME-10's person reads that the nearest, in Rome, is too far",
+        nearest,
+        ("VAR-RM-01", "411.9", True),
+    )
 
 
 async def usage(expect: Expectations, sending: Sending, account: dict[str, Any]) -> None:
     """The account of usage: what was valid counts once, and every other event has a reason."""
-    expect.that("at least 20,000 usage events were sent", account["sent"] >= 20_000, account["sent"])
+    expect.that(
+        "at least 20,000 usage events were sent", account["sent"] >= 20_000, account["sent"]
+    )
     expect.equal("every valid event counts exactly once", account["counted"], sending.valid)
     expect.equal("every event sent twice counts once", account["duplicates"], sending.duplicates)
     total = account["counted"] + account["duplicates"] + sum(account["rejected"].values())
     expect.equal("sent = counted + duplicates + rejected", total, account["sent"])
     share = account["duplicates"] * DUPLICATE_ONE_IN / max(account["counted"], 1)
     expect.that("one in twenty was sent twice", 0.9 < share < 1.1, share)
-    expect.that("much of it came out of order", sending.out_of_order > account["counted"] // 4, sending.out_of_order)
-    expect.equal("an event in another's name is refused", account["rejected"].get("wrong_tenant"), 1)
-    expect.equal("an id used for something else is rejected", account["rejected"].get("id_reuse"), 2)
-    expect.equal("a number where a document belongs is rejected", account["rejected"].get("wrong_value"), 1)
+    expect.that(
+        "much of it came out of order",
+        sending.out_of_order > account["counted"] // 4,
+        sending.out_of_order,
+    )
+    expect.equal(
+        "an event in another's name is refused", account["rejected"].get("wrong_tenant"), 1
+    )
+    expect.equal(
+        "an id used for something else is rejected", account["rejected"].get("id_reuse"), 2
+    )
+    expect.equal(
+        "a number where a document belongs is rejected", account["rejected"].get("wrong_value"), 1
+    )
 
 
 async def invoices(expect: Expectations, found: list[dict[str, Any]], sending: Sending) -> None:
     """SME-01's invoice is the worked example; every other one adds up, and charges what was measured."""
-    december = {invoice["external_id"]: invoice for invoice in found if invoice["date"] == "2026-12-01"}
+    december = {
+        invoice["external_id"]: invoice for invoice in found if invoice["date"] == "2026-12-01"
+    }
     wanted = json.loads((DATA / "expected_invoice_sme01.json").read_text(encoding="utf-8"))
     own = december.get("SME-01", {"lines": [], "totals": {}, "due": None})
     expect.equal(
@@ -100,19 +124,31 @@ async def invoices(expect: Expectations, found: list[dict[str, Any]], sending: S
     )
     totals = {name: own["totals"].get(name) for name in wanted["totals"]}
     expect.equal(
-        "SME-01's invoice of 1 December, totals and due date", (totals, own["due"]), (wanted["totals"], wanted["due"])
+        "SME-01's invoice of 1 December, totals and due date",
+        (totals, own["due"]),
+        (wanted["totals"], wanted["due"]),
     )
     for day, nets in NETS.items():
         issued = {
-            invoice["external_id"]: invoice["totals"]["imponibile"] for invoice in found if invoice["date"] == day
+            invoice["external_id"]: invoice["totals"]["imponibile"]
+            for invoice in found
+            if invoice["date"] == day
         }
         expect.equal(f"every invoice of {day} comes to what it must", issued, nets)
     expect.equal("every invoice adds up", [i["number"] for i in found if not _adds_up(i)], [])
     numbers = sorted(invoice["number"] for invoice in found)
-    expect.equal("invoice numbers have no gaps", numbers, [f"2026/A/{n:06d}" for n in range(1, len(found) + 1)])
+    expect.equal(
+        "invoice numbers have no gaps",
+        numbers,
+        [f"2026/A/{n:06d}" for n in range(1, len(found) + 1)],
+    )
     _models(expect, december, sending)
     first = {i["external_id"]: i for i in found if i["date"] == "2026-11-01"}
-    setup = [line["net"] for line in first.get("SME-01", {"lines": []})["lines"] if line["sku"] == "ERP-CLOUD/setup"]
+    setup = [
+        line["net"]
+        for line in first.get("SME-01", {"lines": []})["lines"]
+        if line["sku"] == "ERP-CLOUD/setup"
+    ]
     expect.equal("SME-01's first invoice has the set-up fee", setup, ["150.00"])
 
 
@@ -120,29 +156,50 @@ def _models(expect: Expectations, december: dict[str, dict[str, Any]], sending: 
     """Every price model of the catalogue, from the quantities that were sent."""
 
     def net(tenant: str, sku: str) -> Decimal:
-        return sum((Decimal(x["net"]) for x in december[tenant]["lines"] if x["sku"] == sku), Decimal(0))
+        return sum(
+            (Decimal(x["net"]) for x in december[tenant]["lines"] if x["sku"] == sku), Decimal(0)
+        )
 
     def cents(value: Decimal) -> Decimal:
         return (value + Decimal("0.005")).quantize(Decimal("0.01"), "ROUND_DOWN")
 
-    fixed, mobile = sending.quantities[("SME-02", "minutes_fixed")], sending.quantities[("SME-02", "minutes_mobile")]
+    fixed, mobile = (
+        sending.quantities[("SME-02", "minutes_fixed")],
+        sending.quantities[("SME-02", "minutes_mobile")],
+    )
     expect.equal(
         "per unit with an allowance: fixed minutes",
         net("SME-02", "VOIP-PBX/minutes_fixed"),
         cents((fixed - 500) * Decimal("0.015")),
     )
-    expect.equal("per unit: mobile minutes", net("SME-02", "VOIP-PBX/minutes_mobile"), cents(mobile * Decimal("0.045")))
+    expect.equal(
+        "per unit: mobile minutes",
+        net("SME-02", "VOIP-PBX/minutes_mobile"),
+        cents(mobile * Decimal("0.045")),
+    )
     documents = Decimal("32.00") + Decimal("75.00") + Decimal("9.00")
     expect.equal("graduated: 2,300 documents", net("SME-05", "ERP-CLOUD/e_invoices"), documents)
-    backup = Decimal("81.00") + Decimal("210.00") + cents((BACKUP_GB["SME-03"] - 2000) * Decimal("0.10"))
-    expect.equal("time weighted and graduated: GB-months of backup", net("SME-03", "BACKUP-PRO/gb"), backup)
-    expect.equal("volume: five seats at the price of their tier", net("SME-08", "CRM-TEAM/seat"), Decimal("105.00"))
+    backup = (
+        Decimal("81.00") + Decimal("210.00") + cents((BACKUP_GB["SME-03"] - 2000) * Decimal("0.10"))
+    )
+    expect.equal(
+        "time weighted and graduated: GB-months of backup", net("SME-03", "BACKUP-PRO/gb"), backup
+    )
+    expect.equal(
+        "volume: five seats at the price of their tier",
+        net("SME-08", "CRM-TEAM/seat"),
+        Decimal("105.00"),
+    )
     calls = sending.quantities[("SME-08", "api_calls")]
     packages = ((calls - 10_000) / 1000).to_integral_value(ROUND_CEILING)
     expect.equal(
-        "package: API calls in whole thousands", net("SME-08", "CRM-TEAM/api_calls"), packages * Decimal("0.50")
+        "package: API calls in whole thousands",
+        net("SME-08", "CRM-TEAM/api_calls"),
+        packages * Decimal("0.50"),
     )
-    expect.equal("in arrears: six extensions", net("SME-02", "VOIP-PBX/extension"), Decimal("45.00"))
+    expect.equal(
+        "in arrears: six extensions", net("SME-02", "VOIP-PBX/extension"), Decimal("45.00")
+    )
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:
@@ -170,10 +227,14 @@ async def nothing_left(expect: Expectations, stage: Stage, service_id: str) -> N
     )
     await connection.close()
     expect.equal("a failed service leaves no database and no login", left, 0)
-    expect.that("a failed service leaves nothing in its back-end", service_id not in stage.backend.services)
+    expect.that(
+        "a failed service leaves nothing in its back-end", service_id not in stage.backend.services
+    )
     calls = stage.backend.calls[stage.tenant_ids["SME-04"]]
     expect.equal("the back-end was asked once: it refused for good", calls, 1)
-    expect.equal("no call to the back-end came without Vicino's signature", stage.backend.turned_away, 0)
+    expect.equal(
+        "no call to the back-end came without Vicino's signature", stage.backend.turned_away, 0
+    )
 
 
 async def alerts(expect: Expectations, stage: Stage) -> None:
@@ -189,14 +250,26 @@ async def alerts(expect: Expectations, stage: Stage) -> None:
         kind = data["kind"].replace("_", " ")
         expect.equal(f"{kind}: the tenant's own reseller was told", item.reseller, about.reseller)
         found = (data["tenant"]["external_id"], data["service_id"])
-        expect.equal(f"{kind}: the alert names the tenant and the service", found, (about.tenant, about.service_id))
+        expect.equal(
+            f"{kind}: the alert names the tenant and the service",
+            found,
+            (about.tenant, about.service_id),
+        )
         people = (data["contact"]["name"], data["tenant"]["contact"]["phone"])
         wanted = (technicians[about.reseller]["name"], firms[about.tenant]["phone"])
         expect.equal(f"{kind}: the alert names the technician and whom to call", people, wanted)
-        expect.that(f"{kind}: the alert names a deadline ahead", data["acknowledge_by"] > data["opened_at"], data)
+        expect.that(
+            f"{kind}: the alert names a deadline ahead",
+            data["acknowledge_by"] > data["opened_at"],
+            data,
+        )
     expect.equal("one mail went to the operator", len(stage.mailbox.mails), 1)
     states = {alert["kind"]: alert["state"] for alert in await stage.read("alerts")}
-    ends = {"heartbeat_missing": "resolved", "provisioning_failed": "resolved", "incident": "escalated"}
+    ends = {
+        "heartbeat_missing": "resolved",
+        "provisioning_failed": "resolved",
+        "incident": "escalated",
+    }
     expect.equal("two alerts are resolved, one has escalated", states, ends)
 
 
@@ -207,33 +280,56 @@ async def secrets(stage: Stage) -> None:
     hidden = [derive(master, service.service_id).password for service in await stage.services()]
     hidden += [key.split(".")[1] for key in stage.keys.values()]
     hidden += [secret.removeprefix("whsec_") for secret in stage.receivers.secrets.values()]
-    hidden += [stack.master_key, stack.operator_token, unquote(urlsplit(stack.superuser_url).password or "")]
+    hidden += [
+        stack.master_key,
+        stack.operator_token,
+        unquote(urlsplit(stack.superuser_url).password or ""),
+    ]
     hidden += [stack.home.password(kafka_secret(who)) for who in (ADMIN, OPERATOR, *SERVICES)]
     people = [
-        party["contact"][field] for party in PARTIES["resellers"] + PARTIES["tenants"] for field in ("name", "email")
+        party["contact"][field]
+        for party in PARTIES["resellers"] + PARTIES["tenants"]
+        for field in ("name", "email")
     ]
     told = await topics(stack.kafka_admin, stack.topic_prefix)
     everything = b"".join(value for values in told.values() for value in values)
     logs = b"".join(path.read_bytes() for path in (stack.home.path / "logs").glob("*.log"))
     expect.that("all topics were read", len(everything) > 1_000_000, len(everything))
     expect.that("every part has written a log", len(logs) > 1_000, len(logs))
-    expect.equal("no secret is in any event", sum(secret.encode() in everything for secret in hidden), 0)
+    expect.equal(
+        "no secret is in any event", sum(secret.encode() in everything for secret in hidden), 0
+    )
     expect.equal("no secret is in any log", sum(secret.encode() in logs for secret in hidden), 0)
-    expect.equal("no person is named in any event", sum(one.encode() in everything for one in people), 0)
+    expect.equal(
+        "no person is named in any event", sum(one.encode() in everything for one in people), 0
+    )
     wanted = {tenant["external_id"]: tenant["contact"] for tenant in PARTIES["tenants"]}
-    expect.equal("every firm's contact travels sealed in its order", await sealed_contacts(stage, told), wanted)
+    expect.equal(
+        "every firm's contact travels sealed in its order",
+        await sealed_contacts(stage, told),
+        wanted,
+    )
 
 
-async def sealed_contacts(stage: Stage, told: Mapping[str, Iterable[bytes]]) -> dict[str, dict[str, Any]]:
+async def sealed_contacts(
+    stage: Stage, told: Mapping[str, Iterable[bytes]]
+) -> dict[str, dict[str, Any]]:
     """The contacts that orders carry, by firm, opened with the tenants' keys."""
     opener = Contacts(key_bytes(stage.stack.master_key))
     connection = await asyncpg.connect(stage.stack.url_of("gateway"))
     rows = await connection.fetch("select tenant_id, sealed_key from gateway.tenant_key")
     await connection.close()
-    keys = {row["tenant_id"]: opener.persons(row["sealed_key"], tenant_key(row["tenant_id"])) for row in rows}
+    keys = {
+        row["tenant_id"]: opener.persons(row["sealed_key"], tenant_key(row["tenant_id"]))
+        for row in rows
+    }
     contacts: dict[str, dict[str, Any]] = {}
     for event in map(decode, told["orders.v1"]):
-        if isinstance(event.data, OrderPlaced) and event.data.tenant is not None and event.sealed is not None:
+        if (
+            isinstance(event.data, OrderPlaced)
+            and event.data.tenant is not None
+            and event.sealed is not None
+        ):
             said = keys[event.subject].open(b64decode(event.sealed), place_of(event))
             contacts[event.data.tenant.external_id] = {
                 name: said.get(f"/tenant/contact/{name}") for name in ("name", "phone", "email")
@@ -243,10 +339,16 @@ async def sealed_contacts(stage: Stage, told: Mapping[str, Iterable[bytes]]) -> 
 
 async def topics(kafka: KafkaServers, prefix: str) -> dict[str, list[bytes]]:
     """All values of all topics and their dead letters."""
-    consumer = AIOKafkaConsumer(**kafka.aiokafka(), enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        **kafka.aiokafka(), enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
-        parts = [TopicPartition(prefix + topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
+        parts = [
+            TopicPartition(prefix + topic.name, n)
+            for topic in TOPICS
+            for n in range(topic.partitions)
+        ]
         parts += [TopicPartition(prefix + topic.dead_letters, 0) for topic in TOPICS]
         consumer.assign(parts)
         ends = await consumer.end_offsets(parts)
@@ -256,7 +358,9 @@ async def topics(kafka: KafkaServers, prefix: str) -> dict[str, list[bytes]]:
         async with asyncio.timeout(30):
             while waiting:
                 for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-                    found[tp.topic.removeprefix(prefix)] += [record.value or b"" for record in records]
+                    found[tp.topic.removeprefix(prefix)] += [
+                        record.value or b"" for record in records
+                    ]
                     if records[-1].offset + 1 >= ends[tp]:
                         waiting.discard(tp)
         return found

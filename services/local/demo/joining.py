@@ -15,7 +15,9 @@ from services.onboarding.domain.credentials import derive
 
 async def act_register(stage: Stage) -> None:
     """The operator publishes the catalogue and registers nine resellers and a back-end."""
-    answer = await stage.operator.call("PUT", "/operator/v1/catalogue", catalogue(stage.backend.url))
+    answer = await stage.operator.call(
+        "PUT", "/operator/v1/catalogue", catalogue(stage.backend.url)
+    )
     stage.expect.equal("the catalogue is published", answer.status, 200)
     for reseller in PARTIES["resellers"]:
         body = {name: value for name, value in reseller.items() if name != "id"}
@@ -25,7 +27,9 @@ async def act_register(stage: Stage) -> None:
         stage.receivers.secrets[reseller["id"]] = answer.body["webhook_secret"]
     stage.expect.equal("nine resellers are registered", len(stage.receivers.secrets), 9)
     skus = [plan["sku"] for plan in catalogue("")["plans"]]
-    answer = await stage.operator.call("PUT", "/operator/v1/backends/services", {"name": "Services", "skus": skus})
+    answer = await stage.operator.call(
+        "PUT", "/operator/v1/backends/services", {"name": "Services", "skus": skus}
+    )
     stage.keys["backend"] = answer.body["api_key"]
 
 
@@ -44,7 +48,9 @@ async def act_order(stage: Stage) -> None:
     bad = _order_of({**PARTIES["tenants"][0], "partita_iva": "00000000000"}, stage.now())
     answer = await portal.send({**bad, "id": "order-bad"})
     stage.expect.equal(
-        "an order with VAT number 00000000000 is refused", (answer.status, reasons(answer)), (422, ["bad_partita_iva"])
+        "an order with VAT number 00000000000 is refused",
+        (answer.status, reasons(answer)),
+        (422, ["bad_partita_iva"]),
     )
     answers = {}
     for tenant in PARTIES["tenants"]:
@@ -55,14 +61,24 @@ async def act_order(stage: Stage) -> None:
         stage.tenant_ids[tenant["external_id"]] = (
             answer.body["accepted"][0]["tenant_id"] if answer.status == 202 else ""
         )
-    stage.expect.equal("eleven orders are accepted", Counter(a.status for _, a in answers.values()), Counter({202: 11}))
+    stage.expect.equal(
+        "eleven orders are accepted",
+        Counter(a.status for _, a in answers.values()),
+        Counter({202: 11}),
+    )
     event, first = answers["SME-01"]
     again = await portal.send(event)
     stage.expect.equal(
-        "an order sent twice gets the same answer", (again.status, again.body), (first.status, first.body)
+        "an order sent twice gets the same answer",
+        (again.status, again.body),
+        (first.status, first.body),
     )
     other = await portal.send({**event, "data": {**event["data"], "reference": "ORD-OTHER"}})
-    stage.expect.equal("the same id with another order is refused", (other.status, reasons(other)), (409, ["id_reuse"]))
+    stage.expect.equal(
+        "the same id with another order is refused",
+        (other.status, reasons(other)),
+        (409, ["id_reuse"]),
+    )
 
 
 async def act_onboard(stage: Stage) -> None:
@@ -84,7 +100,10 @@ async def act_onboard(stage: Stage) -> None:
     await stage.until("SME-10's order is held, and says why", held)
 
     async def all_told() -> bool:
-        return len({item.message_id for item in stage.receivers.of("vicino.tenant.activated.v1")}) == 10
+        return (
+            len({item.message_id for item in stage.receivers.of("vicino.tenant.activated.v1")})
+            == 10
+        )
 
     await stage.until("each new tenant's reseller is told by a signed webhook", all_told)
 
@@ -98,14 +117,27 @@ async def act_onboard(stage: Stage) -> None:
 async def act_credentials(stage: Stage) -> None:
     """Every service instance has a database and a login that work, and see nothing else."""
     services = await stage.services()
-    found = await asyncio.gather(*(_sees_only_its_own(stage, service, services) for service in services))
-    stage.expect.equal("every service's credentials work, and open nothing else", [item for item in found if item], [])
-    wanted = sum(len(tenant["items"]) for tenant in PARTIES["tenants"] if tenant["external_id"] != "SME-10")
+    found = await asyncio.gather(
+        *(_sees_only_its_own(stage, service, services) for service in services)
+    )
+    stage.expect.equal(
+        "every service's credentials work, and open nothing else",
+        [item for item in found if item],
+        [],
+    )
+    wanted = sum(
+        len(tenant["items"]) for tenant in PARTIES["tenants"] if tenant["external_id"] != "SME-10"
+    )
     stage.expect.equal("every ordered service instance is provisioned", len(services), wanted)
 
 
-async def _sees_only_its_own(stage: Stage, service: DemoService, services: list[DemoService]) -> str:
-    key, host = checks.key_bytes(stage.stack.master_key), stage.stack.superuser_url.rsplit("@", 1)[1].split("/")[0]
+async def _sees_only_its_own(
+    stage: Stage, service: DemoService, services: list[DemoService]
+) -> str:
+    key, host = (
+        checks.key_bytes(stage.stack.master_key),
+        stage.stack.superuser_url.rsplit("@", 1)[1].split("/")[0],
+    )
     own = derive(key, service.service_id)
     other = derive(key, next(item.service_id for item in services if item != service))
     base = f"postgresql://{own.role}:{own.password}@{host}"

@@ -18,7 +18,9 @@ async def act_first_invoices(stage: Stage) -> None:
     advance = {t["external_id"] for t in PARTIES["tenants"]} - {"SME-02", "SME-10"}
 
     async def all_issued() -> bool:
-        return {i["external_id"] for i in await stage.read("invoices") if i["date"] == "2026-11-01"} == advance
+        return {
+            i["external_id"] for i in await stage.read("invoices") if i["date"] == "2026-11-01"
+        } == advance
 
     await stage.until("first invoices are issued, dated the first of November", all_issued)
 
@@ -61,8 +63,12 @@ async def act_usage(stage: Stage) -> None:
         stage.tell(f"{stage.sent:,} events sent")
         return answer.status
 
-    statuses = await asyncio.gather(*(send(sender, batch) for sender, batch in stage.sending.batches))
-    stage.expect.equal("every batch of good usage is accepted", Counter(statuses), Counter({202: len(statuses)}))
+    statuses = await asyncio.gather(
+        *(send(sender, batch) for sender, batch in stage.sending.batches)
+    )
+    stage.expect.equal(
+        "every batch of good usage is accepted", Counter(statuses), Counter({202: len(statuses)})
+    )
     erp = {service.tenant: service for service in services if service.sku == "ERP-CLOUD"}
     await _send_wrong(stage, erp["SME-01"], erp["SME-05"])
     await stage.until("all usage has come to its end", lambda: _usage_done(stage))
@@ -80,7 +86,9 @@ async def _send_wrong(stage: Stage, own: DemoService, foreign: DemoService) -> N
         stage.refusals.update(reasons(answer)[:1])
     behind = wrong_behind_the_door(own)
     answers = [await client.send(event) for event in behind]
-    stage.expect.equal("what the door cannot judge is let in", [a.status for a in answers], [202] * len(behind))
+    stage.expect.equal(
+        "what the door cannot judge is let in", [a.status for a in answers], [202] * len(behind)
+    )
     stage.sent += len(bad_requests) + len(behind)
 
 

@@ -23,7 +23,11 @@ def _passed_over(tenant: dict[str, Any]) -> list[dict[str, Any]]:
     """Who is nearer than the chosen reseller, and why it could not be; without a choice, whoever is nearest."""
     chosen = tenant["distance_km"]
     return [
-        {"reseller": row["reseller_id"], "distance_km": float(row["distance_km"]), "excluded": row["excluded"]}
+        {
+            "reseller": row["reseller_id"],
+            "distance_km": float(row["distance_km"]),
+            "excluded": row["excluded"],
+        }
         for row in sorted(tenant["ranking"], key=lambda row: float(row["distance_km"]))
         if row["excluded"] and (chosen is None or float(row["distance_km"]) < float(chosen))
     ]
@@ -37,7 +41,11 @@ async def outcome(stage: Stage) -> dict[str, Any]:
         for order in orders
         if order["reference"] == f"ORD-{order['external_id']}"
     }
-    waits = [ms for name, at in stage.posted_at.items() if (ms := _since(at, ended.get(name))) is not None]
+    waits = [
+        ms
+        for name, at in stage.posted_at.items()
+        if (ms := _since(at, ended.get(name))) is not None
+    ]
     return {
         "tenants": [
             {"external_id": name, "name": t["name"], "state": t["state"], "reseller": t["reseller_id"],

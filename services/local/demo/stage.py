@@ -38,11 +38,16 @@ class Stage:
 
     tell: Callable[[str], None]
 
-    def __init__(self, stack: Stack, session: aiohttp.ClientSession, clock_file: Path, mailbox: Mailbox) -> None:
+    def __init__(
+        self, stack: Stack, session: aiohttp.ClientSession, clock_file: Path, mailbox: Mailbox
+    ) -> None:
         self.stack, self.session, self.mailbox = stack, session, mailbox
         self.clock_file, self.clock = clock_file, SteeredClock(clock_file)
         self.expect = Expectations()
-        self.receivers, self.backend = Receivers(), Backend(secret=signing_secrets(b64decode(stack.master_key))[0])
+        self.receivers, self.backend = (
+            Receivers(),
+            Backend(secret=signing_secrets(b64decode(stack.master_key))[0]),
+        )
         self.operator = DemoClient(session, stack.address("gateway"), stack.operator_token)
         self.console_api = DemoClient(session, stack.address("console"), stack.operator_token)
         self.billing_api = DemoClient(session, stack.address("billing"), stack.operator_token)
@@ -67,7 +72,9 @@ class Stage:
         """Make it that time for everyone."""
         steer(self.clock_file, instant)
 
-    async def until(self, what: str, condition: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS) -> Any:
+    async def until(
+        self, what: str, condition: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS
+    ) -> Any:
         """Wait until something is so; if it does not become so, that is an expectation that did not hold."""
         deadline, found = time.monotonic() + seconds, None
         self.tell(what)
@@ -84,7 +91,11 @@ class Stage:
 
     async def tenants(self) -> dict[str, dict[str, Any]]:
         """The console's tenants, by external id."""
-        return {tenant["external_id"]: tenant for tenant in await self.read("tenants") if tenant["external_id"]}
+        return {
+            tenant["external_id"]: tenant
+            for tenant in await self.read("tenants")
+            if tenant["external_id"]
+        }
 
     async def usage_account(self) -> dict[str, Any]:
         """sent = counted + duplicates + rejected, with every reason, at the door or behind it."""
@@ -98,7 +109,13 @@ class Stage:
     async def services(self) -> list[DemoService]:
         """All active service instances."""
         return [
-            DemoService(name, tenant["tenant_id"], service["service_id"], service["sku"], tenant["reseller_id"])
+            DemoService(
+                name,
+                tenant["tenant_id"],
+                service["service_id"],
+                service["sku"],
+                tenant["reseller_id"],
+            )
             for name, tenant in sorted((await self.tenants()).items())
             for service in tenant["services"]
             if service["state"] == "active"

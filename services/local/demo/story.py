@@ -53,13 +53,18 @@ async def play(stage: Stage, console: Console) -> None:
         began = time.monotonic()
         stage.expect.act = title
         with console.status(title) as status:
-            stage.tell = lambda what, title=title, status=status: status.update(f"{title} [dim]({what})[/]")  # type: ignore[misc]
+            stage.tell = lambda what, title=title, status=status: status.update(
+                f"{title} [dim]({what})[/]"
+            )  # type: ignore[misc]
             try:
                 await act(stage)
             except Exception:
                 tables.show_failures(console, stage.expect)
                 raise
-        console.print(tables.act_line(title, stage.expect.of(title), time.monotonic() - began), highlight=False)
+        console.print(
+            tables.act_line(title, stage.expect.of(title), time.monotonic() - began),
+            highlight=False,
+        )
 
 
 async def _own_home(home: Path, life: AsyncExitStack) -> Home:
@@ -100,9 +105,17 @@ async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stag
         }
         stack = await life.enter_async_context(
             # The roles and databases of a story are nobody else's: it always has a PostgreSQL of its own.
-            Stack(folder, status.update, environment=environment, topic_prefix=prefix, own_postgres=True)
+            Stack(
+                folder,
+                status.update,
+                environment=environment,
+                topic_prefix=prefix,
+                own_postgres=True,
+            )
         )
-    console.print(f"  [green]✓[/] the stack is up [dim]{stack.started_in_seconds:.1f} s[/]", highlight=False)
+    console.print(
+        f"  [green]✓[/] the stack is up [dim]{stack.started_in_seconds:.1f} s[/]", highlight=False
+    )
     session = await life.enter_async_context(aiohttp.ClientSession())
     stage = Stage(stack, session, clock_file, mailbox)
     for part in (stage.receivers, stage.backend, mailbox):
@@ -128,8 +141,11 @@ async def run(home: Path, console: Console) -> bool:
     """Play the story on a fresh stack; writes `demo.json` into `home`. True if every expectation held."""
     began = time.monotonic()
     file = home / "demo.json"
-    file.unlink(missing_ok=True)  # a demo that breaks shall not leave the good news of an earlier one
-    console.print("[bold]Vicino[/]: nine resellers, eleven firms, a month. Each act says how many expectations held.")
+    # A demo that breaks shall not leave the good news of an earlier one.
+    file.unlink(missing_ok=True)
+    console.print(
+        "[bold]Vicino[/]: nine resellers, eleven firms, a month. Each act says how many expectations held."
+    )
     async with AsyncExitStack() as life:
         stage = await _set_stage(home, console, life)
         await _while_it_lives(stage.stack, play(stage, console))

@@ -98,7 +98,9 @@ def _passed_over(tenant: dict[str, Any]) -> str:
 
 
 def _usage(usage: dict[str, Any]) -> Table:
-    table = _table("Usage: every event has exactly one end", "what became of it", "events", right=("events",))
+    table = _table(
+        "Usage: every event has exactly one end", "what became of it", "events", right=("events",)
+    )
     table.add_row("counted", f"{usage['counted']:,}")
     table.add_row("duplicates (sent twice, counted once)", f"{usage['duplicates']:,}")
     for reason, n in usage["rejected"].items():
@@ -110,9 +112,21 @@ def _usage(usage: dict[str, Any]) -> Table:
 
 def _invoice(invoice: dict[str, Any]) -> Table:
     title = f"Fattura {invoice['number']} del {day(invoice['date'])}, {invoice['name']}"
-    table = _table(title, "descrizione", "quantità", "prezzo", "importo", right=("quantità", "prezzo", "importo"))
+    table = _table(
+        title,
+        "descrizione",
+        "quantità",
+        "prezzo",
+        "importo",
+        right=("quantità", "prezzo", "importo"),
+    )
     for line in invoice["lines"]:
-        table.add_row(line["description"], quantity(line["quantity"]), amount(line["unit_price"]), amount(line["net"]))
+        table.add_row(
+            line["description"],
+            quantity(line["quantity"]),
+            amount(line["unit_price"]),
+            amount(line["net"]),
+        )
     table.add_section()
     totals = invoice["totals"]
     table.add_row("Imponibile", "", "", amount(totals["imponibile"]))
@@ -123,7 +137,9 @@ def _invoice(invoice: dict[str, Any]) -> Table:
 
 def _invoices(invoices: list[dict[str, Any]]) -> Table:
     right = ("lines", "net EUR", "total EUR")
-    table = _table("Invoices, with VAT in the total", "number", "date", "tenant", *right, right=right)
+    table = _table(
+        "Invoices, with VAT in the total", "number", "date", "tenant", *right, right=right
+    )
     total = Decimal(0)
     for invoice in sorted(invoices, key=lambda item: item["number"]):
         gross = Decimal(invoice["totals"]["totale_documento"])
@@ -138,9 +154,13 @@ def _invoices(invoices: list[dict[str, Any]]) -> Table:
 
 
 def _alerts(alerts: list[dict[str, Any]]) -> Table:
-    table = _table("Alerts", "tenant", "trouble", "reseller", "told after", "state", right=("told after",))
+    table = _table(
+        "Alerts", "tenant", "trouble", "reseller", "told after", "state", right=("told after",)
+    )
     for alert in alerts:
         told = "-" if alert["notified_ms"] is None else f"{alert['notified_ms']} ms"
         state = ALERT_STATES.get(alert["state"], f"[red]{alert['state']}[/]")
-        table.add_row(alert["tenant"], alert["kind"].replace("_", " "), alert["reseller"], told, state)
+        table.add_row(
+            alert["tenant"], alert["kind"].replace("_", " "), alert["reseller"], told, state
+        )
     return table

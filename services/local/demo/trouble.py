@@ -17,13 +17,17 @@ async def act_silence(stage: Stage) -> None:
     """SME-03's management software stops sending its heartbeat; others go on."""
     stage.leap(rome(2026, 12, 3, 10, 0))
     services = await stage.services()
-    silent = next(service for service in services if (service.tenant, service.sku) == ("SME-03", "ERP-CLOUD"))
+    silent = next(
+        service for service in services if (service.tenant, service.sku) == ("SME-03", "ERP-CLOUD")
+    )
     stage.troubled["heartbeat_missing"] = silent
     await _beat(stage, [silent, *_lively(services)])
     stage.leap(rome(2026, 12, 3, 11, 0))
     await _beat(stage, _lively(services))
     stage.leap(rome(2026, 12, 3, 11, 31))
-    await stage.until("a missing heartbeat is brought to the reseller", lambda: _told(stage, "heartbeat_missing"))
+    await stage.until(
+        "a missing heartbeat is brought to the reseller", lambda: _told(stage, "heartbeat_missing")
+    )
 
 
 def _lively(services: list[DemoService]) -> list[DemoService]:
@@ -56,12 +60,16 @@ async def _signals_taken(stage: Stage) -> float:
         families = text_string_to_metric_families(await answer.text())
     samples = (sample for family in families for sample in family.samples)
     return sum(
-        s.value for s in samples if s.name == "vicino_engine_records_total" and s.labels["topic"] == "signals.v1"
+        s.value
+        for s in samples
+        if s.name == "vicino_engine_records_total" and s.labels["topic"] == "signals.v1"
     )
 
 
 async def _told(stage: Stage, kind: str) -> bool:
-    return any(item.event["data"]["kind"] == kind for item in stage.receivers.of("vicino.alert.opened.v1"))
+    return any(
+        item.event["data"]["kind"] == kind for item in stage.receivers.of("vicino.alert.opened.v1")
+    )
 
 
 async def act_refusal(stage: Stage) -> None:
@@ -70,18 +78,28 @@ async def act_refusal(stage: Stage) -> None:
     stage.backend.refused_tenants.add(tenant_id)
     items = [{"action": "add", "sku": "MAIL-STD", "quantities": {"mailbox": "3"}}]
     event = cloud_event(
-        ORDER, "order-SME-04-mail", "/portal", stage.now(), {"reference": "ORD-SME-04-2", "items": items}, tenant_id
+        ORDER,
+        "order-SME-04-mail",
+        "/portal",
+        stage.now(),
+        {"reference": "ORD-SME-04-2", "items": items},
+        tenant_id,
     )
     answer = await stage.client("VAR-BA-01").send(event)
     stage.expect.equal("SME-04's order for mail is accepted", answer.status, 202)
     service_id = identity.service_id(answer.body["accepted"][0]["order_id"], 0)
-    stage.troubled["provisioning_failed"] = DemoService("SME-04", tenant_id, service_id, "MAIL-STD", "VAR-BA-01")
+    stage.troubled["provisioning_failed"] = DemoService(
+        "SME-04", tenant_id, service_id, "MAIL-STD", "VAR-BA-01"
+    )
     await stage.until(
-        "a service that cannot be made is brought to the reseller", lambda: _told(stage, "provisioning_failed")
+        "a service that cannot be made is brought to the reseller",
+        lambda: _told(stage, "provisioning_failed"),
     )
 
     async def failed() -> bool:
-        return "failed" in {o["state"] for o in await stage.read("orders") if o["reference"] == "ORD-SME-04-2"}
+        return "failed" in {
+            o["state"] for o in await stage.read("orders") if o["reference"] == "ORD-SME-04-2"
+        }
 
     await stage.until("the order has failed, and says so", failed)
     await checks.nothing_left(stage.expect, stage, service_id)
@@ -91,8 +109,14 @@ async def act_incident(stage: Stage) -> None:
     """SME-06's reseller reports an incident and then forgets about it."""
     shop = next(service for service in await stage.services() if service.tenant == "SME-06")
     stage.troubled["incident"] = shop
-    data = {"service_id": shop.service_id, "severity": "P1", "summary": "Il negozio on line non risponde"}
-    event = cloud_event("vicino.incident.reported.v1", "incident-1", "/helpdesk", stage.now(), data, shop.tenant_id)
+    data = {
+        "service_id": shop.service_id,
+        "severity": "P1",
+        "summary": "Il negozio on line non risponde",
+    }
+    event = cloud_event(
+        "vicino.incident.reported.v1", "incident-1", "/helpdesk", stage.now(), data, shop.tenant_id
+    )
     answer = await stage.client(shop.reseller).send(event)
     stage.expect.equal("a reported incident is accepted", answer.status, 202)
     await stage.until("the incident is brought to the reseller", lambda: _told(stage, "incident"))
@@ -118,7 +142,11 @@ async def act_answers(stage: Stage) -> None:
 
 async def _answer_alerts(stage: Stage) -> None:
     """The resellers of the first two alerts acknowledge and resolve them, by events."""
-    for item in [i for i in stage.receivers.of("vicino.alert.opened.v1") if i.event["data"]["kind"] != "incident"]:
+    for item in [
+        i
+        for i in stage.receivers.of("vicino.alert.opened.v1")
+        if i.event["data"]["kind"] != "incident"
+    ]:
         alert = item.event["data"]
         for kind in ("acknowledgement", "resolution"):
             event = cloud_event(

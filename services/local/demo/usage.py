@@ -59,26 +59,46 @@ def _stamp(at: datetime) -> str:
 
 
 def _sometime(dice: random.Random) -> datetime:
-    return START + timedelta(seconds=dice.randrange(HOURS * 3600 - 3600), milliseconds=dice.randrange(1000))
+    return START + timedelta(
+        seconds=dice.randrange(HOURS * 3600 - 3600), milliseconds=dice.randrange(1000)
+    )
 
 
-def _event(service: DemoService, meter: str, event_id: str, at: datetime, **data: str) -> dict[str, Any]:
+def _event(
+    service: DemoService, meter: str, event_id: str, at: datetime, **data: str
+) -> dict[str, Any]:
     source = f"/{service.sku.lower()}/{service.tenant.lower()}"
     body = {"service_id": service.service_id, "meter": meter, **data}
     return cloud_event(USAGE, event_id, source, _stamp(at), body, service.tenant_id)
 
 
-def _levels(service: DemoService, meter: str, average: Decimal, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _levels(
+    service: DemoService, meter: str, average: Decimal, dice: random.Random
+) -> Iterator[dict[str, Any]]:
     """A level every hour, in pairs above and below the average, so that the month's average is exact."""
     for hour in range(0, HOURS, 2):
         swing = Decimal(dice.randrange(0, 20_000)) / 1000
         for n, level in enumerate((average + swing, average - swing)):
-            yield _event(service, meter, f"{meter}-{hour + n}", START + timedelta(hours=hour + n), quantity=str(level))
+            yield _event(
+                service,
+                meter,
+                f"{meter}-{hour + n}",
+                START + timedelta(hours=hour + n),
+                quantity=str(level),
+            )
 
 
-def _distinct(service: DemoService, meter: str, n: int, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _distinct(
+    service: DemoService, meter: str, n: int, dice: random.Random
+) -> Iterator[dict[str, Any]]:
     for number in range(n):
-        yield _event(service, meter, f"{meter}-{number}", _sometime(dice), value=f"{service.tenant}/{number:06d}")
+        yield _event(
+            service,
+            meter,
+            f"{meter}-{number}",
+            _sometime(dice),
+            value=f"{service.tenant}/{number:06d}",
+        )
 
 
 def _amounts(
@@ -153,7 +173,9 @@ def _expect(sending: Sending, service: DemoService, events: list[dict[str, Any]]
         if "gb_month" in data["meter"]:
             continue
         key = (service.tenant, data["meter"])
-        sending.quantities[key] = sending.quantities.get(key, Decimal(0)) + Decimal(data.get("quantity", "1"))
+        sending.quantities[key] = sending.quantities.get(key, Decimal(0)) + Decimal(
+            data.get("quantity", "1")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +191,9 @@ class Wrong:
 def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
     """What must be refused at the door. The sender is `own`'s reseller."""
 
-    def good(event_id: str, data: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    def good(
+        event_id: str, data: Mapping[str, Any] | None = None, **changes: Any
+    ) -> dict[str, Any]:
         event = _event(own, "e_invoices", event_id, START + timedelta(days=3), value="2026/wrong")
         return {**event, **changes, "data": {**event["data"], **(data or {})}}
 
@@ -178,7 +202,11 @@ def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
 
     nameless = {name: value for name, value in good("w-10").items() if name != "id"}
     events = (
-        ("another's tenant", "wrong_tenant", _event(foreign, "e_invoices", "w-1", START, value="2026/foreign")),
+        (
+            "another's tenant",
+            "wrong_tenant",
+            _event(foreign, "e_invoices", "w-1", START, value="2026/foreign"),
+        ),
         ("negative quantity", "bad_data", amount("w-2", "-1")),
         ("not a number", "bad_data", amount("w-3", "NaN")),
         ("too precise", "bad_data", amount("w-4", "0.1234567890123")),
@@ -186,7 +214,11 @@ def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
         ("time in the future", "time_in_future", good("w-6", time="2027-03-03T10:00:00Z")),
         ("NUL in a text", "bad_text", good("w-7", {"value": "a\x00b"})),
         ("unknown meter", "unknown_meter", good("w-8", {"meter": "sunshine"})),
-        ("unknown service", "unknown_service", good("w-9", {"service_id": "00000000-0000-0000-0000-000000000000"})),
+        (
+            "unknown service",
+            "unknown_service",
+            good("w-9", {"service_id": "00000000-0000-0000-0000-000000000000"}),
+        ),
         ("no id", "bad_envelope", nameless),
         ("extra field", "bad_data", good("w-11", {"discount": "100"})),
         ("unknown type", "unknown_type", good("w-12", type="vicino.usage.invented.v1")),
@@ -194,14 +226,27 @@ def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
     return [
         *(Wrong(what, reason, json.dumps(event).encode()) for what, reason, event in events),
         Wrong("not JSON", "not_json", b'{"specversion": "1.0",'),
-        Wrong("wrong content type", "bad_content_type", b"usage=1", "application/x-www-form-urlencoded"),
+        Wrong(
+            "wrong content type",
+            "bad_content_type",
+            b"usage=1",
+            "application/x-www-form-urlencoded",
+        ),
     ]
 
 
 def wrong_behind_the_door(own: DemoService) -> list[dict[str, Any]]:
     """Events that the door cannot judge: an id used again for something else, and a number where a document belongs."""
     return [
-        _event(own, "e_invoices", "e_invoices-0", START + timedelta(days=1), value="2026/another-document"),
-        _event(own, "e_invoices", "e_invoices-1", START + timedelta(days=1), value="2026/yet-another"),
+        _event(
+            own,
+            "e_invoices",
+            "e_invoices-0",
+            START + timedelta(days=1),
+            value="2026/another-document",
+        ),
+        _event(
+            own, "e_invoices", "e_invoices-1", START + timedelta(days=1), value="2026/yet-another"
+        ),
         _event(own, "e_invoices", "b-1", START + timedelta(days=2), quantity="5"),
     ]

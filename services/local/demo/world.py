@@ -29,10 +29,22 @@ def catalogue(backend_url: str) -> dict[str, Any]:
 
 
 def cloud_event(
-    kind: str, event_id: str, source: str, time: str, data: Mapping[str, Any], subject: str | None = None
+    kind: str,
+    event_id: str,
+    source: str,
+    time: str,
+    data: Mapping[str, Any],
+    subject: str | None = None,
 ) -> dict[str, Any]:
     """A CloudEvent as a sender writes it."""
-    event = {"specversion": "1.0", "id": event_id, "source": source, "type": kind, "time": time, "data": data}
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": kind,
+        "time": time,
+        "data": data,
+    }
     return event | ({"subject": subject} if subject else {})
 
 
@@ -53,13 +65,20 @@ class DemoClient:
 
     async def call(self, method: str, path: str, body: Any = None) -> Answer:
         """A JSON request."""
-        async with self._session.request(method, self._base + path, json=body, headers=self._headers) as answer:
-            return Answer(answer.status, await answer.json(content_type=None) if answer.status != 204 else None)
+        async with self._session.request(
+            method, self._base + path, json=body, headers=self._headers
+        ) as answer:
+            return Answer(
+                answer.status,
+                await answer.json(content_type=None) if answer.status != 204 else None,
+            )
 
     async def raw(self, body: bytes, content_type: str = STRUCTURED) -> Answer:
         """Bytes to the door of events, as they are."""
         headers = {**self._headers, "Content-Type": content_type}
-        async with self._session.post(f"{self._base}/v1/events", data=body, headers=headers) as answer:
+        async with self._session.post(
+            f"{self._base}/v1/events", data=body, headers=headers
+        ) as answer:
             return Answer(answer.status, await answer.json(content_type=None))
 
     async def send(self, event: Mapping[str, Any]) -> Answer:
@@ -105,7 +124,9 @@ class Receivers:
             self.refused += 1
             return web.Response(status=401)
         event = json.loads(body)
-        self.received.append(Received(reseller, request.headers["webhook-id"], event["type"], event))
+        self.received.append(
+            Received(reseller, request.headers["webhook-id"], event["type"], event)
+        )
         return web.Response(status=204)
 
     def of(self, kind: str) -> list[Received]:
@@ -151,7 +172,10 @@ class Backend:
             except WebhookVerificationError:
                 self.turned_away += 1
                 return web.Response(status=401)
-            if (body["method"], body["service_id"]) != (request.method, request.match_info.get("id")):
+            if (body["method"], body["service_id"]) != (
+                request.method,
+                request.match_info.get("id"),
+            ):
                 return web.Response(status=400)
         return await handler(request)
 
@@ -166,7 +190,9 @@ class Backend:
         return web.Response(status=204)
 
     async def _delete(self, request: web.Request) -> web.Response:
-        return web.Response(status=204 if self.services.pop(request.match_info["id"], None) else 404)
+        return web.Response(
+            status=204 if self.services.pop(request.match_info["id"], None) else 404
+        )
 
     async def stop(self) -> None:
         """Stop listening."""

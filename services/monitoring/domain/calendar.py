@@ -50,7 +50,8 @@ class Calendar:
             current = day + timedelta(days=n)
             if self.is_working_day(current):
                 opens, closes = (
-                    datetime.combine(current, at, self.zone).astimezone(UTC) for at in (self.opens, self.closes)
+                    datetime.combine(current, at, self.zone).astimezone(UTC)
+                    for at in (self.opens, self.closes)
                 )
                 if start < closes:
                     yield max(start, opens), closes
@@ -66,7 +67,9 @@ class Calendar:
 
     def next_working_day_end(self, start: datetime) -> datetime:
         """Closing time of the next working day after the civil day of `start`."""
-        tomorrow = datetime.combine(start.astimezone(self.zone).date() + timedelta(days=1), time.min, self.zone)
+        tomorrow = datetime.combine(
+            start.astimezone(self.zone).date() + timedelta(days=1), time.min, self.zone
+        )
         return next(self.windows(tomorrow))[1]
 
 
@@ -76,6 +79,8 @@ def _holidays(provincia: str, year: int) -> frozenset[date]:
     days = {day for day in national if day.year == year}
     days |= {date(year, month, day) for month, day in PATRONS.get(provincia, ())}
     if provincia == "BZ":
-        easter_monday = next(day for day, name in national.items() if "Angelo" in name or "Easter Monday" in name)
+        easter_monday = next(
+            day for day, name in national.items() if "Angelo" in name or "Easter Monday" in name
+        )
         days.add(easter_monday + timedelta(days=WHIT_MONDAY_AFTER_EASTER_MONDAY_DAYS))
     return frozenset(days)

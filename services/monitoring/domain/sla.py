@@ -40,13 +40,17 @@ class Deadlines:
     visit: Visit
 
 
-def deadlines(severity: Severity, opened_at: datetime, calendar: Calendar, distance_km: Decimal) -> Deadlines:
+def deadlines(
+    severity: Severity, opened_at: datetime, calendar: Calendar, distance_km: Decimal
+) -> Deadlines:
     """The deadlines of an alert opened at an instant."""
     target = BASE[severity]
     eligible = target.on_site and distance_km <= VISIT_KM_MAX
     return Deadlines(
         acknowledge_by=calendar.after(opened_at, target.acknowledge_minutes),
-        resolve_by=calendar.after(opened_at, target.resolve_minutes) if target.resolve_minutes else None,
+        resolve_by=calendar.after(opened_at, target.resolve_minutes)
+        if target.resolve_minutes
+        else None,
         visit=Visit(
             eligible=eligible,
             due_at=calendar.next_working_day_end(opened_at) if eligible else None,

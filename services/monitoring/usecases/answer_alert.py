@@ -16,7 +16,9 @@ from services.monitoring.usecases.move_alert import move_alert
 ALERT_UNKNOWN = Reason.UNKNOWN_ALERT, "no such alert of this tenant"
 
 
-async def answer_alert(event: Event[Payload], alert_id: str, step: Move, by: str, unit: Unit) -> None:
+async def answer_alert(
+    event: Event[Payload], alert_id: str, step: Move, by: str, unit: Unit
+) -> None:
     """Only the tenant's reseller, or the operator, may answer; an answer that changes nothing is no error.
 
     Raises `Missing` while the alert is not known, and `Rejected`: `unknown_alert`, `not_yours`.
@@ -48,7 +50,9 @@ async def note_undelivered(data: DeliveryFailed, unit: Unit) -> None:
         return
     await _must_know(data.alert_id, unit)
     if data.about in (AlertOpened.wire_type, AlertRaised.wire_type) and data.recipient != OPERATOR:
-        await move_alert(data.alert_id, Move.ESCALATE, "delivery", unit, EscalationReason.DELIVERY_FAILED)
+        await move_alert(
+            data.alert_id, Move.ESCALATE, "delivery", unit, EscalationReason.DELIVERY_FAILED
+        )
     elif data.about in (AlertEscalated.wire_type, AlertRaised.wire_type):
         metrics.UNTOLD.inc()
 

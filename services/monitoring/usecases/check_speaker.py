@@ -13,9 +13,15 @@ log = logger(__name__)
 
 async def is_anothers(tenant_id: str, principal: str | None, unit: Unit) -> bool:
     """Whether a reseller speaks of a tenant that is another's by now."""
-    if principal is None or not await sql.is_anothers(unit.db, tenant_id=tenant_id, principal=principal):
+    if principal is None or not await sql.is_anothers(
+        unit.db, tenant_id=tenant_id, principal=principal
+    ):
         return False
-    log.warning("a signal came from a reseller that no longer serves the tenant", tenant=tenant_id, principal=principal)
+    log.warning(
+        "a signal came from a reseller that no longer serves the tenant",
+        tenant=tenant_id,
+        principal=principal,
+    )
     return True
 
 

@@ -1,6 +1,12 @@
 """Acknowledge, escalate or resolve an alert, and say so."""
 
-from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertResolved, AlertState, EscalationReason
+from schemas.alerts import (
+    AlertAcknowledged,
+    AlertEscalated,
+    AlertResolved,
+    AlertState,
+    EscalationReason,
+)
 from services.chassis.unit import Unit
 from services.monitoring import metrics, store
 from services.monitoring.domain.alerts import Move, after
@@ -10,7 +16,11 @@ from services.monitoring.store import sql
 
 
 async def move_alert(
-    alert_id: str, step: Move, by: str, unit: Unit, reason: EscalationReason = EscalationReason.NOT_ACKNOWLEDGED
+    alert_id: str,
+    step: Move,
+    by: str,
+    unit: Unit,
+    reason: EscalationReason = EscalationReason.NOT_ACKNOWLEDGED,
 ) -> AlertState | None:
     """Move an alert; None when it does not change. Raises `LookupError` for an alert nobody knows."""
     alert = await store.lock_alert(unit.db, alert_id)
@@ -37,5 +47,9 @@ def _fact(
             reason=reason if alert.reseller_id else EscalationReason.NO_RESELLER,
         )  # fmt: skip
     if state is AlertState.ACKNOWLEDGED:
-        return AlertAcknowledged(alert_id=alert.id, reseller_id=alert.reseller_id, by=by, acknowledged_at=unit.now)
-    return AlertResolved(alert_id=alert.id, reseller_id=alert.reseller_id, by=by, resolved_at=unit.now)
+        return AlertAcknowledged(
+            alert_id=alert.id, reseller_id=alert.reseller_id, by=by, acknowledged_at=unit.now
+        )
+    return AlertResolved(
+        alert_id=alert.id, reseller_id=alert.reseller_id, by=by, resolved_at=unit.now
+    )

@@ -22,7 +22,9 @@ async def open_alert(trouble: Trouble, unit: Unit) -> None:
     The same fact, and one that an earlier build has acted on, opens nothing.
     """
     responsible = await store.responsible(unit.db, trouble.tenant_id)
-    due = deadlines(trouble.severity, unit.now, Calendar(responsible.provincia), responsible.distance_km)
+    due = deadlines(
+        trouble.severity, unit.now, Calendar(responsible.provincia), responsible.distance_km
+    )
     if await _acted_before(trouble, unit):
         return
     for _ in range(OPENING_TRIES):
@@ -47,7 +49,10 @@ async def _acted_before(trouble: Trouble, unit: Unit) -> bool:
     if trouble.cause_before is None:
         return False
     alert_id, since = alert_id_of(trouble.cause_before), unit.now - ALERT_MAY_COME_AGAIN
-    return await sql.alert_before(unit.db, id=alert_id, tenant_id=trouble.tenant_id, since=since) is not None
+    return (
+        await sql.alert_before(unit.db, id=alert_id, tenant_id=trouble.tenant_id, since=since)
+        is not None
+    )
 
 
 def _publish_opened(trouble: Trouble, reseller_id: str | None, due: Deadlines, unit: Unit) -> None:
@@ -65,7 +70,12 @@ def _publish_opened(trouble: Trouble, reseller_id: str | None, due: Deadlines, u
 
 def _arm(alert_id: str, reseller_id: str | None, acknowledge_by: datetime, unit: Unit) -> None:
     """Escalate when the time to answer is over; at once where there is no reseller who could answer."""
-    unit.enqueue(escalate, Escalate(alert_id=alert_id), at=acknowledge_by if reseller_id else unit.now, key=alert_id)
+    unit.enqueue(
+        escalate,
+        Escalate(alert_id=alert_id),
+        at=acknowledge_by if reseller_id else unit.now,
+        key=alert_id,
+    )
 
 
 async def _raise(alert: Alert, trouble: Trouble, due: Deadlines, unit: Unit) -> None:
@@ -75,7 +85,9 @@ async def _raise(alert: Alert, trouble: Trouble, due: Deadlines, unit: Unit) -> 
         return
     # Still unanswered, it is never given longer than it had.
     unanswered = alert.state is AlertState.OPEN
-    acknowledge_by = min(alert.acknowledge_by, due.acknowledge_by) if unanswered else due.acknowledge_by
+    acknowledge_by = (
+        min(alert.acknowledge_by, due.acknowledge_by) if unanswered else due.acknowledge_by
+    )
     await sql.raise_alert(
         unit.db, id=alert.id, severity=trouble.severity, summary=trouble.summary, state=state,
         acknowledge_by=acknowledge_by,

@@ -25,7 +25,12 @@ async def take_beat(event: Event[HeartbeatReceived], unit: Unit) -> None:
     if service is not None and service.tenant_id == event.subject:
         await _wind_up(service, event.time, unit)
     else:
-        beat = LateBeat(service_id=service_id, tenant_id=event.subject, beat_at=event.time, principal=event.principal)
+        beat = LateBeat(
+            service_id=service_id,
+            tenant_id=event.subject,
+            beat_at=event.time,
+            principal=event.principal,
+        )
         unit.enqueue(late_beat, beat, key=f"{event.subject}|{service_id}")
 
 

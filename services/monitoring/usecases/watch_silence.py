@@ -38,7 +38,9 @@ def start_timer(service: WatchedService, beat_at: datetime, unit: Unit) -> None:
 
 def _set_timer(service: WatchedService, beat_at: datetime, at: datetime, unit: Unit) -> None:
     limit = Limit(f"silence:{partition_of(service.tenant_id, SIGNALS.partitions)}", SILENCE_PLACES)
-    unit.enqueue(silence, Silence(service_id=service.id, beat_at=beat_at), at=at, key=service.id, limit=limit)
+    unit.enqueue(
+        silence, Silence(service_id=service.id, beat_at=beat_at), at=at, key=service.id, limit=limit
+    )
 
 
 async def note_pulse(subject: str, pulse_at: datetime, open_since: datetime, unit: Unit) -> None:
@@ -56,7 +58,9 @@ class Watch:
         self._read_up = read_up
         self._waiting: dict[tuple[SilenceVerdict, int], tuple[float, float]] = {}
         for reason in (SilenceVerdict.UNREAD, SilenceVerdict.CLOSED):
-            metrics.SILENCE_UNJUDGED.labels(reason).set_function(partial(self.waiting_seconds, reason))
+            metrics.SILENCE_UNJUDGED.labels(reason).set_function(
+                partial(self.waiting_seconds, reason)
+            )
 
     async def is_silent(self, job: Job[Silence]) -> bool:
         """Whether the service is silent; false when there is nothing to judge any more, or only later.
@@ -94,7 +98,9 @@ class Watch:
                 since, seen = self._waiting.get((reason, part), (now, now))
                 self._waiting[reason, part] = (since if now - seen < FORGET_SECONDS else now), now
             elif (
-                verdict is SilenceVerdict.SILENT or reason is SilenceVerdict.CLOSED or verdict is SilenceVerdict.CLOSED
+                verdict is SilenceVerdict.SILENT
+                or reason is SilenceVerdict.CLOSED
+                or verdict is SilenceVerdict.CLOSED
             ):
                 self._waiting.pop((reason, part), None)
 

@@ -16,7 +16,9 @@ BACKEND_CALLS_AT_ONCE = 4
 
 def limit_of(*steps: ProvisioningStep) -> Limit:
     """The limit of a job that calls the back-ends of these steps: one that hangs holds up its own orders and no others."""
-    names = sorted({f"{step.driver}:{_host(step.url)}" if step.url else step.driver for step in steps})
+    names = sorted(
+        {f"{step.driver}:{_host(step.url)}" if step.url else step.driver for step in steps}
+    )
     return Limit("driver:" + "+".join(names), BACKEND_CALLS_AT_ONCE)
 
 
@@ -62,7 +64,9 @@ class Driver(Protocol):
 class Drivers:
     """The drivers there are, by name."""
 
-    def __init__(self, drivers: Mapping[str, Driver], give_up_after: Mapping[str, timedelta] | None = None) -> None:
+    def __init__(
+        self, drivers: Mapping[str, Driver], give_up_after: Mapping[str, timedelta] | None = None
+    ) -> None:
         self._drivers, self._give_up_after = drivers, give_up_after or {}
 
     def give_up_after(self, step: ProvisioningStep) -> timedelta:

@@ -73,7 +73,12 @@ class HttpDriver:
         await self._call("DELETE", instance, step, key, also_good=GONE)
 
     async def _call(
-        self, method: str, instance: Instance, step: ProvisioningStep, key: str, also_good: int = 200
+        self,
+        method: str,
+        instance: Instance,
+        step: ProvisioningStep,
+        key: str,
+        also_good: int = 200,
     ) -> None:
         if not step.url:
             raise GiveUp("the plan's http step has no url")
@@ -83,7 +88,9 @@ class HttpDriver:
             "service_id": instance.service_id,
             "tenant_id": instance.tenant_id,
             "sku": instance.sku,
-            "quantities": {meter: plain(quantity) for meter, quantity in instance.quantities.items()},
+            "quantities": {
+                meter: plain(quantity) for meter, quantity in instance.quantities.items()
+            },
         }
         url = _url(f"{step.url.rstrip('/')}/services/{instance.service_id}")
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
@@ -116,7 +123,9 @@ class HttpDriver:
             "idempotency-key": key,
             "webhook-id": key,
             "webhook-timestamp": str(int(signed_at.timestamp())),
-            "webhook-signature": " ".join(signer.sign(key, signed_at, text) for signer in self._signers),
+            "webhook-signature": " ".join(
+                signer.sign(key, signed_at, text) for signer in self._signers
+            ),
         }
 
     async def _addresses(self, host: str, port: int) -> list[str]:
@@ -124,7 +133,12 @@ class HttpDriver:
         addresses = await self._names.addresses(host)
         if not self._allowed.permits(host, port, addresses):
             # What a job says of its error may reach a reseller: which host it is stays in the log.
-            log.warning("a back-end is not in VICINO_HTTP_DRIVER_ALLOW", host=host, port=port, addresses=addresses)
+            log.warning(
+                "a back-end is not in VICINO_HTTP_DRIVER_ALLOW",
+                host=host,
+                port=port,
+                addresses=addresses,
+            )
             raise BackendNotAllowed("the back-end is not in VICINO_HTTP_DRIVER_ALLOW")
         return addresses
 

@@ -48,7 +48,9 @@ class Login:
         return self.key_id == key_id(master_key)
 
 
-async def find(connection: "asyncpg.Connection[asyncpg.Record]", service_id: str, names: Sequence[str]) -> Login | None:
+async def find(
+    connection: "asyncpg.Connection[asyncpg.Record]", service_id: str, names: Sequence[str]
+) -> Login | None:
     """The login of a service instance: the one that says it is, else one that has one of these names."""
     for row in await connection.fetch(_BY_COMMENT, service_id):
         if (about := _about(row["about"])).get("service") == service_id:
@@ -67,13 +69,17 @@ def _about(comment: str | None) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-async def note(connection: "asyncpg.Connection[asyncpg.Record]", role: str, service_id: str, master_key: bytes) -> None:
+async def note(
+    connection: "asyncpg.Connection[asyncpg.Record]", role: str, service_id: str, master_key: bytes
+) -> None:
     """Write down whose a login is, and under which key."""
     about = json.dumps({"service": service_id, "key": key_id(master_key).hex()}).replace("'", "''")
     await connection.execute(f"comment on role \"{role}\" is '{about}'")
 
 
-async def make_role(connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials) -> None:
+async def make_role(
+    connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials
+) -> None:
     """Make the login, or bring one that is there to what it should be."""
     verb = (
         "alter"
@@ -85,20 +91,30 @@ async def make_role(connection: "asyncpg.Connection[asyncpg.Record]", credential
         f"password '{credentials.verifier}'"
     )
     # An attempt that was cut short before this left a login that nobody may act for: said every time.
-    await connection.execute(f'grant "{credentials.role}" to current_user with inherit true, set true')
+    await connection.execute(
+        f'grant "{credentials.role}" to current_user with inherit true, set true'
+    )
 
 
-async def make_database(connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials) -> None:
+async def make_database(
+    connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials
+) -> None:
     """Closed to everyone but its owner, before anyone could look."""
-    if not await connection.fetchval("select 1 from pg_database where datname = $1", credentials.database):
-        await connection.execute(f'create database "{credentials.database}" owner "{credentials.role}"')
+    if not await connection.fetchval(
+        "select 1 from pg_database where datname = $1", credentials.database
+    ):
+        await connection.execute(
+            f'create database "{credentials.database}" owner "{credentials.role}"'
+        )
     await connection.execute(f'revoke all on database "{credentials.database}" from public')
 
 
 async def guard(connection: "asyncpg.Connection[asyncpg.Record]", role: str, database: str) -> None:
     """Bound what a login may take from others."""
     await connection.execute(f'alter role "{role}" connection limit {LOGIN_CONNECTIONS_MAX}')
-    await connection.execute(f'alter database "{database}" connection limit {LOGIN_CONNECTIONS_MAX}')
+    await connection.execute(
+        f'alter database "{database}" connection limit {LOGIN_CONNECTIONS_MAX}'
+    )
     for name, value in _LIMITS.items():
         # Only a superuser may set a file limit, or whom it gave that right to (`vicino prepare` does).
         if name == "temp_file_limit" and not await _may_set(connection, name):
@@ -107,4 +123,8 @@ async def guard(connection: "asyncpg.Connection[asyncpg.Record]", role: str, dat
 
 
 async def _may_set(connection: "asyncpg.Connection[asyncpg.Record]", parameter: str) -> bool:
-    return bool(await connection.fetchval("select has_parameter_privilege(current_user, $1, 'SET')", parameter))
+    return bool(
+        await connection.fetchval(
+            "select has_parameter_privilege(current_user, $1, 'SET')", parameter
+        )
+    )

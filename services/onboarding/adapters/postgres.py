@@ -52,13 +52,17 @@ class PostgresDriver:
     @asynccontextmanager
     async def _connection(self, call: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
         with metrics.DRIVER_SECONDS.labels("postgres", call).time():
-            connection = await asyncpg.connect(self._url, timeout=5, command_timeout=TIMEOUT_SECONDS)
+            connection = await asyncpg.connect(
+                self._url, timeout=5, command_timeout=TIMEOUT_SECONDS
+            )
             try:
                 yield connection
             finally:
                 connection.terminate()
 
-    async def _found(self, connection: "asyncpg.Connection[asyncpg.Record]", service_id: str) -> Login | None:
+    async def _found(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", service_id: str
+    ) -> Login | None:
         before = [name_before(key, service_id) for key in self._keys]
         return await find(connection, service_id, [name_of(service_id), *before])
 
@@ -67,7 +71,9 @@ class PostgresDriver:
         """Make the login, then the database it owns. Each part that an earlier attempt left undone is done now."""
         async with self._connection("provision") as connection:
             login = await self._found(connection, instance.service_id)
-            credentials = derive(self._keys.current, instance.service_id, name=login.name if login else "")
+            credentials = derive(
+                self._keys.current, instance.service_id, name=login.name if login else ""
+            )
             await make_role(connection, credentials)
             await note(connection, credentials.role, instance.service_id, self._keys.current)
             await make_database(connection, credentials)
@@ -89,7 +95,9 @@ class PostgresDriver:
             if login is None:
                 return
             # Of one whose making was cut short the database's owner is not ours to be, until this is granted.
-            await connection.execute(f'grant "{login.name}" to current_user with inherit true, set true')
+            await connection.execute(
+                f'grant "{login.name}" to current_user with inherit true, set true'
+            )
             await connection.execute(f'drop database if exists "{login.name}" with (force)')
             await connection.execute(f'drop role if exists "{login.name}"')
 

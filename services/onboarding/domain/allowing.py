@@ -12,8 +12,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Ip = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_ENTRY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:/\d{1,3})?)\]|(?P<host>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
-_NAME = re.compile(r"(?:\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_ENTRY = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:/\d{1,3})?)\]|(?P<host>[^\[\]:]+))(?::(?P<port>\d{1,5}))?"
+)
+_NAME = re.compile(
+    r"(?:\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+)
 
 
 def plain_ip(text: str) -> Ip:
@@ -34,7 +38,11 @@ class Entry:
         """Whether a host's name is listed: itself, or the domain above it for `*.domain`."""
         if not self.name or self.port not in (None, port):
             return False
-        return host.endswith(self.name[1:]) and host != self.name[2:] if self.name[0] == "*" else host == self.name
+        return (
+            host.endswith(self.name[1:]) and host != self.name[2:]
+            if self.name[0] == "*"
+            else host == self.name
+        )
 
     def has_address(self, address: Ip, port: int) -> bool:
         """Whether an address is listed."""
@@ -69,7 +77,12 @@ class Allowed:
 
 def _is_nobodys(address: Ip) -> bool:
     """Where no back-end is: link-local, as a cloud's metadata service, and what is no single machine."""
-    return address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved
+    return (
+        address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+    )
 
 
 def allowed(text: str) -> Allowed:
@@ -96,6 +109,11 @@ def _entry(text: str) -> Entry:
         return Entry(ip_network(host), "", port)
     except ValueError as error:
         # What begins like an address, or has a mask, was meant as one: 10.0.0.1/8 is a slip, no name.
-        if found["six"] or "/" in host or host.rpartition(".")[2].isdecimal() or not _NAME.fullmatch(host):
+        if (
+            found["six"]
+            or "/" in host
+            or host.rpartition(".")[2].isdecimal()
+            or not _NAME.fullmatch(host)
+        ):
             raise ValueError(f"{text!r} is no name, address or network: {error}") from None
     return Entry(None, host, port)

@@ -109,7 +109,9 @@ def rank(need: Need, resellers: Iterable[ResellerProfile]) -> list[Candidate]:
     """All resellers, the fitting ones first and best first, then the excluded ones by distance."""
     measured = [measure(need, reseller) for reseller in resellers]
     fitting = sorted((c for c in measured if not c.excluded), key=lambda c: c.order)
-    return fitting + sorted((c for c in measured if c.excluded), key=lambda c: (c.distance_km, c.reseller.reseller_id))
+    return fitting + sorted(
+        (c for c in measured if c.excluded), key=lambda c: (c.distance_km, c.reseller.reseller_id)
+    )
 
 
 def fitting(ranking: Sequence[Candidate]) -> list[Candidate]:

@@ -40,7 +40,9 @@ def scram_verifier(password: str, salt: bytes) -> str:
     salted = pbkdf2_hmac("sha256", password.encode("ascii"), salt, SCRAM_ITERATIONS)
     stored = sha256(hmac.digest(salted, b"Client Key", sha256)).digest()
     server = hmac.digest(salted, b"Server Key", sha256)
-    salt_text, stored_text, server_text = (b64encode(part).decode() for part in (salt, stored, server))
+    salt_text, stored_text, server_text = (
+        b64encode(part).decode() for part in (salt, stored, server)
+    )
     return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{salt_text}${stored_text}:{server_text}"
 
 
@@ -60,6 +62,10 @@ def derive(master_key: bytes, service_id: str, generation: int = 1, name: str = 
     Names do not change with the generation or the key, the password does.
     """
     name = name or name_of(service_id)
-    password = urlsafe_b64encode(_derive(master_key, "password", service_id, generation)).decode().rstrip("=")
+    password = (
+        urlsafe_b64encode(_derive(master_key, "password", service_id, generation))
+        .decode()
+        .rstrip("=")
+    )
     salt = _derive(master_key, "salt", service_id, generation)[:SALT_BYTES]
     return Credentials(name, name, password, scram_verifier(password, salt))

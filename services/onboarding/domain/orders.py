@@ -56,7 +56,9 @@ def quantities(
     if ordered.get(BASE, Decimal(1)) != 1:
         raise OrderFault(Reason.QUANTITY_FIXED, f"{plan.sku} has exactly one base")
     kept = before or {}
-    result = {meter: _whole(meter, ordered.get(meter, kept.get(meter, Decimal(0)))) for meter in sold}
+    result = {
+        meter: _whole(meter, ordered.get(meter, kept.get(meter, Decimal(0)))) for meter in sold
+    }
     return result | ({BASE: Decimal(1)} if BASE in sold else {})
 
 
@@ -73,10 +75,16 @@ def settled(items: Iterable[ItemState]) -> OrderState | None:
 Asked = tuple[str, str | None, str | None, tuple[tuple[str, Decimal], ...]]
 
 
-def asked(action: str, sku: str | None, service_id: str | None, ordered: Mapping[str, Decimal]) -> Asked:
+def asked(
+    action: str, sku: str | None, service_id: str | None, ordered: Mapping[str, Decimal]
+) -> Asked:
     """What one item asks for, whatever order it is in: an added service has no id yet, and one base anyway."""
     adds = action == ItemAction.ADD
-    said = {meter: n for meter, n in ordered.items() if not adds or (n != 0 and (meter, n) != (BASE, Decimal(1)))}
+    said = {
+        meter: n
+        for meter, n in ordered.items()
+        if not adds or (n != 0 and (meter, n) != (BASE, Decimal(1)))
+    }
     return action, sku, None if adds else service_id, tuple(sorted(said.items()))
 
 

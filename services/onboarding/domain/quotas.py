@@ -22,7 +22,9 @@ class Quota:
         """Why one more new firm waits for a person, when `firms` were placed in the last day; None: it need not."""
         if firms < self.firms_per_day:
             return None
-        return _said(f"{firms} new firms were placed for this sender in 24 hours", self.firms_per_day)
+        return _said(
+            f"{firms} new firms were placed for this sender in 24 hours", self.firms_per_day
+        )
 
     def services_fault(self, begun: int, in_progress: int, asked: int) -> str | None:
         """Why an order that adds `asked` services waits for a person; None: it need not.
@@ -32,7 +34,10 @@ class Quota:
         if asked == 0:
             return None
         if begun + asked > self.services_per_day:
-            return _said(f"this sender began {begun} services in 24 hours and asks for {asked}", self.services_per_day)
+            return _said(
+                f"this sender began {begun} services in 24 hours and asks for {asked}",
+                self.services_per_day,
+            )
         if in_progress + asked > self.services_in_progress:
             return _said(
                 f"{in_progress} services of this sender are in progress and it asks for {asked}",

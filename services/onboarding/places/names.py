@@ -9,7 +9,22 @@ import unicodedata
 from itertools import permutations
 
 SAINTS = frozenset(
-    ("s", "ss", "st", "sto", "sta", "san", "sant", "santo", "santa", "santi", "sante", "saint", "sainte", "sankt")
+    (
+        "s",
+        "ss",
+        "st",
+        "sto",
+        "sta",
+        "san",
+        "sant",
+        "santo",
+        "santa",
+        "santi",
+        "sante",
+        "saint",
+        "sainte",
+        "sankt",
+    )
 )
 ABBREVIATED = frozenset(("sul", "sull", "sullo", "sulla"))
 """Also written `s.` or `s/`: Cernusco s. Naviglio."""

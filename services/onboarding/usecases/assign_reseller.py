@@ -48,7 +48,13 @@ async def assign_by_policy(tenant_id: str, quota: Quota, unit: Unit) -> None:
         if await store.take_capacity(unit.db, candidate.reseller.reseller_id):
             await _assign(tenant, candidate.reseller.reseller_id, TenantAssignedBy.POLICY, unit)
             return
-    await _ask_a_person(tenant, orders, Reason.MANUAL_ASSIGNMENT, "no reseller fits: an operator must choose one", unit)
+    await _ask_a_person(
+        tenant,
+        orders,
+        Reason.MANUAL_ASSIGNMENT,
+        "no reseller fits: an operator must choose one",
+        unit,
+    )
 
 
 async def assign_by_operator(event: Event[AssignmentDecided], unit: Unit) -> None:
@@ -79,14 +85,22 @@ async def _assign(tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: 
     need = await _need(tenant, unit)
     # The place just taken must not weigh on the score that is shown.
     known = [
-        profile.model_copy(update={"active": profile.active - 1}) if profile.reseller_id == reseller_id else profile
+        profile.model_copy(update={"active": profile.active - 1})
+        if profile.reseller_id == reseller_id
+        else profile
         for profile in await store.resellers(unit.db)
     ]
-    chosen = next(measure(need, profile) for profile in known if profile.reseller_id == reseller_id).shown()
+    chosen = next(
+        measure(need, profile) for profile in known if profile.reseller_id == reseller_id
+    ).shown()
     ranking = tuple(candidate.shown() for candidate in rank(need, known))
     unit.publish(
         TenantAssigned(
-            reseller_id=reseller_id, distance_km=chosen.distance_km, score=chosen.score, by=by, ranking=ranking
+            reseller_id=reseller_id,
+            distance_km=chosen.distance_km,
+            score=chosen.score,
+            by=by,
+            ranking=ranking,
         ),
         subject=tenant.id,
     )
@@ -101,12 +115,17 @@ async def _assign(tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: 
     metrics.ASSIGNMENTS.labels(by).inc()
 
 
-async def _ask_a_person(tenant: Tenant, orders: list[Order], reason: Reason, explanation: str, unit: Unit) -> None:
+async def _ask_a_person(
+    tenant: Tenant, orders: list[Order], reason: Reason, explanation: str, unit: Unit
+) -> None:
     ranking = rank(await _need(tenant, unit), await store.resellers(unit.db))
     await store.move_tenant(unit.db, tenant, TenantState.WAITING)
     for order in orders:
         unit.publish(
-            AssignmentNeeded(order_id=order.id, nearest=tuple(candidate.shown() for candidate in nearest(ranking))),
+            AssignmentNeeded(
+                order_id=order.id,
+                nearest=tuple(candidate.shown() for candidate in nearest(ranking)),
+            ),
             subject=tenant.id,
         )
         await hold(order, reason, explanation, unit)

@@ -13,7 +13,9 @@ from services.onboarding.store import sql, to_json
 from services.onboarding.usecases.end_order import settle
 
 
-async def service_changed(service: ServiceInstance, after: dict[str, Decimal], args: ChangeService, unit: Unit) -> None:
+async def service_changed(
+    service: ServiceInstance, after: dict[str, Decimal], args: ChangeService, unit: Unit
+) -> None:
     """Every back-end of the service has these quantities now."""
     await store.lock_service(unit.db, service.id)
     await sql.set_quantities(unit.db, id=service.id, quantities=to_json(after))

@@ -33,7 +33,9 @@ async def settle(order_id: str, n: int, state: ItemState, fault: str | None, uni
     metrics.ORDERS.labels(outcome).inc()
     if outcome is OrderState.COMPLETED:
         unit.publish(
-            OrderCompleted(order_id=order_id, reference=order.reference, accepted_at=order.accepted_at),
+            OrderCompleted(
+                order_id=order_id, reference=order.reference, accepted_at=order.accepted_at
+            ),
             subject=order.tenant_id,
         )
         return
@@ -45,13 +47,19 @@ async def settle(order_id: str, n: int, state: ItemState, fault: str | None, uni
 async def give_place_back(tenant_id: str, unit: Unit) -> None:
     """Free the place of a tenant that came to nothing; its next order is assigned as a first one is."""
     tenant = await store.lock_tenant(unit.db, tenant_id)
-    if tenant is None or tenant.reseller_id is None or await sql.is_served_or_waits(unit.db, tenant_id=tenant_id):
+    if (
+        tenant is None
+        or tenant.reseller_id is None
+        or await sql.is_served_or_waits(unit.db, tenant_id=tenant_id)
+    ):
         return
     await sql.leave_reseller(unit.db, id=tenant_id)
     await sql.give_back_capacity(unit.db, id=tenant.reseller_id)
 
 
-async def _say_what_failed(order: Order, outcome: OrderState, items: list[Item], unit: Unit) -> None:
+async def _say_what_failed(
+    order: Order, outcome: OrderState, items: list[Item], unit: Unit
+) -> None:
     faults = "; ".join(item.fault for item in items if item.fault)
     reason = faults.split(":", 1)[0]
     explanation = faults[:EXPLANATION_LENGTH_MAX]

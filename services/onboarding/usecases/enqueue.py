@@ -34,7 +34,9 @@ def enqueue_call(
     lane: str | None = None,
 ) -> None:  # fmt: skip
     """Call the back-ends of `steps`, whose places are shared fairly over resellers."""
-    unit.enqueue(kind, args, key=args.about, lane=lane, limit=limit_of(*steps), party=reseller_id or "")
+    unit.enqueue(
+        kind, args, key=args.about, lane=lane, limit=limit_of(*steps), party=reseller_id or ""
+    )
 
 
 def lane_of_service(service_id: str) -> str:

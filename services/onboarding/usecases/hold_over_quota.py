@@ -41,7 +41,9 @@ async def hold(order: Order, reason: Reason, explanation: str, unit: Unit) -> No
     """Let an order wait for a person, and say why."""
     await store.move_order(unit.db, order, OrderState.HELD)
     unit.publish(
-        OrderHeld(order_id=order.id, reference=order.reference, reason=reason, explanation=explanation),
+        OrderHeld(
+            order_id=order.id, reference=order.reference, reason=reason, explanation=explanation
+        ),
         subject=order.tenant_id,
     )
     metrics.ORDERS_HELD.labels(reason).inc()

@@ -19,7 +19,9 @@ async def step_made(service: ServiceInstance, step: int, unit: Unit) -> None:
         return
     await store.move_service(unit.db, service, ServiceState.PROVISIONING, done)
     following = Step(service_id=service.id, step=done)
-    enqueue_call(provision_step, following, service.reseller_id, unit, service.plan.provisioning[done])
+    enqueue_call(
+        provision_step, following, service.reseller_id, unit, service.plan.provisioning[done]
+    )
 
 
 async def _activate(service: ServiceInstance, steps_done: int, unit: Unit) -> None:
@@ -39,4 +41,6 @@ async def _activate(service: ServiceInstance, steps_done: int, unit: Unit) -> No
 
 def item_that_makes(service: ServiceInstance, items: list[Item]) -> Item:
     """The item of its order that a service instance comes from."""
-    return next(item for item in items if item.service_id == service.id and item.action is ItemAction.ADD)
+    return next(
+        item for item in items if item.service_id == service.id and item.action is ItemAction.ADD
+    )

@@ -51,7 +51,9 @@ async def _new_order_id(event: Event[OrderPlaced], unit: Unit) -> str | None:
     An order kept by an earlier build does not say who sent it: anybody who sends it again counts as that sender.
     """
     old = identity.order_id(event.subject, event.source, event.id)
-    new = event.order_id or identity.order_id(event.subject, event.source, event.id, event.principal)
+    new = event.order_id or identity.order_id(
+        event.subject, event.source, event.id, event.principal
+    )
     before = await store.references(unit.db, [old, new])
     for reference, principal in before.values():
         if principal in (None, event.principal):
@@ -61,7 +63,9 @@ async def _new_order_id(event: Event[OrderPlaced], unit: Unit) -> str | None:
     return new if event.order_id is not None or old in before else old
 
 
-async def _register(tenant_id: str, details: TenantDetails, principal: str | None, unit: Unit) -> bool:
+async def _register(
+    tenant_id: str, details: TenantDetails, principal: str | None, unit: Unit
+) -> bool:
     """Make a firm a tenant, if it is not one; False when nobody knows where its town is."""
     place = places.find(details.address.comune, details.address.provincia)
     if place is None:
@@ -72,14 +76,21 @@ async def _register(tenant_id: str, details: TenantDetails, principal: str | Non
     )  # fmt: skip
     if added is not None:
         # The contact is a person: it stays in the order.
-        unit.publish(TenantRegistered(**details.model_dump(exclude={"contact"}), place=place), subject=tenant_id)
+        unit.publish(
+            TenantRegistered(**details.model_dump(exclude={"contact"}), place=place),
+            subject=tenant_id,
+        )
     return True
 
 
-async def _acknowledge(event: Event[OrderPlaced], order_id: str, reseller_id: str | None, unit: Unit) -> None:
+async def _acknowledge(
+    event: Event[OrderPlaced], order_id: str, reseller_id: str | None, unit: Unit
+) -> None:
     order = await _keep(event, order_id, OrderState.ACKNOWLEDGED, unit, judged_for=reseller_id)
     unit.publish(
-        OrderAcknowledged(order_id=order.id, reference=order.reference, effective_at=order.effective_at),
+        OrderAcknowledged(
+            order_id=order.id, reference=order.reference, effective_at=order.effective_at
+        ),
         subject=order.tenant_id,
     )
 
@@ -116,11 +127,19 @@ def _which_town(order: OrderPlaced) -> str:
         return said
     address = order.tenant.address
     likely = places.candidates(address.comune, address.provincia)
-    return f"{said}; perhaps {', '.join(f'{p.comune} ({p.provincia})' for p in likely)}" if likely else said
+    return (
+        f"{said}; perhaps {', '.join(f'{p.comune} ({p.provincia})' for p in likely)}"
+        if likely
+        else said
+    )
 
 
 async def _keep(
-    event: Event[OrderPlaced], order_id: str, state: OrderState, unit: Unit, judged_for: str | None = None
+    event: Event[OrderPlaced],
+    order_id: str,
+    state: OrderState,
+    unit: Unit,
+    judged_for: str | None = None,
 ) -> Order:
     """Write the order and its items."""
     order = Order(

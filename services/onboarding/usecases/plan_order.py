@@ -57,7 +57,9 @@ async def plan_items(order_id: str, quota: Quota, unit: Unit) -> None:
         try:
             await _begin(order, item, plans, unit)
         except OrderFault as fault:
-            await settle(order.id, item.n, ItemState.FAILED, f"{fault.reason}: {fault.explanation}", unit)
+            await settle(
+                order.id, item.n, ItemState.FAILED, f"{fault.reason}: {fault.explanation}", unit
+            )
 
 
 async def _begin(order: Order, item: Item, plans: Mapping[str, Plan], unit: Unit) -> None:
@@ -79,11 +81,20 @@ async def _begin_service(order: Order, item: Item, plan: Plan, unit: Unit) -> No
 
 async def _begin_change(order: Order, item: Item, unit: Unit) -> None:
     service = await store.service(unit.db, item.service_id)
-    if await sql.is_being_made(unit.db, id=item.service_id, tenant_id=order.tenant_id, order_id=order.id):
+    if await sql.is_being_made(
+        unit.db, id=item.service_id, tenant_id=order.tenant_id, order_id=order.id
+    ):
         raise ServiceInTheMaking
-    if service is None or service.tenant_id != order.tenant_id or service.state is not ServiceState.ACTIVE:
+    if (
+        service is None
+        or service.tenant_id != order.tenant_id
+        or service.state is not ServiceState.ACTIVE
+    ):
         raise OrderFault(Reason.UNKNOWN_SERVICE, "no such active service instance of this tenant")
-    quantities(service.plan, item.quantities, service.quantities)  # raises `OrderFault` for what cannot be had
+    # Raises `OrderFault` for what cannot be had.
+    quantities(service.plan, item.quantities, service.quantities)
     change = ChangeService(order_id=order.id, n=item.n, service_id=service.id)
     lane = lane_of_service(service.id)
-    enqueue_call(change_service, change, order.reseller_id, unit, *service.plan.provisioning, lane=lane)
+    enqueue_call(
+        change_service, change, order.reseller_id, unit, *service.plan.provisioning, lane=lane
+    )

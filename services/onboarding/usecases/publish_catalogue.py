@@ -8,7 +8,9 @@ from services.onboarding.store import sql
 async def publish_catalogue(catalogue: CataloguePublished, unit: Unit) -> None:
     """Its plans are in force from now on, and no others."""
     for plan in catalogue.plans:
-        await sql.put_plan(unit.db, sku=plan.sku, revision=catalogue.revision, plan=plan.model_dump(mode="json"))
+        await sql.put_plan(
+            unit.db, sku=plan.sku, revision=catalogue.revision, plan=plan.model_dump(mode="json")
+        )
     await sql.withdraw_plans(unit.db, revision=catalogue.revision)
     await sql.note_revision(unit.db, revision=catalogue.revision)
 

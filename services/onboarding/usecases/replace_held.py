@@ -16,7 +16,9 @@ async def replace_held(event: Event[OrderPlaced], order_id: str, unit: Unit) -> 
 
     Called once the order is kept: a firm that has it does not lose its place with the ones before.
     """
-    wanted = [asked(item.action, item.sku, item.service_id, item.quantities) for item in event.data.items]
+    wanted = [
+        asked(item.action, item.sku, item.service_id, item.quantities) for item in event.data.items
+    ]
     for held in await store.held_orders(unit.db, event.subject):
         mine = held.principal is None or Sender(event.principal).speaks_for(held.principal)
         if held.id != order_id and mine and same_items(wanted, await _asked_by(held.id, unit)):
@@ -29,5 +31,7 @@ async def _asked_by(order_id: str, unit: Unit) -> list[Asked]:
 
 
 async def _supersede(held: Order, order_id: str, unit: Unit) -> None:
-    explanation = f"it waited for a person and was ordered again: order {order_id} stands in its place"
+    explanation = (
+        f"it waited for a person and was ordered again: order {order_id} stands in its place"
+    )
     await end_unbegun(held, Reason.SUPERSEDED, explanation, unit)

@@ -25,7 +25,12 @@ async def report_delayed_change(args: ChangeService, delay: Delay, unit: Unit) -
 
 
 async def _report(
-    order_id: str, n: int, service: ServiceInstance, waits_for: tuple[str, ...], delay: Delay, unit: Unit
+    order_id: str,
+    n: int,
+    service: ServiceInstance,
+    waits_for: tuple[str, ...],
+    delay: Delay,
+    unit: Unit,
 ) -> None:
     order = await store.order_at_hand(unit.db, order_id)
     unit.publish(

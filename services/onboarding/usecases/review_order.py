@@ -29,18 +29,25 @@ async def review_order(event: Event[OrderReviewed], unit: Unit) -> None:
     if order.state is not OrderState.HELD:
         raise Rejected(Reason.ORDER_NOT_HELD, "this order does not wait for a person")
     if event.data.review is Review.REFUSE:
-        await end_unbegun(order, Reason.REFUSED, event.data.reason or "the operator refused it", unit)
+        await end_unbegun(
+            order, Reason.REFUSED, event.data.reason or "the operator refused it", unit
+        )
         return
     if tenant is None:
         raise Rejected(
-            Reason.UNKNOWN_TENANT, "the firm's town is not known: it must correct the address and order again"
+            Reason.UNKNOWN_TENANT,
+            "the firm's town is not known: it must correct the address and order again",
         )
     if tenant.reseller_id is None:
-        raise Rejected(Reason.ASSIGNMENT_NEEDED, "the tenant has no reseller: choose one, and its orders go on")
+        raise Rejected(
+            Reason.ASSIGNMENT_NEEDED, "the tenant has no reseller: choose one, and its orders go on"
+        )
     move(ORDER_MOVES, order.state, OrderState.ACKNOWLEDGED)
     await sql.release_order(unit.db, id=order.id)
     unit.publish(
-        OrderAcknowledged(order_id=order.id, reference=order.reference, effective_at=order.effective_at),
+        OrderAcknowledged(
+            order_id=order.id, reference=order.reference, effective_at=order.effective_at
+        ),
         subject=event.subject,
     )
     enqueue_planning(order.id, event.subject, unit)

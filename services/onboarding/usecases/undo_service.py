@@ -28,21 +28,27 @@ async def begin_undoing(args: Step, why: str, unit: Unit) -> None:
     service = await store.lock_service(unit.db, args.service_id)
     step = service.plan.provisioning[args.step]
     await store.move_service(unit.db, service, ServiceState.UNDOING, args.step)
-    undo = UndoStep(service_id=service.id, step=args.step, failed=step.driver, why=why, attempts=unit.attempts)
+    undo = UndoStep(
+        service_id=service.id, step=args.step, failed=step.driver, why=why, attempts=unit.attempts
+    )
     enqueue_call(undo_step, undo, service.reseller_id, unit, step)
 
 
 def step_found(service: ServiceInstance, args: UndoStep, unit: Unit) -> None:
     """What a step made was seen. Kept before it is taken back: a repetition that finds nothing knows that it was there."""
     step = service.plan.provisioning[args.step]
-    enqueue_call(undo_step, args.model_copy(update={"found": True}), service.reseller_id, unit, step)
+    enqueue_call(
+        undo_step, args.model_copy(update={"found": True}), service.reseller_id, unit, step
+    )
 
 
 async def step_undone(service: ServiceInstance, args: UndoStep, unit: Unit) -> None:
     """A step is taken back: the one before it is next; after the first one the service instance has failed."""
     if args.step > 0:
         before = args.model_copy(update={"step": args.step - 1, "found": False})
-        enqueue_call(undo_step, before, service.reseller_id, unit, service.plan.provisioning[before.step])
+        enqueue_call(
+            undo_step, before, service.reseller_id, unit, service.plan.provisioning[before.step]
+        )
         return
     await store.move_service(unit.db, service, ServiceState.FAILED, 0)
     unit.publish(
@@ -53,4 +59,10 @@ async def step_undone(service: ServiceInstance, args: UndoStep, unit: Unit) -> N
         subject=service.tenant_id,
     )  # fmt: skip
     item = item_that_makes(service, await store.items(unit.db, service.order_id))
-    await settle(service.order_id, item.n, ItemState.FAILED, f"{Reason.PROVISIONING_FAILED}: {args.why}", unit)
+    await settle(
+        service.order_id,
+        item.n,
+        ItemState.FAILED,
+        f"{Reason.PROVISIONING_FAILED}: {args.why}",
+        unit,
+    )

@@ -48,7 +48,9 @@ class Scenario:
 
     async def account(self) -> dict[tuple[str, str], int]:
         """What became of usage."""
-        rows = await self.service.sql("select outcome, reason, sum(n)::int as n from usage_tally group by 1, 2")
+        rows = await self.service.sql(
+            "select outcome, reason, sum(n)::int as n from usage_tally group by 1, 2"
+        )
         return {(row["outcome"], row["reason"]): row["n"] for row in rows if row["n"]}
 
     async def publish(self, *events: Event[Any]) -> None:
@@ -63,7 +65,9 @@ class Scenario:
         assert all(batch.append(key=b"any", value=raw, timestamp=None) for raw in raws)
         batch.close()
         await (
-            await producer.send_batch(batch, self.service.service.settings.topic_prefix + USAGE.name, partition=part)
+            await producer.send_batch(
+                batch, self.service.service.settings.topic_prefix + USAGE.name, partition=part
+            )
         )
 
     async def waiting_for_a_lock(self, n: int) -> None:
@@ -78,23 +82,35 @@ class Scenario:
     async def get(self, path: str, **params: str | Sequence[str]) -> Any:
         """Ask the API, as the operator."""
         pairs = [
-            (name, text) for name, found in params.items() for text in ([found] if isinstance(found, str) else found)
+            (name, text)
+            for name, found in params.items()
+            for text in ([found] if isinstance(found, str) else found)
         ]
         headers = {"authorization": "Bearer operator-for-tests"}
-        async with self.session.get(self.service.url + path, params=pairs, headers=headers) as answer:
+        async with self.session.get(
+            self.service.url + path, params=pairs, headers=headers
+        ) as answer:
             found = await answer.json()
             return found if answer.status == 200 else (answer.status, found)
 
-    async def differences(self, first: date, after: date, meter: str | None = None) -> list[Difference]:
+    async def differences(
+        self, first: date, after: date, meter: str | None = None
+    ) -> list[Difference]:
         """Where buckets are not what their events come to."""
         return [
-            one async for _, outcome in verified(self.url, first, after, meter, None) for one in outcome.differences
+            one
+            async for _, outcome in verified(self.url, first, after, meter, None)
+            for one in outcome.differences
         ]
 
 
 @asynccontextmanager
 async def open_scenario(
-    database: str, bootstrap: str, prefix: str, at: datetime = START + timedelta(hours=1), **settings: Any
+    database: str,
+    bootstrap: str,
+    prefix: str,
+    at: datetime = START + timedelta(hours=1),
+    **settings: Any,
 ) -> AsyncIterator[Scenario]:
     """Start billing on a database; one that was stopped goes on."""
     found = await settings_for(BillingSettings, "billing", database, bootstrap, prefix, **settings)
@@ -115,7 +131,12 @@ def fact(payload: Any, event_id: str, tenant: str = TENANT) -> Event[Any]:
 
 
 def activated(
-    service_id: str, sku: str, item: int = 0, at: datetime = START, tenant: str = TENANT, **quantities: str
+    service_id: str,
+    sku: str,
+    item: int = 0,
+    at: datetime = START,
+    tenant: str = TENANT,
+    **quantities: str,
 ) -> Event[ServiceActivated]:
     """A service that is sold and serves."""
     data = {

@@ -3,7 +3,14 @@
 import pytest
 
 from services.billing.usecases import query_usage
-from tests.integration.billing.scenario import ERP, TENANT, Scenario, activated, catalogue, open_scenario
+from tests.integration.billing.scenario import (
+    ERP,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    open_scenario,
+)
 from tests.integration.billing.test_metering import call, meter, offer
 
 BAD: dict[str, tuple[str, dict[str, str], int]] = {
@@ -32,7 +39,9 @@ async def test_bounds_are_told_and_nothing_is_worked_out_before(
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_scenario(database, bootstrap, topic_prefix) as scenario:
-        await scenario.publish(catalogue(offer(meter("calls", "sum", group_by=["region"]), meter("plain", "sum"))))
+        await scenario.publish(
+            catalogue(offer(meter("calls", "sum", group_by=["region"]), meter("plain", "sum")))
+        )
         await scenario.publish(activated(ERP, "X"))
         await scenario.publish(*(call(f"u{n}", dimensions={"region": f"r{n}"}) for n in range(4)))
         for name, (path, params, status) in BAD.items():

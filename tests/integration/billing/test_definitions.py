@@ -25,7 +25,16 @@ from services.billing.metering.writing import write
 from services.chassis.database import Pool, open_pool
 from services.chassis.migrate import migrate
 from services.local.roles import ensure_service, role_of
-from tests.integration.billing.scenario import ERP, START, TENANT, Scenario, activated, catalogue, open_scenario, used
+from tests.integration.billing.scenario import (
+    ERP,
+    START,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    open_scenario,
+    used,
+)
 from tests.integration.billing.test_metering import NOVEMBER, meter, offer, total
 from tests.support.catalogue import ROME
 from tests.support.oracles import History, quantity_over
@@ -52,7 +61,9 @@ def history(dice: random.Random, kinds: list[Aggregation]) -> History:
         kind = dice.choice(kinds)
         more: dict[str, Any] = {
             "decimals": dice.randrange(7),
-            "group_by": dice.choice([[], ["region"], ["kind"], ["region", "kind"], ["kind", "region"]]),
+            "group_by": dice.choice(
+                [[], ["region"], ["kind"], ["region", "kind"], ["kind", "region"]]
+            ),
             "filter": dice.choice([{}, {}, {"region": ["it", "fr"]}]),
         }
         if kind is Aggregation.UNIQUE_COUNT:
@@ -67,9 +78,15 @@ def events(dice: random.Random) -> list[Arrival]:
     instants = [START + timedelta(minutes=dice.randrange(30 * 1440)) for _ in range(12)]
     found = []
     for n in range(dice.randrange(30)):
-        dimensions = {"region": dice.choice(REGIONS), "kind": dice.choice(KINDS), "user": f"u{dice.randrange(5)}"}
+        dimensions = {
+            "region": dice.choice(REGIONS),
+            "kind": dice.choice(KINDS),
+            "user": f"u{dice.randrange(5)}",
+        }
         quantity = f"{dice.randrange(100)}.{dice.randrange(10)}"
-        event = used(f"e{n}", dice.choice(instants), meter="calls", quantity=quantity, dimensions=dimensions)
+        event = used(
+            f"e{n}", dice.choice(instants), meter="calls", quantity=quantity, dimensions=dimensions
+        )
         found.append(read(event.encode(), n))
     return found
 
@@ -98,7 +115,9 @@ async def test_any_history_of_definitions_gives_what_each_instant_gives_by_its_o
             await transaction.start()
             shuffled = dice.sample(arrivals, len(arrivals))
             for portion in (shuffled[::2], shuffled[1::2]):
-                sums = add_up(Gathering(portion).groups, {ERP: service}, {TENANT: ROME}, meters, log=1)
+                sums = add_up(
+                    Gathering(portion).groups, {ERP: service}, {TENANT: ROME}, meters, log=1
+                )
                 await write(db, MeteringKnowledge(), sums, {ERP: TENANT})
             for _ in range(4):
                 first, last = sorted(dice.sample(range(30 * 24), 2))
@@ -138,7 +157,9 @@ LATER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", LATER)
-async def test_a_definition_for_january_changes_nothing_of_november(scenario: Scenario, change: str) -> None:
+async def test_a_definition_for_january_changes_nothing_of_november(
+    scenario: Scenario, change: str
+) -> None:
     await begin(scenario, offer(meter("level", "time_weighted")))
     later = offer(meter("level", **{"aggregation": "time_weighted", **LATER[change]}))
     scenario.clock.advance(timedelta(days=11))
@@ -155,7 +176,9 @@ async def test_a_level_ends_with_the_definition_that_grouped_it_and_holds_where_
     scenario: Scenario,
 ) -> None:
     def defined(day: int, *group_by: str, **more: Any) -> dict[str, Any]:
-        content = offer(meter("level", "time_weighted", decimals=6, group_by=list(group_by), **more))
+        content = offer(
+            meter("level", "time_weighted", decimals=6, group_by=list(group_by), **more)
+        )
         return {**content, "valid_from": (START + timedelta(days=day)).isoformat()}
 
     await begin(scenario, defined(0))
@@ -165,7 +188,10 @@ async def test_a_level_ends_with_the_definition_that_grouped_it_and_holds_where_
     scenario.clock.set(START + timedelta(days=20))
     await scenario.publish(level("e2", START + timedelta(days=20), "6", region="it"))
     assert await total(scenario, "level") == plain_average([(10, 10), (0, 10), (6, 10)])
-    days = [await total(scenario, "level", f"2026-11-{day}", f"2026-11-{day + 1}") for day in (10, 11, 20, 21, 27)]
+    days = [
+        await total(scenario, "level", f"2026-11-{day}", f"2026-11-{day + 1}")
+        for day in (10, 11, 20, 21, 27)
+    ]
     assert days == ["10", "0", "0", "6", "6"]
 
 
@@ -179,7 +205,10 @@ async def test_groups_are_added_before_they_are_rounded(scenario: Scenario) -> N
     await begin(scenario, offer(meter("level", "time_weighted", group_by=["region"])))
     scenario.clock.set(START + timedelta(days=15))
     await scenario.publish(
-        *(level(f"e{n}", START + timedelta(days=15), "1", region=name) for n, name in enumerate(REGIONS))
+        *(
+            level(f"e{n}", START + timedelta(days=15), "1", region=name)
+            for n, name in enumerate(REGIONS)
+        )
     )
     assert await total(scenario, "level") == "2"
 
@@ -188,10 +217,15 @@ async def test_groups_are_added_before_they_are_rounded(scenario: Scenario) -> N
 async def test_of_two_events_of_one_instant_the_correction_wins_also_when_added_up_anew(
     scenario: Scenario, in_one_slice: bool
 ) -> None:
-    await begin(scenario, offer(meter("level", "time_weighted"), meter("last", "latest", event="level")))
+    await begin(
+        scenario, offer(meter("level", "time_weighted"), meter("last", "latest", event="level"))
+    )
     scenario.clock.set(START + timedelta(days=20))
     pairs = [
-        (level(f"{uuid4()}", START + timedelta(days=day), "1"), level(f"{uuid4()}", START + timedelta(days=day), "2"))
+        (
+            level(f"{uuid4()}", START + timedelta(days=day), "1"),
+            level(f"{uuid4()}", START + timedelta(days=day), "2"),
+        )
         for day in range(20)
     ]
 
@@ -208,7 +242,12 @@ async def test_of_two_events_of_one_instant_the_correction_wins_also_when_added_
     await scenario.service.settled()
     assert await all_corrected()
     assert await scenario.differences(*NOVEMBER) == []
-    assert [n async for _, n in rebuilt(scenario.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None)] == [40]
+    assert [
+        n
+        async for _, n in rebuilt(
+            scenario.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None
+        )
+    ] == [40]
     assert await all_corrected()
     again = level("again", START + timedelta(days=3), "3")
     await scenario.slice(again.encode())
@@ -221,7 +260,9 @@ async def test_events_of_earlier_builds_keep_the_order_they_had(scenario: Scenar
     events = [used(f"e{n}", START, meter="last", quantity=str(n)) for n in range(6)]
     await scenario.publish(*events)
     by_key = max(events, key=lambda event: read(event.encode(), 0).key)
-    await scenario.service.sql("update usage_block set log_no = null, offsets = null, first_offset = null")
+    await scenario.service.sql(
+        "update usage_block set log_no = null, offsets = null, first_offset = null"
+    )
     async for _ in rebuilt(scenario.url, date(2026, 11, 1), date(2026, 12, 1), None, None, None):
         pass
     assert await total(scenario, "last") == str(by_key.data.quantity)
@@ -230,12 +271,18 @@ async def test_events_of_earlier_builds_keep_the_order_they_had(scenario: Scenar
     assert await scenario.differences(*NOVEMBER) == []
 
 
-async def test_the_same_definition_published_for_an_earlier_day_begins_then(scenario: Scenario) -> None:
+async def test_the_same_definition_published_for_an_earlier_day_begins_then(
+    scenario: Scenario,
+) -> None:
     await begin(scenario, offer(meter("level", "time_weighted")))
     other = offer(meter("level", "time_weighted", decimals=3))
     for revision, day in ((2, "2027-01-01"), (3, "2026-12-01"), (4, "2026-12-05")):
-        await scenario.publish(catalogue({**other, "valid_from": f"{day}T00:00:00Z"}, revision=revision))
-    found = await scenario.service.sql("select version, valid_from from meter_version where key = 'level' order by 1")
+        await scenario.publish(
+            catalogue({**other, "valid_from": f"{day}T00:00:00Z"}, revision=revision)
+        )
+    found = await scenario.service.sql(
+        "select version, valid_from from meter_version where key = 'level' order by 1"
+    )
     assert [(row["version"], f"{row['valid_from']:%Y-%m-%d}") for row in found] == [
         (1, "1970-01-01"), (2, "2027-01-01"), (3, "2026-12-01"),
     ]  # fmt: skip

@@ -46,8 +46,12 @@ SCRIPTS: dict[str, tuple[int, int]] = {
 
 @pytest.fixture
 async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    async with open_scenario(database, bootstrap, topic_prefix, at=START + timedelta(hours=10)) as found:
-        await found.publish(catalogue(offer(ALL, LEVELS, meter("documents", "unique_count", group_by=GROUPED))))
+    async with open_scenario(
+        database, bootstrap, topic_prefix, at=START + timedelta(hours=10)
+    ) as found:
+        await found.publish(
+            catalogue(offer(ALL, LEVELS, meter("documents", "unique_count", group_by=GROUPED)))
+        )
         await found.publish(activated(ERP, "X"))
         yield found
 
@@ -58,7 +62,9 @@ def text(script: str, length: int, dice: random.Random) -> str:
 
 
 def good(event_id: str, **more: Any) -> Event[Any]:
-    return used(event_id, START + timedelta(minutes=1), **{"meter": "calls", "quantity": "1", **more})
+    return used(
+        event_id, START + timedelta(minutes=1), **{"meter": "calls", "quantity": "1", **more}
+    )
 
 
 def largest(script: str, dice: random.Random) -> list[bytes]:
@@ -81,7 +87,9 @@ def _fields(event: Event[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-async def test_an_event_with_every_field_at_its_largest_counts_in_every_script(scenario: Scenario, script: str) -> None:
+async def test_an_event_with_every_field_at_its_largest_counts_in_every_script(
+    scenario: Scenario, script: str
+) -> None:
     dice = random.Random(script)
     for n in range(3):
         raws = [good(f"before {n}").encode(), *largest(script, dice), good(f"after {n}").encode()]
@@ -98,7 +106,10 @@ STEPS = {
     "its series is made": ("series", "new.dimensions::text like '%worst%'"),
     "its bucket is added to": ("meter_bucket", "new.total >= 1000 or new.high >= 1000"),
     "its level is written": ("meter_level", "new.level >= 1000"),
-    "its outcome is noted": ("usage_tally", "new.outcome = 'rejected' and new.reason = 'wrong_tenant'"),
+    "its outcome is noted": (
+        "usage_tally",
+        "new.outcome = 'rejected' and new.reason = 'wrong_tenant'",
+    ),
     "it is parked": ("parked_usage", "new.waits_for = '{other}'"),
 }
 """Where a failure may be planted: a table, and the row that it refuses."""
@@ -111,7 +122,9 @@ async def test_an_event_that_fails_at_any_step_is_kept_and_its_neighbours_count_
 ) -> None:
     bad = {
         "its series is made": good("bad", dimensions={GROUPED[0]: "worst"}),
-        "its outcome is noted": used("bad", START, meter="calls", quantity="1", tenant=str(UUID(int=5))),
+        "its outcome is noted": used(
+            "bad", START, meter="calls", quantity="1", tenant=str(UUID(int=5))
+        ),
         "it is parked": good("bad", service_id=MAIL),
     }.get(step, good("bad", quantity="1000"))
     await scenario.publish(good("first of all", dimensions={GROUPED[0]: "best"}))
@@ -137,7 +150,9 @@ async def test_an_event_that_fails_at_any_step_is_kept_and_its_neighbours_count_
     assert (await scenario.account())[("duplicate", "")] == 6
 
 
-async def test_one_event_of_many_that_wait_for_a_service_holds_up_no_other(scenario: Scenario) -> None:
+async def test_one_event_of_many_that_wait_for_a_service_holds_up_no_other(
+    scenario: Scenario,
+) -> None:
     await scenario.service.sql(
         "create function planted() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$"
     )
@@ -159,16 +174,23 @@ async def test_a_bad_definition_that_is_stored_already_halts_nothing(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     stored = offer(
-        meter("calls", "sum", group_by=["region", "region"]), meter("never", "sum", filter={"env": []}, event="calls")
+        meter("calls", "sum", group_by=["region", "region"]),
+        meter("never", "sum", filter={"env": []}, event="calls"),
     )
-    async with open_scenario(database, bootstrap, topic_prefix, at=START + timedelta(hours=1)) as scenario:
+    async with open_scenario(
+        database, bootstrap, topic_prefix, at=START + timedelta(hours=1)
+    ) as scenario:
         await scenario.publish(catalogue(stored))
         await scenario.publish(activated(ERP, "X"))
         await scenario.publish(*(good(f"u{n}", dimensions={"region": "eu"}) for n in range(4)))
         assert await scenario.account() == {("counted", ""): 4}
         assert (await total(scenario), await counted(scenario, "never")) == ("4", 0)
-        await scenario.publish(catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2))
+        await scenario.publish(
+            catalogue(offer(meter("calls", "sum", group_by=["region"])), revision=2)
+        )
         scenario.clock.advance(timedelta(hours=1))
-        await scenario.publish(used("late", START + timedelta(hours=2), meter="calls", quantity="1"))
+        await scenario.publish(
+            used("late", START + timedelta(hours=2), meter="calls", quantity="1")
+        )
         assert await total(scenario) == "5"
         assert await scenario.differences(*NOVEMBER) == []

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from schemas.horizon import EARLY_MAX, LATE_MAX
-from tests.integration.billing.scenario import ERP, MAIL, START, Scenario, activated, catalogue, open_scenario, used
+from tests.integration.billing.scenario import (
+    ERP,
+    MAIL,
+    START,
+    Scenario,
+    activated,
+    catalogue,
+    open_scenario,
+    used,
+)
 from tests.integration.billing.test_metering import CALLS, call, meter, offer
 
 ROOT = Path(__file__).parents[3]
@@ -32,20 +41,32 @@ def test_doors_and_counting_ask_one_authority() -> None:
 
 
 @pytest.mark.parametrize("lag", [timedelta(0), timedelta(hours=3), timedelta(days=34)], ids=str)
-async def test_what_a_door_let_in_at_its_last_second_counts_after_any_lag(scenario: Scenario, lag: timedelta) -> None:
+async def test_what_a_door_let_in_at_its_last_second_counts_after_any_lag(
+    scenario: Scenario, lag: timedelta
+) -> None:
     at_the_door = scenario.clock.now()
     scenario.clock.advance(lag)
-    await scenario.publish(used("u1", at_the_door - LATE_MAX + timedelta(seconds=1), meter="calls", quantity="1"))
+    await scenario.publish(
+        used("u1", at_the_door - LATE_MAX + timedelta(seconds=1), meter="calls", quantity="1")
+    )
     assert await scenario.account() == {("counted", ""): 1}
 
 
-@pytest.mark.parametrize("skew", [timedelta(0), timedelta(seconds=1), timedelta(minutes=59)], ids=str)
-async def test_what_a_door_let_in_whose_clock_is_ahead_counts(scenario: Scenario, skew: timedelta) -> None:
-    await scenario.publish(used("u1", scenario.clock.now() + EARLY_MAX + skew, meter="calls", quantity="1"))
+@pytest.mark.parametrize(
+    "skew", [timedelta(0), timedelta(seconds=1), timedelta(minutes=59)], ids=str
+)
+async def test_what_a_door_let_in_whose_clock_is_ahead_counts(
+    scenario: Scenario, skew: timedelta
+) -> None:
+    await scenario.publish(
+        used("u1", scenario.clock.now() + EARLY_MAX + skew, meter="calls", quantity="1")
+    )
     assert await scenario.account() == {("counted", ""): 1}
 
 
-async def test_what_waited_for_its_service_is_as_late_as_it_was_when_it_came(scenario: Scenario) -> None:
+async def test_what_waited_for_its_service_is_as_late_as_it_was_when_it_came(
+    scenario: Scenario,
+) -> None:
     at = scenario.clock.now() - LATE_MAX + timedelta(seconds=1)
     await scenario.publish(used("u1", at, service_id=MAIL, meter="calls", quantity="1"))
     scenario.clock.advance(timedelta(days=89))
@@ -53,7 +74,9 @@ async def test_what_waited_for_its_service_is_as_late_as_it_was_when_it_came(sce
     assert await scenario.account() == {("counted", ""): 1}
 
 
-@pytest.mark.parametrize("reminded", [False, True], ids=["expecting new ones", "expecting known ones"])
+@pytest.mark.parametrize(
+    "reminded", [False, True], ids=["expecting new ones", "expecting known ones"]
+)
 @pytest.mark.parametrize("restarted", [False, True], ids=["one process", "another process"])
 async def test_a_repetition_is_a_duplicate_whatever_its_time_and_whoever_remembers(
     database: str, bootstrap: str, topic_prefix: str, reminded: bool, restarted: bool
@@ -83,16 +106,22 @@ async def _replay(scenario: Scenario, old: object, reminded: bool) -> None:
     assert after[("counted", "")] == before[("counted", "")]
 
 
-async def test_a_counted_id_with_other_content_is_told_as_that_before_anything_else(scenario: Scenario) -> None:
+async def test_a_counted_id_with_other_content_is_told_as_that_before_anything_else(
+    scenario: Scenario,
+) -> None:
     await scenario.publish(call("u1"), call("u2"))
     await scenario.publish(used("u1", START, meter="calls", value="no quantity"))
     await scenario.publish(used("u2", START, meter="unheard", quantity="1"))
     assert await scenario.account() == {("counted", ""): 2, ("rejected", "id_reuse"): 2}
 
 
-async def test_a_definition_begins_after_what_another_clock_let_us_count(scenario: Scenario) -> None:
+async def test_a_definition_begins_after_what_another_clock_let_us_count(
+    scenario: Scenario,
+) -> None:
     ahead = scenario.clock.now() + timedelta(minutes=50)
     await scenario.publish(used("u1", ahead, meter="calls", quantity="1"))
     await scenario.publish(catalogue(offer(meter("calls", "max")), revision=2))
-    [version] = await scenario.service.sql("select valid_from from meter_version where key = 'calls' and version = 2")
+    [version] = await scenario.service.sql(
+        "select valid_from from meter_version where key = 'calls' and version = 2"
+    )
     assert ahead < version["valid_from"] <= ahead + timedelta(minutes=15)

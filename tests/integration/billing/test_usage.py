@@ -48,7 +48,9 @@ async def test_every_record_ends_as_exactly_one_thing(scenario: Scenario) -> Non
     everything = [*good, *again]
     dice.shuffle(everything)
     await scenario.publish(*everything, *reused, *bad)
-    await scenario.service.send((USAGE, TENANT.encode(), b"not json"), (USAGE, TENANT.encode(), None))
+    await scenario.service.send(
+        (USAGE, TENANT.encode(), b"not json"), (USAGE, TENANT.encode(), None)
+    )
     await scenario.service.settled()
     assert await scenario.account() == {
         ("counted", ""): 3000, ("duplicate", ""): 150, ("rejected", "id_reuse"): 5, ("rejected", "time_in_future"): 1,
@@ -80,22 +82,36 @@ async def test_a_month_in_the_life_of_a_tenant_gives_the_worked_invoice(scenario
     )
     scenario.clock.set(START + timedelta(days=3))
     await scenario.service.settled()
-    change = {"service_id": ERP, "order_id": TENANT, "sku": "ERP-CLOUD", "quantities": {"base": "1", "extra_user": "5"}}
+    change = {
+        "service_id": ERP,
+        "order_id": TENANT,
+        "sku": "ERP-CLOUD",
+        "quantities": {"base": "1", "extra_user": "5"},
+    }
     at = START + timedelta(days=11, hours=9)
-    await scenario.publish(fact(ServiceChanged.model_validate({**change, "effective_at": at}), "changed"))
+    await scenario.publish(
+        fact(ServiceChanged.model_validate({**change, "effective_at": at}), "changed")
+    )
     scenario.clock.set(START + timedelta(days=29))
-    documents = [used(f"d{n}", START + timedelta(minutes=n * 20), value=f"doc-{n}") for n in range(1730)]
+    documents = [
+        used(f"d{n}", START + timedelta(minutes=n * 20), value=f"doc-{n}") for n in range(1730)
+    ]
     levels = [
-        used(f"l{day}", START + timedelta(day), MAIL, "mail_storage_overage_gb_month", quantity=level)
+        used(
+            f"l{day}", START + timedelta(day), MAIL, "mail_storage_overage_gb_month", quantity=level
+        )
         for day, level in [(0, "150.000"), (15, "164.964")]
     ]
     await scenario.publish(*documents, *levels)
     scenario.clock.set(START + timedelta(days=33))
     await scenario.service.settled()
-    first, second = sorted(await scenario.service.published(InvoiceIssued), key=lambda issued: issued.data.date)
+    first, second = sorted(
+        await scenario.service.published(InvoiceIssued), key=lambda issued: issued.data.date
+    )
     assert (first.data.number, second.data.number) == ("2026/A/000001", "2026/A/000002")
     assert [line.net for line in second.data.lines] == [
-        Decimal(net) for net in ("49.00", "95.00", "24.07", "32.00", "61.50", "46.80", "5.00", "4.50")
+        Decimal(net)
+        for net in ("49.00", "95.00", "24.07", "32.00", "61.50", "46.80", "5.00", "4.50")
     ]
     assert second.data.totals.totale_documento == Decimal("387.80")
     late = used("late", START + timedelta(days=5), value="doc-late")

@@ -59,7 +59,9 @@ def closed_transport(client_id: str, request: str) -> Iterator[Fault]:
 
     def broken(self: asyncio.StreamWriter, data: bytes) -> None:
         if len(data) > 14 and _sender_and_kind(data) == (client_id, REQUESTS[request]):
-            fault.once(RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed"))
+            fault.once(
+                RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed")
+            )
         write(self, data)
 
     with patch.object(asyncio.StreamWriter, "write", broken):
@@ -87,7 +89,9 @@ def dying_task(owner: type, method: str, is_meant: Callable[[Any], bool]) -> Ite
 
 async def told_again(event: Event[HeartbeatReceived], unit: Unit) -> None:
     await unit.db.execute("insert into effect (id) values ($1)", event.id)
-    unit.publish(AcknowledgementGiven(alert_id=event.data.service_id, by=event.id), subject=event.subject)
+    unit.publish(
+        AcknowledgementGiven(alert_id=event.data.service_id, by=event.id), subject=event.subject
+    )
 
 
 async def passed_over(_event: Event[AcknowledgementGiven], _unit: Unit) -> None:
@@ -96,7 +100,9 @@ async def passed_over(_event: Event[AcknowledgementGiven], _unit: Unit) -> None:
 
 @asynccontextmanager
 async def at_work(database: str, bootstrap: str, prefix: str) -> AsyncIterator[Running]:
-    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, prefix, session_timeout_ms=6_000)
+    settings = await settings_for(
+        ServiceSettings, "monitoring", database, bootstrap, prefix, session_timeout_ms=6_000
+    )
     table = routes(on(HeartbeatReceived, told_again), on(AcknowledgementGiven, passed_over))
     async with running(Service("monitoring", settings, MIGRATIONS, routes=table)) as service:
         yield service
@@ -150,7 +156,10 @@ async def test_a_consumer_survives_a_closed_transport_at_any_request(
 ) -> None:
     async with at_work(database, bootstrap, topic_prefix) as service:
         # Whoever loses the coordinator at a heartbeat looks for it again.
-        with closed_transport(CONSUMER, "Heartbeat"), closed_transport(CONSUMER, request_kind) as fault:
+        with (
+            closed_transport(CONSUMER, "Heartbeat"),
+            closed_transport(CONSUMER, request_kind) as fault,
+        ):
             await work_goes_on(service, fault)
 
 
@@ -174,7 +183,9 @@ async def test_a_producer_survives_a_closed_transport_while_it_connects(
 
 
 def _is(client_id: str) -> Callable[[Any], bool]:
-    return lambda part: getattr(part, "_client", getattr(part, "client", part))._client_id == client_id
+    return lambda part: (
+        getattr(part, "_client", getattr(part, "client", part))._client_id == client_id
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +246,10 @@ async def test_what_a_silent_fetcher_hides_is_measured_by_another_client_and_rea
 async def test_readiness_asks_for_a_connection_that_nobody_holds_yet(
     database: str, superuser_url: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with at_work(database, bootstrap, topic_prefix) as service, aiohttp.ClientSession() as http:
+    async with (
+        at_work(database, bootstrap, topic_prefix) as service,
+        aiohttp.ClientSession() as http,
+    ):
         admin = await asyncpg.connect(superuser_url)
         try:
             await admin.execute("alter role vicino_monitoring connection limit 1")

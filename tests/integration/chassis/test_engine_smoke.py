@@ -30,9 +30,13 @@ def heartbeat(n: int) -> Event[HeartbeatReceived]:
     )  # fmt: skip
 
 
-async def test_every_event_acts_once_and_bad_ones_are_kept(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_every_event_acts_once_and_bad_ones_are_kept(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
     async with running(service) as service_at_work:
         events = [heartbeat(n) for n in range(200)]
         await service_at_work.publish(*events, *events[:50])
@@ -46,7 +50,9 @@ async def test_a_wait_that_is_not_fulfilled_says_where_the_service_stands(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
     async with running(service) as service_at_work:
         await service_at_work.publish(heartbeat(1))
         await service_at_work.settled()
@@ -55,6 +61,7 @@ async def test_a_wait_that_is_not_fulfilled_says_where_the_service_stands(
             return False
 
         with pytest.raises(
-            AssertionError, match=r"(?s)what_never_holds did not hold within 0.1 s.*ends: .*consumer_offset: "
+            AssertionError,
+            match=r"(?s)what_never_holds did not hold within 0.1 s.*ends: .*consumer_offset: ",
         ):
             await service_at_work.eventually(what_never_holds, 0.1)

@@ -59,7 +59,9 @@ FAULTS: dict[str, Fault] = {
     "python: RecursionError": _raises(RecursionError()),
     "python: OverflowError": _raises(OverflowError("planted")),
     "python: AssertionError": _raises(AssertionError()),
-    "python: UnicodeEncodeError": _raises(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")),
+    "python: UnicodeEncodeError": _raises(
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+    ),
     "python: IndexError": _unreadable_json,
     "asyncpg: a number no column takes": _sql("insert into effect (id, n) values ('x', $1)", 2**40),
     "asyncpg: a text with a surrogate": _sql("insert into effect (id) values ($1)", "\ud800"),
@@ -100,7 +102,9 @@ class World:
         return sorted(int(row["id"]) for row in await self.pool.fetch("select id from effect"))
 
     async def rejects(self) -> list[int]:
-        return [row["offset"] for row in await self.pool.fetch('select "offset" from reject order by 1')]
+        return [
+            row["offset"] for row in await self.pool.fetch('select "offset" from reject order by 1')
+        ]
 
     async def fence(self) -> int:
         async with self.pool.acquire() as db:
@@ -117,7 +121,9 @@ async def world(database: str) -> AsyncIterator[World]:
     await pool.close()
 
 
-def slice_of(log: Log, bad: set[int], first: int = 0, missing: frozenset[int] = frozenset()) -> Slice:
+def slice_of(
+    log: Log, bad: set[int], first: int = 0, missing: frozenset[int] = frozenset()
+) -> Slice:
     """`N` records, but for those that are missing in the log."""
     offsets = [n for n in range(first, first + N) if n not in missing]
     values = {n: BAD if n in bad else b"good" for n in offsets}
@@ -125,10 +131,15 @@ def slice_of(log: Log, bad: set[int], first: int = 0, missing: frozenset[int] = 
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-async def test_a_bad_record_is_kept_wherever_it_stands_and_its_neighbours_act_once(world: World, fault: Fault) -> None:
+async def test_a_bad_record_is_kept_wherever_it_stands_and_its_neighbours_act_once(
+    world: World, fault: Fault
+) -> None:
     partition = world.partition(fault)
     for position in range(N):
-        assert await partition.carry(slice_of(world.log, {position * N + position}, position * N)) == position * N + N
+        assert (
+            await partition.carry(slice_of(world.log, {position * N + position}, position * N))
+            == position * N + N
+        )
     bad = [n * N + n for n in range(N)]
     assert await world.rejects() == bad
     assert await world.effects() == [n for n in range(N * N) if n not in bad]
@@ -136,11 +147,15 @@ async def test_a_bad_record_is_kept_wherever_it_stands_and_its_neighbours_act_on
 
 
 @pytest.mark.parametrize(
-    "bad", [set(range(N)), {0, 1}, {0, N - 1}, {3, 4, 5}, set(range(N)) - {4}], ids=lambda bad: f"bad at {sorted(bad)}"
+    "bad",
+    [set(range(N)), {0, 1}, {0, N - 1}, {3, 4, 5}, set(range(N)) - {4}],
+    ids=lambda bad: f"bad at {sorted(bad)}",
 )
 async def test_several_bad_records_are_all_kept(world: World, bad: set[int]) -> None:
     seen: list[int] = []
-    assert await world.partition(FAULTS["22: NUL"]).carry(slice_of(world.log, bad), seen.append) == N
+    assert (
+        await world.partition(FAULTS["22: NUL"]).carry(slice_of(world.log, bad), seen.append) == N
+    )
     assert (set(await world.rejects()), set(await world.effects())) == (bad, set(range(N)) - bad)
     assert seen == sorted(seen)
     assert seen[-1] == N == await world.fence()
@@ -161,14 +176,18 @@ async def test_what_failed_once_for_no_lasting_reason_is_not_kept(world: World) 
 
     for first in (0, N):
         assert await world.partition(once).carry(slice_of(world.log, {first}, first)) == first + N
-    only = replace(slice_of(world.log, {2 * N}, 2 * N), records=slice_of(world.log, {2 * N}, 2 * N).records[:1])
+    only = replace(
+        slice_of(world.log, {2 * N}, 2 * N), records=slice_of(world.log, {2 * N}, 2 * N).records[:1]
+    )
     failures = iter([True])
     assert await world.partition(once).carry(only) == 2 * N + 1
     assert (await world.rejects(), len(await world.effects())) == ([], 2 * N + 1)
 
 
 @pytest.mark.parametrize("missing", range(1, N - 1))
-async def test_what_is_missing_in_the_log_is_noted_once_wherever_the_slice_is_cut(world: World, missing: int) -> None:
+async def test_what_is_missing_in_the_log_is_noted_once_wherever_the_slice_is_cut(
+    world: World, missing: int
+) -> None:
     piece = slice_of(world.log, {0, N - 1}, missing=frozenset({missing}))
     assert await world.partition(FAULTS["22: NUL"]).carry(piece) == N
     gaps = await world.pool.fetch("select from_offset, to_offset from ingest_gap")
@@ -188,7 +207,9 @@ async def test_what_is_the_machines_fault_rejects_nothing(world: World, error: E
     assert (await world.rejects(), await world.effects(), await world.fence()) == ([], [], 0)
 
 
-async def test_a_connection_that_breaks_rejects_nothing_whatever_error_it_breaks_with(world: World) -> None:
+async def test_a_connection_that_breaks_rejects_nothing_whatever_error_it_breaks_with(
+    world: World,
+) -> None:
     async def breaks(unit: SliceUnit, record: Record) -> None:
         unit.db.terminate()
         raise RuntimeError("unable to perform operation: the handler is closed")
@@ -215,7 +236,9 @@ async def test_a_bad_record_costs_a_few_transactions_more_and_no_more(world: Wor
 
 
 @pytest.mark.parametrize("position", range(5))
-async def test_a_record_whose_reading_fails_halts_no_record_handler(world: World, position: int) -> None:
+async def test_a_record_whose_reading_fails_halts_no_record_handler(
+    world: World, position: int
+) -> None:
     """The inbox refuses it, before any handler has seen it."""
 
     async def act(event: object, unit: Unit) -> None:
@@ -226,8 +249,12 @@ async def test_a_record_whose_reading_fails_halts_no_record_handler(world: World
     )
     events = [heartbeat(n) for n in range(5)]
     log = Log(SIGNALS.name, 0, "log")
-    partition = Partition(world.pool, "monitoring", ManualClock(NOW), by_record(routes(on(HeartbeatReceived, act))))
-    records = [Record(SIGNALS.name, 0, n, 0, None, event.encode(), ()) for n, event in enumerate(events)]
+    partition = Partition(
+        world.pool, "monitoring", ManualClock(NOW), by_record(routes(on(HeartbeatReceived, act)))
+    )
+    records = [
+        Record(SIGNALS.name, 0, n, 0, None, event.encode(), ()) for n, event in enumerate(events)
+    ]
     keys = await _inbox_keys(world, records)
     await world.pool.execute(
         f"create trigger planted before insert on inbox for each row when (new.event_key = '{keys[position]}') "

@@ -25,8 +25,12 @@ class Call(Args):
     group: str = ""
 
 
-call = JobKind("call", Call, attempts=None, backoff=Backoff(0.05), lease_seconds=60.0, concurrency=32)
-other_call = JobKind("other_call", Call, attempts=None, backoff=Backoff(0.05), lease_seconds=60.0, concurrency=32)
+call = JobKind(
+    "call", Call, attempts=None, backoff=Backoff(0.05), lease_seconds=60.0, concurrency=32
+)
+other_call = JobKind(
+    "other_call", Call, attempts=None, backoff=Backoff(0.05), lease_seconds=60.0, concurrency=32
+)
 
 
 class BackEnds:
@@ -70,12 +74,16 @@ class BackEnds:
 
 
 @asynccontextmanager
-async def copies(n: int, back_ends: BackEnds, database: str, bootstrap: str, prefix: str) -> AsyncIterator[Running]:
+async def copies(
+    n: int, back_ends: BackEnds, database: str, bootstrap: str, prefix: str
+) -> AsyncIterator[Running]:
     """Copies of one service at work on one database; gives the first."""
     async with AsyncExitStack() as stack:
         at_work = []
         for _ in range(n):
-            settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, prefix)
+            settings = await settings_for(
+                ServiceSettings, "monitoring", database, bootstrap, prefix
+            )
             service = Service("monitoring", settings, MIGRATIONS, jobs=back_ends.handlers())
             at_work.append(await stack.enter_async_context(running(service)))
         yield at_work[0]
@@ -111,7 +119,9 @@ async def test_jobs_of_a_lane_run_one_after_the_other_in_order_also_while_the_fi
         assert back_ends.most[lane] == 1
 
 
-async def test_a_job_kept_as_failed_does_not_stop_its_lane(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_a_job_kept_as_failed_does_not_stop_its_lane(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     back_ends = BackEnds()
     async with copies(1, back_ends, database, bootstrap, topic_prefix) as at_work:
         async with at_work.runtime.unit("two of a lane") as unit:
@@ -129,7 +139,11 @@ async def test_a_limit_holds_over_kinds_and_copies_and_everything_runs(
     async with copies(2, back_ends, database, bootstrap, topic_prefix) as at_work:
         async with at_work.runtime.unit("many") as unit:
             for n in range(60):
-                unit.enqueue(call if n % 2 else other_call, Call(name=f"n{n}", group="x"), limit=Limit("back-end:x", 3))
+                unit.enqueue(
+                    call if n % 2 else other_call,
+                    Call(name=f"n{n}", group="x"),
+                    limit=Limit("back-end:x", 3),
+                )
                 unit.enqueue(call, Call(name=f"m{n}", group="y"), limit=Limit("back-end:y", 5))
         await reached("all to end", lambda: len(back_ends.ended) == 120)
     assert back_ends.most["x"] <= 3
@@ -146,14 +160,18 @@ async def test_what_hangs_costs_a_neighbour_nothing_and_its_queue_is_left_alone(
     async with copies(1, back_ends, database, bootstrap, topic_prefix) as at_work:
         async with at_work.runtime.unit("the queue") as unit:
             for n in range(waiting):
-                unit.enqueue(call, Call(name=f"h{n}", group="hanging"), limit=Limit("back-end:hanging", 4))
+                unit.enqueue(
+                    call, Call(name=f"h{n}", group="hanging"), limit=Limit("back-end:hanging", 4)
+                )
         await reached("the hanging back-end to be full", lambda: back_ends.inside["hanging"] == 4)
         loop = asyncio.get_running_loop()
         waits = []
         for n in range(50):
             asked = loop.time()
             async with at_work.runtime.unit(f"neighbour {n}") as unit:
-                unit.enqueue(call, Call(name=f"n{n}", group="well"), limit=Limit("back-end:well", 4))
+                unit.enqueue(
+                    call, Call(name=f"n{n}", group="well"), limit=Limit("back-end:well", 4)
+                )
             await reached(f"neighbour {n}", lambda done=f"n{n}": done in back_ends.ended[-2:])  # type: ignore[misc]
             waits.append(loop.time() - asked)
         waits.sort()
@@ -173,8 +191,13 @@ async def test_the_places_of_a_limit_are_shared_fairly_over_parties(
             for n in range(100):
                 unit.enqueue(call, Call(name=f"big-{n}"), limit=Limit("back-end", 2), party="big")
             for n in range(5):
-                unit.enqueue(call, Call(name=f"small-{n}"), limit=Limit("back-end", 2), party="small")
-        await reached("the small party's jobs", lambda: sum(name.startswith("small") for name in back_ends.ended) == 5)
+                unit.enqueue(
+                    call, Call(name=f"small-{n}"), limit=Limit("back-end", 2), party="small"
+                )
+        await reached(
+            "the small party's jobs",
+            lambda: sum(name.startswith("small") for name in back_ends.ended) == 5,
+        )
         before = len(back_ends.begun)
         await reached("all to end", lambda: len(back_ends.ended) == 105)
     assert before <= 20, f"{before} jobs began before the five of the small party had ended"

@@ -37,7 +37,9 @@ async def test_jobs_and_transactions_that_move_them_meet_without_a_deadlock_and_
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    async with running(Service("monitoring", settings, MIGRATIONS, jobs=(handle(meet, run_meet),))) as at_work:
+    async with running(
+        Service("monitoring", settings, MIGRATIONS, jobs=(handle(meet, run_meet),))
+    ) as at_work:
         runtime = at_work.runtime
         async with runtime.unit("rows") as unit:
             for n in range(ROWS):
@@ -61,7 +63,9 @@ async def test_jobs_and_transactions_that_move_them_meet_without_a_deadlock_and_
     assert [row["n"] // 1000 for row in rows] == [ROUNDS] * ROWS
 
 
-async def test_a_kind_that_nobody_runs_cannot_be_enqueued(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_a_kind_that_nobody_runs_cannot_be_enqueued(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     async with running(Service("monitoring", settings, MIGRATIONS)) as at_work:
         with pytest.raises(NotRouted, match="nobodys"):

@@ -46,13 +46,18 @@ async def done(at_work: Running) -> list[str]:
 
 
 async def failed(at_work: Running) -> list[str]:
-    return [row["last_error"] for row in await at_work.sql("select last_error from job where state = 'failed'")]
+    return [
+        row["last_error"]
+        for row in await at_work.sql("select last_error from job where state = 'failed'")
+    ]
 
 
 async def test_a_job_whose_arguments_no_longer_fit_is_kept_for_a_person_and_the_others_go_on(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with running(await service(handle(call, note), database, bootstrap, topic_prefix)) as at_work:
+    async with running(
+        await service(handle(call, note), database, bootstrap, topic_prefix)
+    ) as at_work:
         async with at_work.runtime.pool.acquire() as db:
             await db.execute(
                 "insert into job (id, kind, args, run_at) select gen_random_uuid(), 'call', $1, now() from generate_series(1, 5)",
@@ -80,14 +85,18 @@ async def test_a_job_that_cannot_even_be_ended_is_kept_with_both_reasons(
     async with running(await service(handler, database, bootstrap, topic_prefix)) as at_work:
         await ask(at_work, "lost")
         kept = await at_work.eventually(partial(failed, at_work))
-        assert kept == ["could not be ended: NotNullViolationError (23502), after GiveUp: nobody answers"]
+        assert kept == [
+            "could not be ended: NotNullViolationError (23502), after GiveUp: nobody answers"
+        ]
 
 
 async def test_a_timer_follows_the_injected_clock_however_far_it_jumps(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     clock = ManualClock(START)
-    async with running(await service(handle(call, note), database, bootstrap, topic_prefix), clock) as at_work:
+    async with running(
+        await service(handle(call, note), database, bootstrap, topic_prefix), clock
+    ) as at_work:
         await ask(at_work, "in a month", at=START + timedelta(days=30))
         await ask(at_work, "now")
         await at_work.eventually(partial(done, at_work))
@@ -110,7 +119,9 @@ async def test_a_stop_gives_back_what_is_at_work_untried_and_begins_nothing_else
     async with running(at_rest) as at_work:
         await ask(at_work, *(f"call-{n}" for n in range(9)))
         await at_work.eventually(lambda: asyncio.sleep(0, len(begun) >= 2))
-    async with running(await service(handle(call, note), database, bootstrap, topic_prefix)) as at_work:
+    async with running(
+        await service(handle(call, note), database, bootstrap, topic_prefix)
+    ) as at_work:
         await at_work.settled()
         assert set(await done(at_work)) == {f"call-{n}" for n in range(9)} - set(begun[:2])
         assert len(begun) == 2
@@ -121,7 +132,11 @@ async def test_a_job_is_given_up_by_time_and_its_end_is_told_however_its_error_r
 ) -> None:
     tried: list[int] = []
     patient = JobKind(
-        "patient", Call, attempts=None, give_up_after=timedelta(hours=24), backoff=Backoff.schedule((300,))
+        "patient",
+        Call,
+        attempts=None,
+        give_up_after=timedelta(hours=24),
+        backoff=Backoff.schedule((300,)),
     )
 
     async def refuse(job: Job[Call]) -> None:

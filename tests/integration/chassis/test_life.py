@@ -25,16 +25,22 @@ ROOT = Path(__file__).parents[3]
 STOP_SECONDS_MAX = 15
 
 
-async def test_two_copies_may_migrate_at_once(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_two_copies_may_migrate_at_once(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    await asyncio.gather(*(migrate(settings.postgres_url, "monitoring", MIGRATIONS) for _ in range(3)))
+    await asyncio.gather(
+        *(migrate(settings.postgres_url, "monitoring", MIGRATIONS) for _ in range(3))
+    )
 
 
 async def test_a_stop_in_the_middle_of_work_is_quick_and_loses_nothing(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
     async with running(service) as first:
         await first.publish(*(heartbeat(n) for n in range(3000)))
         began = time.monotonic()
@@ -45,11 +51,19 @@ async def test_a_stop_in_the_middle_of_work_is_quick_and_loses_nothing(
     assert tuple(counted[0]) == (3000, 1)
 
 
-async def test_a_ready_service_shows_its_metrics(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_a_ready_service_shows_its_metrics(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
     async with running(service) as at_work, aiohttp.ClientSession() as session:
-        for path, wanted in (("/healthz", "alive"), ("/readyz", "ready"), ("/metrics", "vicino_engine_slice_seconds")):
+        for path, wanted in (
+            ("/healthz", "alive"),
+            ("/readyz", "ready"),
+            ("/metrics", "vicino_engine_slice_seconds"),
+        ):
             async with session.get(at_work.inside + path) as answer:
                 assert (answer.status, wanted in await answer.text()) == (200, True)
 
@@ -90,7 +104,9 @@ async def test_a_migration_that_the_database_refuses_ends_the_start_with_its_rea
         await migrated_pool(settings.postgres_url, "monitoring", tmp_path, 2)
 
 
-async def test_a_service_that_still_waits_for_its_database_can_be_told_to_stop(tmp_path: Path) -> None:
+async def test_a_service_that_still_waits_for_its_database_can_be_told_to_stop(
+    tmp_path: Path,
+) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     told = {
         "VICINO_POSTGRES_URL": f"postgresql://x:x@{nowhere}/x",
@@ -138,7 +154,9 @@ async def test_a_port_that_is_in_use_ends_the_start_with_its_name(taken: str) ->
 
 
 def test_the_two_ports_are_never_one() -> None:
-    with pytest.raises(ValidationError, match="VICINO_HTTP_PORT and VICINO_INSIDE_PORT must differ"):
+    with pytest.raises(
+        ValidationError, match="VICINO_HTTP_PORT and VICINO_INSIDE_PORT must differ"
+    ):
         ServiceSettings(postgres_url="postgresql://x", kafka_bootstrap="x", http_port=9464)
 
 
@@ -165,7 +183,12 @@ async def test_a_process_whose_background_task_dies_says_so_and_ends(
         "VICINO_INSIDE_PORT": str(free_port()),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", DYING, env={**os.environ, **told}, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable,
+        "-c",
+        DYING,
+        env={**os.environ, **told},
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
     )
     async with asyncio.timeout(2 * STOP_SECONDS_MAX):
         said, _ = await process.communicate()
@@ -184,7 +207,9 @@ async def test_ids_beyond_the_inboxs_window_are_dropped_past_those_that_somebody
                 "insert into inbox select gen_random_uuid(), 0, now() - make_interval(days => $1) from generate_series(1, $2)",
                 days, n,
             )  # fmt: skip
-        await other.execute("select 1 from inbox where seen_at < now() - interval '90 days' limit 3 for update")
+        await other.execute(
+            "select 1 from inbox where seen_at < now() - interval '90 days' limit 3 for update"
+        )
         await prune(db)
         assert await db.fetchval("select count(*) from inbox") == 7 + 3
     await pool.close()

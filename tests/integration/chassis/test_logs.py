@@ -31,7 +31,10 @@ async def probe(database: str, bootstrap: str, prefix: str) -> Service:
 
 
 async def ready(service: Running) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"{service.inside}/readyz") as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{service.inside}/readyz") as answer,
+    ):
         return answer.status, await answer.text()
 
 
@@ -42,7 +45,9 @@ async def test_a_log_that_ends_below_what_was_done_stops_the_partition_and_says_
     async with running(service) as at_work:
         await at_work.publish(*(heartbeat(n) for n in range(50)))
         await at_work.settled()
-        await at_work.sql("update consumer_offset set next_offset = next_offset + 1000 where part = 0")
+        await at_work.sql(
+            "update consumer_offset set next_offset = next_offset + 1000 where part = 0"
+        )
         reader = at_work.process.consumers[0]
         reader._reposition(next(tp for tp in reader._consumer.assignment() if tp.partition == 0))
 
@@ -65,11 +70,17 @@ async def test_what_retention_removes_unread_is_recorded_with_its_exact_range(
     await admin.start()
     async with running(service) as at_work:
         await at_work.sql("update consumer_offset set next_offset = 2 where part = 1")
-        parts = {TopicPartition(topic_prefix + SIGNALS.name, 1): RecordsToDelete(before_offset=ends[(SIGNALS.name, 1)])}
+        parts = {
+            TopicPartition(topic_prefix + SIGNALS.name, 1): RecordsToDelete(
+                before_offset=ends[(SIGNALS.name, 1)]
+            )
+        }
         await admin.delete_records(parts)
         reader = at_work.process.consumers[0]
         reader._reposition(next(tp for tp in reader._consumer.assignment() if tp.partition == 1))
-        gap = await at_work.eventually(lambda: at_work.sql("select from_offset, to_offset, reason from ingest_gap"))
+        gap = await at_work.eventually(
+            lambda: at_work.sql("select from_offset, to_offset, reason from ingest_gap")
+        )
     await admin.close()
     assert [tuple(row) for row in gap] == [(2, ends[(SIGNALS.name, 1)] - 1, "retention")]
 
@@ -94,7 +105,8 @@ async def counted(service: Running, n: int) -> bool:
 async def test_a_topic_made_anew_is_read_from_its_beginning_in_all_partitions_at_once(
     database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "WATCH_EVERY_SECONDS", 1e9)  # only what the records themselves show
+    # Only what the records themselves show.
+    monkeypatch.setattr(consumer, "WATCH_EVERY_SECONDS", 1e9)
     service = await probe(database, bootstrap, topic_prefix)
     async with running(service) as at_work:
         await asyncio.sleep(1.5)  # the watch looks once at the beginning
@@ -124,12 +136,21 @@ async def test_a_slice_of_a_log_that_is_gone_is_not_taken_for_one_of_its_success
             await at_work.sql("select pg_terminate_backend($1)", held[0]["pid"])
 
         async def all_of_the_new_log() -> bool:
-            return len(await at_work.sql("select 1 from effect where id >= 'beat-100' and id < 'beat-105'")) == 5
+            return (
+                len(
+                    await at_work.sql(
+                        "select 1 from effect where id >= 'beat-100' and id < 'beat-105'"
+                    )
+                )
+                == 5
+            )
 
         await at_work.eventually(all_of_the_new_log)
 
 
-async def test_a_topic_that_is_missing_is_told_by_readyz(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_a_topic_that_is_missing_is_told_by_readyz(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     service = await probe(database, bootstrap, topic_prefix)
     table = routes(on(HeartbeatReceived, beat), on(AlertOpened, beat))
     async with running(replace(service, routes=table)) as at_work:

@@ -25,7 +25,9 @@ async def vicino(*arguments: str, url: str) -> tuple[int, str]:
 async def test_failed_jobs_are_listed_and_tried_again_and_no_others(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    url = (await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)).postgres_url
+    url = (
+        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    ).postgres_url
     await migrate(url, "monitoring", MIGRATIONS)
     db = await asyncpg.connect(url)
     failed, waiting = uuid4(), uuid4()
@@ -46,8 +48,14 @@ async def test_failed_jobs_are_listed_and_tried_again_and_no_others(
     await db.close()
 
 
-async def test_a_password_that_is_wrong_is_told_in_a_line(database: str, bootstrap: str, topic_prefix: str) -> None:
-    url = (await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)).postgres_url
-    code, said = await vicino("rejects", "list", "monitoring", url=url.replace("only-for-tests", "hunter2"))
+async def test_a_password_that_is_wrong_is_told_in_a_line(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    url = (
+        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    ).postgres_url
+    code, said = await vicino(
+        "rejects", "list", "monitoring", url=url.replace("only-for-tests", "hunter2")
+    )
     assert (code, said.count("\n"), "hunter2" in said) == (1, 1, False)
     assert said.startswith("Vicino cannot go on: password authentication failed")

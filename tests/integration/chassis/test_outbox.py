@@ -39,7 +39,9 @@ async def say(at_work: Running, begin: int, end: int) -> None:
     """Facts whose service id counts up."""
     async with at_work.runtime.unit(f"say {begin}") as unit:
         for n in range(begin, end):
-            unit.publish(HeartbeatReceived(service_id=str(UUID(int=n))), subject=f"tenant-{n % SUBJECTS}")
+            unit.publish(
+                HeartbeatReceived(service_id=str(UUID(int=n))), subject=f"tenant-{n % SUBJECTS}"
+            )
 
 
 async def said(bootstrap: str, topic: str) -> dict[str, list[int]]:
@@ -69,7 +71,9 @@ async def limit(bootstrap: str, topic: str, size: int) -> None:
     await asyncio.to_thread(changed[resource].result, 20)
 
 
-async def test_two_relays_at_once_send_everything_in_order(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_two_relays_at_once_send_everything_in_order(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     async with running(await silent(database, bootstrap, topic_prefix)) as at_work:
         settings, runtime = at_work.service.settings, at_work.runtime
         wakeups = Wakeups(settings.postgres_url, "monitoring", ("outbox",))
@@ -92,7 +96,9 @@ async def test_what_kafka_refuses_for_a_while_goes_out_in_order_afterwards(
         await at_work.settled()
         await limit(bootstrap, topic, 600)
         n = 10
-        while not await at_work.sql("select 1 from outbox where created_at < now() - interval '1 second'"):
+        while not await at_work.sql(
+            "select 1 from outbox where created_at < now() - interval '1 second'"
+        ):
             await say(at_work, n, n + 100)
             n += 100
             await asyncio.sleep(0.1)  # a broker takes its time to hear of a limit
@@ -130,8 +136,12 @@ async def test_a_reject_with_a_huge_key_does_not_stand_in_the_way_of_other_facts
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
-    packed = AIOKafkaProducer(bootstrap_servers=bootstrap, compression_type="zstd", max_request_size=2**24)
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
+    packed = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, compression_type="zstd", max_request_size=2**24
+    )
     async with packed, running(service) as at_work:
         await packed.send_and_wait(topic_prefix + SIGNALS.name, b"not json", key=bytes(3_000_000))
         await at_work.settled()
@@ -139,18 +149,28 @@ async def test_a_reject_with_a_huge_key_does_not_stand_in_the_way_of_other_facts
         kept = await at_work.sql("select id, octet_length(key) as n from reject")
         assert (mirrored, kept[0]["n"]) == (b"not json", 3_000_000)
         with pytest.raises(CannotReplay, match=f"reject {kept[0]['id']} "):
-            await replay(settings.postgres_url, "monitoring", [kept[0]["id"]], None, bootstrap, topic_prefix)
+            await replay(
+                settings.postgres_url, "monitoring", [kept[0]["id"]], None, bootstrap, topic_prefix
+            )
 
 
-async def test_a_reject_is_sent_again_whole_with_its_headers(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_a_reject_is_sent_again_whole_with_its_headers(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    service = Service("monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat)))
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
     plain = AIOKafkaProducer(bootstrap_servers=bootstrap)
     headers = [("ce_id", b"7"), ("empty", None), ("binary", b"\xff\xfe")]
     async with plain, running(service) as at_work:
-        await plain.send_and_wait(topic_prefix + SIGNALS.name, b"not json", key=b"k", headers=headers)
+        await plain.send_and_wait(
+            topic_prefix + SIGNALS.name, b"not json", key=b"k", headers=headers
+        )
         first = await at_work.eventually(partial(at_work.sql, "select id from reject"))
-        sent = await replay(settings.postgres_url, "monitoring", [first[0]["id"]], None, bootstrap, topic_prefix)
+        sent = await replay(
+            settings.postgres_url, "monitoring", [first[0]["id"]], None, bootstrap, topic_prefix
+        )
         assert sent == 1
         await at_work.settled()
         both = await at_work.sql("select key, raw, headers from reject order by id")
@@ -173,12 +193,19 @@ async def test_a_reject_that_an_earlier_version_was_about_to_send_again_is_a_rej
                 offset,
                 raw,
             )
-        for kind, topic, payload in (("replay", "signals.v1", b"waits"), ("vicino.x.v1", "alerts.v1", b"a fact")):
+        for kind, topic, payload in (
+            ("replay", "signals.v1", b"waits"),
+            ("vicino.x.v1", "alerts.v1", b"a fact"),
+        ):
             await db.execute(
                 "insert into outbox (id, aggregatetype, aggregateid, type, payload) values ($1, $2, '', $3, $4)",
                 uuid4(), topic, kind, payload,
             )  # fmt: skip
     async with upgraded("monitoring", settings) as db:
-        assert [row["payload"] for row in await db.fetch("select payload from outbox")] == [b"a fact"]
-        found = await db.fetch('select raw, replayed_at is null as waits from reject order by "offset"')
+        assert [row["payload"] for row in await db.fetch("select payload from outbox")] == [
+            b"a fact"
+        ]
+        found = await db.fetch(
+            'select raw, replayed_at is null as waits from reject order by "offset"'
+        )
         assert [tuple(row) for row in found] == [(b"waits", True), (b"left long ago", False)]

@@ -23,7 +23,11 @@ class Kind:
 
 async def act(event: Event[HeartbeatReceived], unit: Unit) -> None:
     """Count a beat, say it and ask for a job; one of them with a text that no index takes."""
-    text = "(select string_agg(md5(random()::text), '') from generate_series(1, 500))" if event.id == "beat-2" else "$1"
+    text = (
+        "(select string_agg(md5(random()::text), '') from generate_series(1, 500))"
+        if event.id == "beat-2"
+        else "$1"
+    )
     await unit.db.execute(f"insert into effect (id) values ({text} || $1)", event.id)
     unit.enqueue(Kind(), Args())
 
@@ -39,7 +43,9 @@ async def test_what_cannot_be_written_for_one_record_rejects_it_and_no_other(
         await at_work.publish(*events)
 
         async def all_taken() -> bool:
-            done = await at_work.sql("select sum(next_offset) as n from consumer_offset where topic = $1", SIGNALS.name)
+            done = await at_work.sql(
+                "select sum(next_offset) as n from consumer_offset where topic = $1", SIGNALS.name
+            )
             return bool(done[0]["n"] == len(events))
 
         await at_work.eventually(all_taken)
@@ -48,4 +54,8 @@ async def test_what_cannot_be_written_for_one_record_rejects_it_and_no_other(
             ("handler_failed", "ProgramLimitExceededError (54000)"),
             ("handler_failed", "CharacterNotInRepertoireError (22021)"),
         ]
-        assert len(await at_work.sql("select 1 from effect")) == len(await at_work.sql("select 1 from job")) == 4
+        assert (
+            len(await at_work.sql("select 1 from effect"))
+            == len(await at_work.sql("select 1 from job"))
+            == 4
+        )

@@ -23,7 +23,9 @@ def overdue() -> float:
 
 @pytest.fixture
 async def kept(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Connection]:
-    url = (await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)).postgres_url
+    url = (
+        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    ).postgres_url
     await migrate(url, "monitoring", MIGRATIONS)
     connection = await connect(url, "monitoring", "test")
     yield connection

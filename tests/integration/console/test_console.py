@@ -39,8 +39,19 @@ def registered(n: int, **changes: Any) -> TenantRegistered:
 
 
 def story() -> list[Event[Any]]:
-    row = {"reseller_id": "VAR-RM-01", "distance_km": "411.9", "score": "22.13", "excluded": ["distance"]}
-    active = {"external_id": "SME-01", "reseller_id": "VAR-TO-01", "order_id": A, "services": [A], "effective_at": NOW}
+    row = {
+        "reseller_id": "VAR-RM-01",
+        "distance_km": "411.9",
+        "score": "22.13",
+        "excluded": ["distance"],
+    }
+    active = {
+        "external_id": "SME-01",
+        "reseller_id": "VAR-TO-01",
+        "order_id": A,
+        "services": [A],
+        "effective_at": NOW,
+    }
     service = {
         "service_id": A,
         "order_id": A,
@@ -61,9 +72,19 @@ def story() -> list[Event[Any]]:
         (A, TenantActivated.model_validate(active)),
         (B, registered(9)),
         (B, AssignmentNeeded.model_validate({"order_id": B, "nearest": [row]})),
-        (B, OrderHeld(order_id=B, reference="ORD-B", reason="assignment.manual_required", explanation="choose one")),
+        (
+            B,
+            OrderHeld(
+                order_id=B,
+                reference="ORD-B",
+                reason="assignment.manual_required",
+                explanation="choose one",
+            ),
+        ),
     ]
-    return [Event(f"e{n}", "/test", p.wire_type, subject, NOW, p) for n, (subject, p) in enumerate(said)]
+    return [
+        Event(f"e{n}", "/test", p.wire_type, subject, NOW, p) for n, (subject, p) in enumerate(said)
+    ]
 
 
 @pytest.fixture
@@ -76,7 +97,10 @@ async def console(database: str, bootstrap: str, topic_prefix: str) -> AsyncIter
 
 
 async def picture(console: Running) -> dict[str, list[dict[str, Any]]]:
-    return {name: [dict(row) for row in await console.sql(f"select * from {name} order by id")] for name in TABLES}
+    return {
+        name: [dict(row) for row in await console.sql(f"select * from {name} order by id")]
+        for name in TABLES
+    }
 
 
 async def test_a_replay_of_all_topics_builds_the_same_read_model(console: Running) -> None:
@@ -88,13 +112,17 @@ async def test_a_replay_of_all_topics_builds_the_same_read_model(console: Runnin
     assert await picture(console) == before
 
 
-async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(console: Running) -> None:
+async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(
+    console: Running,
+) -> None:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         async with session.get(f"{console.url}/", allow_redirects=False) as answer:
             assert (answer.status, answer.headers["location"]) == (303, "/login")
         async with session.post(f"{console.url}/login", data={"token": "wrong"}) as answer:
             assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
-        async with session.post(f"{console.url}/login", data={"token": "operator-for-tests"}) as answer:
+        async with session.post(
+            f"{console.url}/login", data={"token": "operator-for-tests"}
+        ) as answer:
             page = await answer.text()
             assert answer.status == 200
             assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -105,20 +133,29 @@ async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(cons
                 assert (answer.status, "<script>" in page) == (200, False)
 
 
-async def test_an_order_that_waits_for_a_back_end_shows_it_until_it_goes_on(console: Running) -> None:
+async def test_an_order_that_waits_for_a_back_end_shows_it_until_it_goes_on(
+    console: Running,
+) -> None:
     delayed = OrderDelayed(
         order_id=B, reference="ORD-B", reseller_id="VAR-TO-01", item=0, service_id=B, waits_for=("http",), since=NOW,
         gives_up_at=NOW, explanation="BackendRefused: PUT answered 503",
     )  # fmt: skip
     active = ServiceActivated(
-        service_id=B, order_id=B, item=0, sku="MAIL-STD", quantities={"base": Decimal(1)}, effective_at=NOW
+        service_id=B,
+        order_id=B,
+        item=0,
+        sku="MAIL-STD",
+        quantities={"base": Decimal(1)},
+        effective_at=NOW,
     )
     done = OrderCompleted(order_id=B, reference="ORD-B", accepted_at=NOW)
     states = []
     for n, said in enumerate((delayed, active, done)):
         await console.publish(Event(f"late-{n}", "/test", said.wire_type, B, NOW, said))
         await console.settled()
-        (order,) = await console.sql("select state, explanation from service_order where id = $1", B)
+        (order,) = await console.sql(
+            "select state, explanation from service_order where id = $1", B
+        )
         states.append(order["state"])
         if said is delayed:
             assert "http" in order["explanation"]
@@ -126,7 +163,9 @@ async def test_an_order_that_waits_for_a_back_end_shows_it_until_it_goes_on(cons
     assert states == ["delayed", "in_progress", "completed"]
 
 
-async def test_what_there_is_not_is_told_as_a_problem_and_a_cookie_of_nonsense_opens_nothing(console: Running) -> None:
+async def test_what_there_is_not_is_told_as_a_problem_and_a_cookie_of_nonsense_opens_nothing(
+    console: Running,
+) -> None:
     async with aiohttp.ClientSession() as session:
         token = {"Authorization": "Bearer operator-for-tests"}
         for method, path, status in (("GET", "/api/v1/nothing", 404), ("POST", "/tenants", 405)):
@@ -134,7 +173,9 @@ async def test_what_there_is_not_is_told_as_a_problem_and_a_cookie_of_nonsense_o
                 assert (answer.status, answer.content_type) == (status, "application/problem+json")
                 assert (await answer.json())["status"] == status
         nonsense = {"Cookie": "vicino_console=\u00e9"}
-        async with session.get(f"{console.url}/tenants", headers=nonsense, allow_redirects=False) as answer:
+        async with session.get(
+            f"{console.url}/tenants", headers=nonsense, allow_redirects=False
+        ) as answer:
             assert (answer.status, answer.headers["location"]) == (303, "/login")
 
 
@@ -142,7 +183,11 @@ async def test_the_query_api_wants_the_operators_token(console: Running) -> None
     async with aiohttp.ClientSession() as session:
         url = f"{console.url}/api/v1/tenants"
         statuses = []
-        for headers in ({}, {"Authorization": "Bearer nobody"}, {"Authorization": "Bearer operator-for-tests"}):
+        for headers in (
+            {},
+            {"Authorization": "Bearer nobody"},
+            {"Authorization": "Bearer operator-for-tests"},
+        ):
             async with session.get(url, headers=headers) as answer:
                 statuses.append(answer.status)
     assert statuses == [401, 401, 200]
@@ -158,9 +203,13 @@ async def test_no_route_reads_a_body_before_it_knows_who_speaks(console: Running
     assert large.status == 413
 
 
-@pytest.mark.parametrize("path", ["/tenants/a%00b", "/api/v1/tenants/%00", "/invoices/%ff", "/api/v1/tenants/%c0%80"])
+@pytest.mark.parametrize(
+    "path", ["/tenants/a%00b", "/api/v1/tenants/%00", "/invoices/%ff", "/api/v1/tenants/%c0%80"]
+)
 async def test_a_path_that_is_no_text_is_nowhere(console: Running, path: str) -> None:
-    assert (await ask(console.url, head("GET", path, f"authorization: Bearer {TOKEN}"))).status == 404
+    assert (
+        await ask(console.url, head("GET", path, f"authorization: Bearer {TOKEN}"))
+    ).status == 404
 
 
 def cookie_of(said: Said) -> tuple[str, str]:
@@ -220,6 +269,9 @@ async def test_wrong_tokens_are_slowed_at_the_form_and_at_the_query_api(console:
     wrong = head("GET", "/api/v1/tenants", "authorization: Bearer wrong-wrong")
     statuses = []
     for _ in range(int(TRIES)):
-        statuses += [(await ask(console.url, said)).status for said in (head("POST", "/login", *form) + body, wrong)]
+        statuses += [
+            (await ask(console.url, said)).status
+            for said in (head("POST", "/login", *form) + body, wrong)
+        ]
     assert statuses[: int(TRIES)] == [401] * int(TRIES)
     assert statuses.count(429) >= TRIES / 2

@@ -67,13 +67,21 @@ async def fill(console: Running) -> None:
 
 def test_no_statement_of_the_console_reads_a_list_whole() -> None:
     text = (ROOT / "services/console/queries.sql").read_text(encoding="utf-8")
-    found = re.findall(r"^-- name: (\w+)\(([^)]*)\)(\S?)\n(.*?)(?=^-- name:|\Z)", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(
+        r"^-- name: (\w+)\(([^)]*)\)(\S?)\n(.*?)(?=^-- name:|\Z)", text, re.MULTILINE | re.DOTALL
+    )
     lists = {name: (names, sql) for name, names, kind, sql in found if kind == ""}
     assert lists.keys() >= set(LISTS)
-    assert [name for name, (names, sql) in lists.items() if "limit :limit" not in sql or "limit" not in names] == []
+    assert [
+        name
+        for name, (names, sql) in lists.items()
+        if "limit :limit" not in sql or "limit" not in names
+    ] == []
 
 
-async def test_each_list_of_the_api_comes_in_parts_that_are_all_of_it_once(console: Running) -> None:
+async def test_each_list_of_the_api_comes_in_parts_that_are_all_of_it_once(
+    console: Running,
+) -> None:
     await fill(console)
     async with aiohttp.ClientSession(headers=TOKEN) as session:
         for name in LISTS:
@@ -82,7 +90,11 @@ async def test_each_list_of_the_api_comes_in_parts_that_are_all_of_it_once(conso
                 async with session.get(console.url + url) as answer:
                     assert answer.status == 200, await answer.text()
                     part = await answer.json()
-                    url = URL(str(answer.links["next"]["url"])).path_qs if "next" in answer.links else ""
+                    url = (
+                        URL(str(answer.links["next"]["url"])).path_qs
+                        if "next" in answer.links
+                        else ""
+                    )
                 seen += [repr(sorted(row.items(), key=str)) for row in part]
                 sizes.append(len(part))
             assert (name, sizes, len(set(seen))) == (name, [1000, 1000, MANY - 2000], MANY)
@@ -94,7 +106,8 @@ async def test_each_list_of_the_api_comes_in_parts_that_are_all_of_it_once(conso
 
 
 @pytest.mark.parametrize(
-    "asked", ["limit=0", "limit=1001", "limit=-1", "limit=x", "offset=-1", "offset=100001", "offset=1e9"]
+    "asked",
+    ["limit=0", "limit=1001", "limit=-1", "limit=x", "offset=-1", "offset=100001", "offset=1e9"],
 )
 @pytest.mark.parametrize("name", LISTS)
 async def test_a_part_that_is_none_is_refused(lists: Running, name: str, asked: str) -> None:
@@ -193,5 +206,7 @@ async def test_each_value_on_a_page_stays_within_its_line(console: Running) -> N
         for path in ("", *PAGES, "tenants/t", "invoices/i"):
             text = await page(session, f"{console.url}/{path}")
             assert text.count("forged") >= 3, path
-            assert [one for one in text if unicodedata.category(one) in UNSEEN and one != "\n"] == [], path
+            assert [
+                one for one in text if unicodedata.category(one) in UNSEEN and one != "\n"
+            ] == [], path
             assert re.findall(r"\n\s*forged", text) == [], path

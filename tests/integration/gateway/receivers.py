@@ -85,8 +85,13 @@ class Receiver:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
-            self.told.append(Told(headers, await reader.readexactly(int(headers.get("content-length", "0")))))
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in head[1:-2])
+            }
+            self.told.append(
+                Told(headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+            )
             await self.behaviour(reader, writer)
         except ConnectionError:
             pass  # the sender hung up, as it should on some of these

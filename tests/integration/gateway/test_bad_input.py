@@ -16,7 +16,16 @@ from services.chassis.web import PROBLEM
 from services.gateway import api
 from services.gateway.api import CATALOGUE_BYTES_MAX
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED
-from tests.integration.gateway.world import NOW, TOKEN, World, cloud_event, order, order_data, tenant_of, usage
+from tests.integration.gateway.world import (
+    NOW,
+    TOKEN,
+    World,
+    cloud_event,
+    order,
+    order_data,
+    tenant_of,
+    usage,
+)
 
 USAGE_TYPE = "vicino.usage.recorded.v1"
 
@@ -33,8 +42,12 @@ BAD_QUANTITIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("quantity", BAD_QUANTITIES, ids=[repr(value)[:20] for value in BAD_QUANTITIES])
-async def test_a_quantity_that_is_no_plain_bounded_decimal_text_is_refused(served: World, quantity: Any) -> None:
+@pytest.mark.parametrize(
+    "quantity", BAD_QUANTITIES, ids=[repr(value)[:20] for value in BAD_QUANTITIES]
+)
+async def test_a_quantity_that_is_no_plain_bounded_decimal_text_is_refused(
+    served: World, quantity: Any
+) -> None:
     answer = await served.post(backup(served, quantity))
     assert (answer.status, set(answer.reasons)) == (422, {"bad_data"})
     assert all(fault["pointer"].startswith("/data") for fault in answer.body["errors"])
@@ -66,7 +79,12 @@ BAD_BODIES: dict[str, tuple[str, bytes, int, str]] = {
     "no content type": ("", b"{}", 415, "bad_content_type"),
     "JSON without ce- headers": (BINARY, b"{}", 415, "bad_content_type"),
     "another charset": (f"{STRUCTURED}; charset=utf-16", b"{}", 415, "bad_content_type"),
-    "another format of CloudEvents": ("application/cloudevents+avro", b"{}", 415, "bad_content_type"),
+    "another format of CloudEvents": (
+        "application/cloudevents+avro",
+        b"{}",
+        415,
+        "bad_content_type",
+    ),
 }
 
 
@@ -86,9 +104,13 @@ async def test_a_packed_body_is_refused_not_unpacked(world: World) -> None:
 
 
 async def test_a_body_of_two_content_types_is_refused(world: World) -> None:
-    headers = CIMultiDict({"authorization": f"Bearer {world.keys['VAR-A']}", "content-type": STRUCTURED})
+    headers = CIMultiDict(
+        {"authorization": f"Bearer {world.keys['VAR-A']}", "content-type": STRUCTURED}
+    )
     headers.add("content-type", BATCHED)
-    async with world.session.post(f"{world.gateway.url}/v1/events", data=b"{}", headers=headers) as answer:
+    async with world.session.post(
+        f"{world.gateway.url}/v1/events", data=b"{}", headers=headers
+    ) as answer:
         assert (answer.status, (await answer.json(content_type=PROBLEM))["errors"][0]["reason"]) == (
             415, "bad_content_type",
         )  # fmt: skip
@@ -103,34 +125,54 @@ async def in_pieces(*pieces: bytes, seconds: float = 0) -> AsyncIterator[bytes]:
 async def test_a_body_without_a_length_is_taken_and_bounded_like_any_other(served: World) -> None:
     whole = msgspec.json.encode(usage(served))
     assert (
-        await served.raw("POST", "/v1/events", in_pieces(whole[:50], whole[50:]), JSON_EVENT, "VAR-A")
+        await served.raw(
+            "POST", "/v1/events", in_pieces(whole[:50], whole[50:]), JSON_EVENT, "VAR-A"
+        )
     ).status == 202
     endless = in_pieces(*[bytes(100_000)] * 20)
     answer = await served.raw("POST", "/v1/events", endless, JSON_EVENT, "VAR-A")
     assert (answer.status, answer.reasons) == (413, ["too_large"])
 
 
-async def test_a_body_that_does_not_arrive_in_time_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_arrive_in_time_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(api, "BODY_TIMEOUT_SECONDS", 0.3)
-    answer = await world.raw("POST", "/v1/events", in_pieces(b"{", b"}", seconds=1), JSON_EVENT, "VAR-A")
+    answer = await world.raw(
+        "POST", "/v1/events", in_pieces(b"{", b"}", seconds=1), JSON_EVENT, "VAR-A"
+    )
     assert (answer.status, answer.headers["content-type"]) == (408, PROBLEM)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_the_door_for_events_takes_nothing_but_posts(world: World, method: str) -> None:
     answer = await world.raw(method, "/v1/events", b"{}", JSON_EVENT, "VAR-A")
-    assert (answer.status, answer.headers["allow"], answer.headers["content-type"]) == (405, "POST", PROBLEM)
+    assert (answer.status, answer.headers["allow"], answer.headers["content-type"]) == (
+        405,
+        "POST",
+        PROBLEM,
+    )
 
 
-@pytest.mark.parametrize("path", ["/v1/events/", "/V1/events", "/v1//events", "/v1/events%00", "/nowhere"])
-async def test_a_path_that_is_almost_right_is_none_and_leads_nowhere_else(world: World, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/v1/events/", "/V1/events", "/v1//events", "/v1/events%00", "/nowhere"]
+)
+async def test_a_path_that_is_almost_right_is_none_and_leads_nowhere_else(
+    world: World, path: str
+) -> None:
     answer = await world.raw("POST", path, b"{}", JSON_EVENT, "VAR-A")
     assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b'{"name": 7}', 422), (bytes(CATALOGUE_BYTES_MAX + 1), 413)],
+    [
+        (b"{", 400),
+        (b"\xff", 400),
+        (b"[" * 100_000, 400),
+        (b'{"name": 7}', 422),
+        (bytes(CATALOGUE_BYTES_MAX + 1), 413),
+    ],
     ids=["not JSON", "not UTF-8", "too deep", "of another shape", "too large"],
 )
 @pytest.mark.parametrize("key", [TOKEN, None], ids=["the operator", "nobody"])
@@ -213,7 +255,9 @@ BAD_EVENTS: dict[str, tuple[Any, int, str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "status", "reason", "pointer"), BAD_EVENTS.values(), ids=BAD_EVENTS)
+@pytest.mark.parametrize(
+    ("make", "status", "reason", "pointer"), BAD_EVENTS.values(), ids=BAD_EVENTS
+)
 async def test_an_event_that_is_not_sound_is_refused_with_its_place(
     served: World, make: Any, status: int, reason: str, pointer: str
 ) -> None:
@@ -269,7 +313,9 @@ async def test_an_order_that_cannot_be_carried_out_is_refused(
     before = await served.let_in()
     answer = await served.post(cloud_event("vicino.order.placed.v1", data))
     assert answer.status == 422
-    assert (reason, pointer) in [(fault["reason"], fault["pointer"]) for fault in answer.body["errors"]]
+    assert (reason, pointer) in [
+        (fault["reason"], fault["pointer"]) for fault in answer.body["errors"]
+    ]
     assert await served.let_in() == before
 
 
@@ -311,5 +357,7 @@ async def test_binary_headers_are_checked_like_everything_else(served: World) ->
         ({"ce-datacontenttype": "application/json"}, 400), ({"ce-bad_name": "x"}, 400), ({"ce-data": "{}"}, 400),
         ({"ce-id": "%c0%80"}, 422), ({"ce-id": "%ed%a0%80"}, 422), ({"ce-id": "a%0d%0ab"}, 422), ({"ce-id": ""}, 400),
     ):  # fmt: skip
-        assert (await served.raw("POST", "/v1/events", body, good | more, "VAR-A")).status == status, more
+        assert (
+            await served.raw("POST", "/v1/events", body, good | more, "VAR-A")
+        ).status == status, more
     assert (await served.raw("POST", "/v1/events", body, good, "VAR-A")).status == 202

@@ -9,7 +9,15 @@ from schemas.orders import OrderPlaced
 from schemas.topics import USAGE
 from schemas.usage import UsageRecorded
 from services.gateway.domain.cloudevents import BINARY
-from tests.integration.gateway.world import NOW, World, open_world, order, order_data, tenant_of, usage
+from tests.integration.gateway.world import (
+    NOW,
+    World,
+    open_world,
+    order,
+    order_data,
+    tenant_of,
+    usage,
+)
 from tests.integration.gateway.world import cloud_event as event
 from tests.support.catalogue import CATALOGUE
 
@@ -26,11 +34,19 @@ async def test_an_order_is_in_kafka_when_it_is_answered(world: World) -> None:
     assert answer.status == 202
     assert answer.body == {
         "accepted": [
-            {"source": "/portal", "id": "o-1", "type": sent["type"], "tenant_id": tenant, "order_id": expected}
+            {
+                "source": "/portal",
+                "id": "o-1",
+                "type": sent["type"],
+                "tenant_id": tenant,
+                "order_id": expected,
+            }
         ]
     }
     found = [inner for inner in await world.gateway.published(OrderPlaced) if inner.id == "o-1"]
-    assert [(inner.subject, inner.principal, inner.correlation_id) for inner in found] == [(tenant, "VAR-A", "o-1")]
+    assert [(inner.subject, inner.principal, inner.correlation_id) for inner in found] == [
+        (tenant, "VAR-A", "o-1")
+    ]
     assert found[0].time == NOW
     assert found[0].revision is not None
 
@@ -39,7 +55,11 @@ async def test_the_vat_number_is_carried_bare_whatever_prefix_it_came_with(world
     sent = order("A", id="o-prefix")
     sent["data"]["tenant"]["partita_iva"] = "IT " + sent["data"]["tenant"]["partita_iva"]
     assert (await world.post(sent)).body["accepted"][0]["tenant_id"] == tenant_of("A")
-    found = [inner.data.tenant for inner in await world.gateway.published(OrderPlaced) if inner.id == "o-prefix"]
+    found = [
+        inner.data.tenant
+        for inner in await world.gateway.published(OrderPlaced)
+        if inner.id == "o-prefix"
+    ]
     assert [details.partita_iva for details in found if details] == ["99001019993"]
 
 
@@ -73,7 +93,9 @@ async def test_two_batches_with_the_same_orders_in_another_order_both_get_in(wor
     assert [await orders_with(world, sent["id"]) for sent in batch] == [1] * 10
 
 
-async def test_the_same_id_with_other_content_or_for_another_tenant_is_refused(world: World) -> None:
+async def test_the_same_id_with_other_content_or_for_another_tenant_is_refused(
+    world: World,
+) -> None:
     await world.post(order("A", id="o-reuse"))
     for other in (
         order("C", id="o-reuse"),
@@ -95,7 +117,9 @@ async def test_an_order_sent_again_gets_its_answer_even_when_another_reseller_se
     assert (first.status, (await served.post(sent)).body) == (202, first.body)
 
 
-async def test_a_batch_with_one_bad_event_lists_every_fault_and_lets_nothing_in(served: World) -> None:
+async def test_a_batch_with_one_bad_event_lists_every_fault_and_lets_nothing_in(
+    served: World,
+) -> None:
     good = [usage(served, n=n, id=f"atomic-{n}") for n in range(5)]
     bad = usage(served, n=9, data={"meter": "nonsense"})
     answer = await served.post([*good, bad, {"id": "x"}, {**good[0], "time": "yesterday"}])
@@ -105,9 +129,16 @@ async def test_a_batch_with_one_bad_event_lists_every_fault_and_lets_nothing_in(
     assert (answer.status, [(e["index"], e["pointer"], e["reason"]) for e in answer.body["errors"]]) == (
         422, [(5, "/data/meter", "unknown_meter"), (6, "/time", "bad_time")],
     )  # fmt: skip
-    assert not [found for found in await served.gateway.published(UsageRecorded) if found.id.startswith("atomic")]
+    assert not [
+        found
+        for found in await served.gateway.published(UsageRecorded)
+        if found.id.startswith("atomic")
+    ]
     assert (await served.post(good)).status == 202
-    assert len([f for f in await served.gateway.published(UsageRecorded) if f.id.startswith("atomic")]) == 5
+    assert (
+        len([f for f in await served.gateway.published(UsageRecorded) if f.id.startswith("atomic")])
+        == 5
+    )
 
 
 async def test_a_batch_holds_one_event_to_a_thousand(served: World) -> None:
@@ -120,7 +151,9 @@ async def test_a_batch_holds_one_event_to_a_thousand(served: World) -> None:
         )
 
 
-async def test_what_is_refused_for_its_size_is_refused_to_who_sends_it_whole_and_hangs_up(served: World) -> None:
+async def test_what_is_refused_for_its_size_is_refused_to_who_sends_it_whole_and_hangs_up(
+    served: World,
+) -> None:
     for headers in ({}, {"connection": "close"}):
         known = {"content-type": "application/cloudevents+json", **headers}
         answer = await served.raw("POST", "/v1/events", bytes(6_000_000), known, "VAR-A")
@@ -141,10 +174,16 @@ async def test_binary_mode_carries_attributes_in_headers(served: World) -> None:
     }  # fmt: skip
 
 
-async def test_a_tenant_the_memory_does_not_know_yet_is_looked_up_before_it_is_refused(served: World) -> None:
-    beat = event("vicino.heartbeat.received.v1", {"service_id": served.services["B"]}, tenant_of("B"))
+async def test_a_tenant_the_memory_does_not_know_yet_is_looked_up_before_it_is_refused(
+    served: World,
+) -> None:
+    beat = event(
+        "vicino.heartbeat.received.v1", {"service_id": served.services["B"]}, tenant_of("B")
+    )
     assert (await served.post(beat, "VAR-A")).reasons == ["wrong_tenant"]
-    await served.gateway.sql("update tenant set reseller_id = 'VAR-A' where id = $1", tenant_of("B"))
+    await served.gateway.sql(
+        "update tenant set reseller_id = 'VAR-A' where id = $1", tenant_of("B")
+    )
     try:
         assert (await served.post(beat, "VAR-A")).status == 202
     finally:
@@ -152,7 +191,10 @@ async def test_a_tenant_the_memory_does_not_know_yet_is_looked_up_before_it_is_r
 
 
 async def test_a_plan_no_longer_sold_still_meters_but_cannot_be_ordered(served: World) -> None:
-    without = {**CATALOGUE, "plans": [plan for plan in CATALOGUE["plans"] if plan["sku"] != "ERP-CLOUD"]}
+    without = {
+        **CATALOGUE,
+        "plans": [plan for plan in CATALOGUE["plans"] if plan["sku"] != "ERP-CLOUD"],
+    }
     assert (await served.call("PUT", "/operator/v1/catalogue", without)).status == 200
     try:
         assert (await served.post(usage(served, n=77))).status == 202
@@ -171,7 +213,9 @@ async def test_a_back_end_speaks_for_its_services_only(served: World, type_: str
 
 
 async def test_refusals_are_kept_and_counted(served: World) -> None:
-    before = (await served.call("GET", "/operator/v1/refusals")).body["total"].get("bad_partita_iva", 0)
+    before = (
+        (await served.call("GET", "/operator/v1/refusals")).body["total"].get("bad_partita_iva", 0)
+    )
     sent = order("A", id="refused-1")
     sent["data"]["tenant"]["partita_iva"] = "00000000000"
     assert (await served.post(sent)).status == 422
@@ -186,7 +230,9 @@ async def test_refusals_are_kept_and_counted(served: World) -> None:
 async def test_the_usage_of_a_very_large_tenant_stands_in_several_partitions(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_world(database, bootstrap, topic_prefix, very_large_tenants=f" {tenant_of('A')}, ") as world:
+    async with open_world(
+        database, bootstrap, topic_prefix, very_large_tenants=f" {tenant_of('A')}, "
+    ) as world:
         await world.serve("A", "VAR-A")
         await world.serve("B", "VAR-B")
         for firm, key in (("A", "VAR-A"), ("B", "VAR-B")):

@@ -84,7 +84,9 @@ async def lag() -> AsyncIterator[list[float]]:
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_a_refusal_is_small_whatever_was_sent_and_holds_nobody_up(served: World, name: str) -> None:
+async def test_a_refusal_is_small_whatever_was_sent_and_holds_nobody_up(
+    served: World, name: str
+) -> None:
     kind, body = BODIES[name]
     rows = "select count(*) as n, coalesce(max(n), 0) as last from refusal"
     worst = float("inf")
@@ -104,12 +106,16 @@ async def test_a_refusal_is_small_whatever_was_sent_and_holds_nobody_up(served: 
 
 
 async def test_all_faults_are_counted_though_not_all_are_listed(served: World) -> None:
-    before = (await served.call("GET", "/operator/v1/refusals")).body["total"].get("unknown_type", 0)
+    before = (
+        (await served.call("GET", "/operator/v1/refusals")).body["total"].get("unknown_type", 0)
+    )
     answer = await served.post([envelope(type="x", data={}, id=f"i{n}") for n in range(250)])
     assert (answer.status, len(answer.body["errors"]), answer.body["total"]) == (422, 100, 250)
     assert "100 of 250" in answer.body["detail"]
     assert [fault["index"] for fault in answer.body["errors"]] == list(range(100))
-    assert (await served.call("GET", "/operator/v1/refusals")).body["total"]["unknown_type"] == before + 250
+    assert (await served.call("GET", "/operator/v1/refusals")).body["total"][
+        "unknown_type"
+    ] == before + 250
 
 
 @pytest.mark.parametrize(("n", "status"), [(64, 422), (65, 400)])
@@ -125,4 +131,6 @@ def test_of_one_principals_refusals_so_many_are_kept_at_once_and_so_many_in_the_
         kept += budget.spend("A", 100, 0.0)
     assert kept == ROWS_AT_ONCE
     assert budget.spend("B", 100, 0.0) == 100
-    assert sum(budget.spend("A", 100, float(second)) for second in range(1, 101)) == int(100 * ROWS_PER_SECOND)
+    assert sum(budget.spend("A", 100, float(second)) for second in range(1, 101)) == int(
+        100 * ROWS_PER_SECOND
+    )

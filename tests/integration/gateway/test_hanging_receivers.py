@@ -45,7 +45,9 @@ async def at_connect() -> AsyncIterator[str]:
             filler.close()
 
 
-def at_behaviour(behaviour: Behaviour, scheme: str = "http") -> Callable[[], AbstractAsyncContextManager[str]]:
+def at_behaviour(
+    behaviour: Behaviour, scheme: str = "http"
+) -> Callable[[], AbstractAsyncContextManager[str]]:
     @asynccontextmanager
     async def at() -> AsyncIterator[str]:
         async with receiving(behaviour) as receiver:
@@ -66,7 +68,10 @@ def at_behaviour(behaviour: Behaviour, scheme: str = "http") -> Callable[[], Abs
     ],
 )
 async def test_a_step_that_hangs_for_one_receiver_delays_no_other(
-    database: str, bootstrap: str, topic_prefix: str, at: Callable[[], AbstractAsyncContextManager[str]]
+    database: str,
+    bootstrap: str,
+    topic_prefix: str,
+    at: Callable[[], AbstractAsyncContextManager[str]],
 ) -> None:
     async with (
         naming({}, [SILENT]) as names, at() as url, receiving(answering("200 OK")) as alive,
@@ -74,7 +79,9 @@ async def test_a_step_that_hangs_for_one_receiver_delays_no_other(
     ):  # fmt: skip
         for firm, name, where in (("A", "VAR-A", url), ("B", "VAR-B", alive.url)):
             await world.serve(firm, name)
-            assert (await world.call("PUT", f"/operator/v1/resellers/{name}", reseller(name, where))).status == 200
+            assert (
+                await world.call("PUT", f"/operator/v1/resellers/{name}", reseller(name, where))
+            ).status == 200
         await world.tell(tenant_of("A"), *(alert(world, "A", "VAR-A") for _ in range(ALERTS)))
         await world.gateway.eventually(lambda: at_work(world))
         for _ in range(5):

@@ -13,7 +13,15 @@ from schemas.orders import OrderPlaced
 from schemas.scalars import rfc3339
 from services.chassis.producer import Message, Producer
 from services.gateway.inbound.in_flight import InFlight
-from tests.integration.gateway.world import CONTACT, NOW, World, open_world, order, order_data, usage
+from tests.integration.gateway.world import (
+    CONTACT,
+    NOW,
+    World,
+    open_world,
+    order,
+    order_data,
+    usage,
+)
 from tests.integration.gateway.world import cloud_event as event
 from tests.support.databases import fresh_database
 
@@ -90,11 +98,15 @@ POINTS: dict[str, Callable[[World], Any]] = {
 
 
 async def in_kafka(world: World, id_: str) -> list[bytes]:
-    return [found.encode() for found in await world.gateway.published(OrderPlaced) if found.id == id_]
+    return [
+        found.encode() for found in await world.gateway.published(OrderPlaced) if found.id == id_
+    ]
 
 
 async def state(world: World) -> list[tuple[str, bool]]:
-    rows = await world.gateway.sql("select state, message is null and key is null as cleared from accepted_order")
+    rows = await world.gateway.sql(
+        "select state, message is null and key is null as cleared from accepted_order"
+    )
     return [(row["state"], row["cleared"]) for row in rows]
 
 
@@ -109,7 +121,8 @@ async def test_an_order_whose_answer_was_lost_gets_it_when_sent_again_whatever_h
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     assert await state(world) == [("sending", False)]
     assert (
-        CONTACT["email"].encode() not in (await world.gateway.sql("select message from accepted_order"))[0]["message"]
+        CONTACT["email"].encode()
+        not in (await world.gateway.sql("select message from accepted_order"))[0]["message"]
     )
     # The tenant is another's by now, what was ordered is not on sale, and it would take effect too long ago.
     await world.serve("A", "VAR-B")
@@ -156,7 +169,9 @@ def step_back(world: World, **span: float) -> None:
     world.clock._now -= timedelta(**span)
 
 
-@pytest.mark.parametrize(("minutes", "status"), [(1, 202), (60, 202), (90, 503), (60 * 24 * 40, 503)])
+@pytest.mark.parametrize(
+    ("minutes", "status"), [(1, 202), (60, 202), (90, 503), (60 * 24 * 40, 503)]
+)
 async def test_usage_stamped_before_the_clock_stepped_back_is_let_in_or_told_to_wait(
     world: World, minutes: int, status: int
 ) -> None:
@@ -172,11 +187,17 @@ async def test_usage_stamped_before_the_clock_stepped_back_is_let_in_or_told_to_
     assert (await world.post(usage(world))).status == 202
 
 
-async def test_a_gateway_that_starts_after_the_clock_stepped_back_knows_it(superuser_url: str, bootstrap: str) -> None:
+async def test_a_gateway_that_starts_after_the_clock_stepped_back_knows_it(
+    superuser_url: str, bootstrap: str
+) -> None:
     prefix = f"t{uuid4().hex[:8]}."
-    async with fresh_database(superuser_url) as database, open_world(database, bootstrap, prefix) as world:
+    async with (
+        fresh_database(superuser_url) as database,
+        open_world(database, bootstrap, prefix) as world,
+    ):
         await world.serve("A", "VAR-A")
-        later = NOW + timedelta(minutes=50)  # as another copy, or this one before a restart, has seen it
+        # As another copy, or this one before a restart, has seen it.
+        later = NOW + timedelta(minutes=50)
         await world.gateway.sql("update clock_seen set at = $1", later)
 
         async def is_in() -> bool:

@@ -8,7 +8,15 @@ import pytest
 
 from schemas.alerts import AlertResolved
 from services.gateway.openapi import document
-from tests.integration.gateway.world import NOW, World, cloud_event, order_data, reseller, tenant_of, usage
+from tests.integration.gateway.world import (
+    NOW,
+    World,
+    cloud_event,
+    order_data,
+    reseller,
+    tenant_of,
+    usage,
+)
 
 BOTH = [("VAR-A", "B"), ("VAR-B", "A")]
 OPERATORS = [
@@ -29,7 +37,9 @@ def filled(path: str) -> str:
 
 @pytest.mark.parametrize(("method", "path"), OPERATORS, ids=[f"{m} {p}" for m, p in OPERATORS])
 @pytest.mark.parametrize("key", ["VAR-A", "VAR-B", "erp"])
-async def test_the_operators_door_is_closed_to_everybody_else(world: World, method: str, path: str, key: str) -> None:
+async def test_the_operators_door_is_closed_to_everybody_else(
+    world: World, method: str, path: str, key: str
+) -> None:
     answer = await world.call(method, filled(path), reseller("VAR-B"), key)
     assert answer.status == 403
     assert (await world.call(method, filled(path), reseller("VAR-B"), None)).status == 401
@@ -46,7 +56,9 @@ def events_about(world: World, firm: str) -> list[dict[str, Any]]:
         cloud_event("vicino.order.placed.v1", {"reference": "X", "items": [change]}, tenant),
         cloud_event("vicino.heartbeat.received.v1", {"service_id": service_id}, tenant),
         cloud_event(
-            "vicino.incident.reported.v1", {"service_id": service_id, "severity": "P1", "summary": "x"}, tenant
+            "vicino.incident.reported.v1",
+            {"service_id": service_id, "severity": "P1", "summary": "x"},
+            tenant,
         ),
         cloud_event("vicino.acknowledgement.given.v1", answer, tenant),
         cloud_event("vicino.resolution.given.v1", answer, tenant),
@@ -54,7 +66,9 @@ def events_about(world: World, firm: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("key", "firm"), BOTH)
-async def test_a_reseller_cannot_speak_for_anothers_tenant(served: World, key: str, firm: str) -> None:
+async def test_a_reseller_cannot_speak_for_anothers_tenant(
+    served: World, key: str, firm: str
+) -> None:
     before = await served.let_in()
     for event in events_about(served, firm):
         answer = await served.post(event, key)
@@ -89,11 +103,17 @@ async def test_everybody_learns_only_who_they_are_themselves(world: World) -> No
         assert (found["kind"], found["id"]) == (kind, key)
 
 
-async def test_a_tenant_that_waits_for_its_reseller_is_nobodys_but_for_its_first_order(served: World) -> None:
+async def test_a_tenant_that_waits_for_its_reseller_is_nobodys_but_for_its_first_order(
+    served: World,
+) -> None:
     await served.gateway.sql("update tenant set reseller_id = null where id = $1", tenant_of("B"))
     served.clock.advance(timedelta(seconds=1))
     try:
-        answers = [(await served.post(event, "VAR-A")).status for event in events_about(served, "B")]
+        answers = [
+            (await served.post(event, "VAR-A")).status for event in events_about(served, "B")
+        ]
         assert answers == [403, 202, 403, 403, 403, 403, 403]
     finally:
-        await served.gateway.sql("update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("B"))
+        await served.gateway.sql(
+            "update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("B")
+        )

@@ -59,7 +59,9 @@ async def test_nothing_is_accepted_while_kafka_is_dead_and_what_is_sent_again_co
     await lonely.gateway.eventually(is_in, 60)
     assert (await lonely.post(first)).status == 202
     # Kafka may have had it although the door could not know: the same id twice, which onboarding's inbox takes once.
-    found = [event for event in await lonely.gateway.published(OrderPlaced) if event.id == "outage-1"]
+    found = [
+        event for event in await lonely.gateway.published(OrderPlaced) if event.id == "outage-1"
+    ]
     assert len({event.encode() for event in found}) == 1
 
 

@@ -23,7 +23,10 @@ async def pulses_at(service: Running, at: datetime) -> dict[int, datetime]:
 
     async def found() -> dict[int, datetime] | None:
         pulses = [event for event in await service.published(DoorPulsed) if event.time == at]
-        by_part = {partition_of(event.subject, SIGNALS.partitions): event.data.open_since for event in pulses}
+        by_part = {
+            partition_of(event.subject, SIGNALS.partitions): event.data.open_since
+            for event in pulses
+        }
         return by_part if len(by_part) == SIGNALS.partitions else None
 
     found_all: dict[int, datetime] = await service.eventually(found)
@@ -38,7 +41,9 @@ async def test_the_door_pulses_in_every_partition_and_an_interruption_is_told(
     async with running(build(settings), clock) as service:
         assert set((await pulses_at(service, START)).values()) == {START}
         clock.advance(EVERY)
-        assert set((await pulses_at(service, START + EVERY)).values()) == {START}, "nothing came between"
+        assert set((await pulses_at(service, START + EVERY)).values()) == {START}, (
+            "nothing came between"
+        )
         failed = metrics.PULSES.labels("failed")._value.get()
         admin = await asyncpg.connect(superuser_url)
         try:
@@ -83,4 +88,6 @@ async def test_an_answer_503_is_an_interruption_too(
             await admin.close()
         await world.gateway.eventually(partial(status, 202, 0))
         world.clock.advance(EVERY)
-        assert set((await pulses_at(world.gateway, world.clock.now())).values()) == {world.clock.now()}
+        assert set((await pulses_at(world.gateway, world.clock.now())).values()) == {
+            world.clock.now()
+        }

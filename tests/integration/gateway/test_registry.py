@@ -37,8 +37,15 @@ async def test_nothing_secret_is_kept_in_clear_or_said(world: World) -> None:
         " (select string_agg(k::text, '') from api_key k) as keys, (select string_agg(t::text, '') from tenant t) as tenants"
     )
     text = "".join(str(value) for value in kept[0].values())
-    said = "".join(fact.encode().decode() for fact in await world.gateway.published(ResellerRegistered))
-    for secret in (world.keys["VAR-A"].split(".")[1], world.secrets["VAR-A"], "Tecnico", CONTACT["name"]):
+    said = "".join(
+        fact.encode().decode() for fact in await world.gateway.published(ResellerRegistered)
+    )
+    for secret in (
+        world.keys["VAR-A"].split(".")[1],
+        world.secrets["VAR-A"],
+        "Tecnico",
+        CONTACT["name"],
+    ):
         assert secret not in text
         assert secret not in said
 
@@ -56,7 +63,9 @@ async def test_a_key_can_be_replaced_without_a_gap(world: World) -> None:
 
 async def test_one_more_key_asked_for_ten_times_at_once_is_one_more_key(world: World) -> None:
     await world.register("VAR-KEYS")
-    answers = await asyncio.gather(*(world.call("POST", "/operator/v1/resellers/VAR-KEYS/keys") for _ in range(10)))
+    answers = await asyncio.gather(
+        *(world.call("POST", "/operator/v1/resellers/VAR-KEYS/keys") for _ in range(10))
+    )
     assert sorted(answer.status for answer in answers) == [201, *[409] * 9]
 
 
@@ -72,7 +81,9 @@ async def test_an_operators_decision_is_said_about_the_tenant(served: World) -> 
     assert (await served.call("PUT", path, {"reseller_id": "VAR-NONE"})).status == 404
 
 
-async def test_an_operators_review_is_said_about_the_order_and_a_resellers_is_not_taken(served: World) -> None:
+async def test_an_operators_review_is_said_about_the_order_and_a_resellers_is_not_taken(
+    served: World,
+) -> None:
     order_id = str(uuid4())
     path = f"/operator/v1/tenants/{tenant_of('A')}/orders/{order_id}/review"
     spec = {"review": "refuse", "reason": "nobody knows this firm"}
@@ -82,7 +93,11 @@ async def test_an_operators_review_is_said_about_the_order_and_a_resellers_is_no
     assert answer.status == 202
     await served.gateway.settled()
     (said,) = await served.gateway.published(OrderReviewed)
-    assert (said.id, said.subject, said.data.order_id) == (answer.body["event_id"], tenant_of("A"), order_id)
+    assert (said.id, said.subject, said.data.order_id) == (
+        answer.body["event_id"],
+        tenant_of("A"),
+        order_id,
+    )
     assert (said.data.review, said.data.reason) == (Review.REFUSE, "nobody knows this firm")
 
 
@@ -90,7 +105,9 @@ async def test_a_person_at_a_tenant_can_be_forgotten(served: World) -> None:
     await served.post(order("A", id="to-be-forgotten"))
     path = f"/operator/v1/tenants/{tenant_of('A')}/contact"
     assert (await served.call("DELETE", path)).status == 204
-    assert (await served.gateway.sql("select contact from tenant where id = $1", tenant_of("A")))[0]["contact"] is None
+    assert (await served.gateway.sql("select contact from tenant where id = $1", tenant_of("A")))[
+        0
+    ]["contact"] is None
 
 
 @pytest.mark.parametrize(
@@ -107,18 +124,26 @@ async def test_a_person_at_a_tenant_can_be_forgotten(served: World) -> None:
         ("/operator/v1/resellers/VAR-X", reseller("X", "ftp://x"), 422),
         ("/operator/v1/resellers/VAR-X", reseller("X", "http://[::1"), 422),
         ("/operator/v1/catalogue", CATALOGUE | {"meters": []}, 422),
-        ("/operator/v1/catalogue", CATALOGUE | {"plans": [*CATALOGUE["plans"], CATALOGUE["plans"][0]]}, 422),
+        (
+            "/operator/v1/catalogue",
+            CATALOGUE | {"plans": [*CATALOGUE["plans"], CATALOGUE["plans"][0]]},
+            422,
+        ),
         ("/operator/v1/catalogue", [], 422),
     ],
 )
-async def test_what_does_not_hold_together_is_not_registered(world: World, path: str, body: Any, status: int) -> None:
+async def test_what_does_not_hold_together_is_not_registered(
+    world: World, path: str, body: Any, status: int
+) -> None:
     before = await world.gateway.sql("select revision from registry")
     answer = await world.call("PUT", path, body)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     assert await world.gateway.sql("select revision from registry") == before
 
 
-async def test_old_refusals_go_and_their_totals_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_refusals_go_and_their_totals_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(5):
         await world.post({"specversion": "1.0"})
     total = (await world.call("GET", "/operator/v1/refusals")).body["total"]
@@ -129,7 +154,9 @@ async def test_old_refusals_go_and_their_totals_stay(world: World, monkeypatch: 
     assert found["total"] == total
 
 
-async def test_refusals_go_when_their_time_is_over(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_refusals_go_when_their_time_is_over(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     async with open_world(database, bootstrap, topic_prefix, refused_days=10) as world:
         for days in (0, 6):
             world.clock.advance(timedelta(days=days))
@@ -140,7 +167,9 @@ async def test_refusals_go_when_their_time_is_over(database: str, bootstrap: str
         world.clock.advance(timedelta(days=5))
         await housekeeping.tidy(world.gateway.runtime)
         assert len(await world.gateway.sql("select 1 from refusal")) == n // 2
-        assert REGISTRY.get_sample_value("vicino_refused_overdue_seconds", {"what": "refusals"}) == 0
+        assert (
+            REGISTRY.get_sample_value("vicino_refused_overdue_seconds", {"what": "refusals"}) == 0
+        )
 
 
 async def test_a_key_that_knocks_too_fast_is_told_when_to_come_back(
@@ -162,7 +191,9 @@ def test_without_its_secrets_a_gateway_does_not_start() -> None:
         settings.key()
 
 
-async def test_a_catalogue_that_breaks_a_rule_is_refused_with_every_place_and_says_nothing(world: World) -> None:
+async def test_a_catalogue_that_breaks_a_rule_is_refused_with_every_place_and_says_nothing(
+    world: World,
+) -> None:
     before = await world.gateway.published(CataloguePublished)
     bad = copy.deepcopy(CATALOGUE)
     bad["meters"][0] |= {"group_by": ["region", "region"], "filter": {"env": []}}

@@ -33,7 +33,9 @@ TIMES = {
 
 
 @pytest.mark.parametrize("name", TIMES)
-@pytest.mark.parametrize("content_type", [None, "application/json"], ids=["without a content type", "as JSON"])
+@pytest.mark.parametrize(
+    "content_type", [None, "application/json"], ids=["without a content type", "as JSON"]
+)
 async def test_a_binary_event_is_taken_with_any_rfc_3339_time(
     served: World, name: str, content_type: str | None
 ) -> None:
@@ -49,8 +51,14 @@ async def test_a_binary_event_is_taken_with_any_rfc_3339_time(
         headers={"authorization": f"Bearer {served.keys['VAR-A']}", **headers},
     ) as answer:  # fmt: skip
         assert answer.status == 202, await answer.text()
-    (found,) = [event for event in await served.gateway.published(HeartbeatReceived) if event.id == id_]
-    digits = TIMES[name].partition(".")[2].rstrip("zZ").partition("+")[0][:6] if "." in TIMES[name] else ""
+    (found,) = [
+        event for event in await served.gateway.published(HeartbeatReceived) if event.id == id_
+    ]
+    digits = (
+        TIMES[name].partition(".")[2].rstrip("zZ").partition("+")[0][:6]
+        if "." in TIMES[name]
+        else ""
+    )
     assert found.time.microsecond == int(digits.ljust(6, "0") or 0)
     assert found.data.topic is SIGNALS
 
@@ -95,7 +103,9 @@ def copied(language: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def done(command: list[str], folder: Path) -> str:
     """What a command writes; fails with its error."""
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, check=False)
+    ended = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, check=False
+    )
     assert ended.returncode == 0, f"{command} failed: {ended.stderr}"
     return ended.stdout
 
@@ -106,9 +116,16 @@ async def test_the_official_sdks_of_other_languages_are_understood(
     served: World, language: str, request: pytest.FixtureRequest
 ) -> None:
     sender = request.getfixturevalue(language)
-    about = [tenant_of("A"), served.services["A"], served.clock.now().isoformat().replace("+00:00", "Z")]
+    about = [
+        tenant_of("A"),
+        served.services["A"],
+        served.clock.now().isoformat().replace("+00:00", "Z"),
+    ]
     command = [*sender, f"{served.gateway.url}/v1/events", served.keys["VAR-A"], *about]
     answers = json.loads(await asyncio.to_thread(done, command, Path.cwd()))
-    assert {mode: answer["status"] for mode, answer in answers.items()} == {"binary": 202, "structured": 202}, answers
+    assert {mode: answer["status"] for mode, answer in answers.items()} == {
+        "binary": 202,
+        "structured": 202,
+    }, answers
     published = {event.id for event in await served.gateway.published(HeartbeatReceived)}
     assert {answer["id"] for answer in answers.values()} <= published

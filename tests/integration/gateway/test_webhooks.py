@@ -31,7 +31,16 @@ from tests.integration.gateway.receivers import (
     receiving,
     slow_loris,
 )
-from tests.integration.gateway.world import CONTACT, NOW, World, assigned, open_world, order, reseller, tenant_of
+from tests.integration.gateway.world import (
+    CONTACT,
+    NOW,
+    World,
+    assigned,
+    open_world,
+    order,
+    reseller,
+    tenant_of,
+)
 from tests.support.searching import found_in, tables
 
 
@@ -60,7 +69,9 @@ async def log_of(world: World, alert_id: str) -> dict[str, Any]:
     return dict(found[0]) if found else {}
 
 
-async def attempts(world: World, alert_id: str, n: int, tick: timedelta = timedelta(0)) -> dict[str, Any]:
+async def attempts(
+    world: World, alert_id: str, n: int, tick: timedelta = timedelta(0)
+) -> dict[str, Any]:
     """Wait until an alert was tried `n` times, and what comes next is decided; time goes on by `tick` per look."""
 
     async def tried() -> Any:
@@ -94,7 +105,9 @@ async def test_an_alert_reaches_its_reseller_signed_with_the_people_to_call(serv
         "tenant_id": tenant_of("A"), "external_id": "SME-A", "name": "Firm A", "contact": CONTACT,
     }  # fmt: skip
     succeeded = [fact.data for fact in await served.gateway.published(DeliverySucceeded)]
-    assert [(fact.attempts, fact.recipient) for fact in succeeded if fact.alert_id == opened.alert_id] == [(1, "VAR-A")]
+    assert [
+        (fact.attempts, fact.recipient) for fact in succeeded if fact.alert_id == opened.alert_id
+    ] == [(1, "VAR-A")]
 
 
 async def test_a_reseller_hears_that_an_order_waits_for_a_back_end(served: World) -> None:
@@ -118,14 +131,20 @@ async def test_a_reseller_does_not_hear_how_the_others_stood(served: World) -> N
         await served.gateway.settled()
         events = [item.verified(served.secrets["VAR-A"])[0] for item in receiver.told]
     assert "vicino.tenant.assigned.v1" in {event["type"] for event in events}
-    assert not [item for item in receiver.told if b"ranking" in item.body or b"VAR-OTHER" in item.body]
+    assert not [
+        item for item in receiver.told if b"ranking" in item.body or b"VAR-OTHER" in item.body
+    ]
 
 
 async def test_only_the_sender_hears_that_an_order_for_anothers_tenant_failed_and_learns_no_names(
     served: World,
 ) -> None:
     failed = OrderFailed(
-        order_id=str(uuid4()), reference="ORD-1", reason="not_yours", explanation="another's", sender="VAR-B"
+        order_id=str(uuid4()),
+        reference="ORD-1",
+        reason="not_yours",
+        explanation="another's",
+        sender="VAR-B",
     )
     async with receiving(answering("200 OK")) as theirs, receiving(answering("200 OK")) as senders:
         await point(served, "VAR-A", theirs)
@@ -140,7 +159,9 @@ async def test_only_the_sender_hears_that_an_order_for_anothers_tenant_failed_an
     assert b"Firm A" not in told.body
 
 
-async def test_of_trouble_of_a_tenant_without_a_reseller_nobody_gets_a_webhook(served: World) -> None:
+async def test_of_trouble_of_a_tenant_without_a_reseller_nobody_gets_a_webhook(
+    served: World,
+) -> None:
     opened = AlertOpened(
         alert_id=str(uuid4()), kind=AlertKind.INCIDENT, severity=Severity.P1, service_id=str(uuid4()), sku="MAIL-STD",
         reseller_id=None, summary="down", opened_at=NOW, acknowledge_by=NOW, resolve_by=None,
@@ -180,10 +201,21 @@ async def test_a_hostile_receiver_is_tried_again_by_the_schedule(
         # What earlier tests left for this recipient may go first; then ours steps aside, and time must go on.
         line = await attempts(served, opened.alert_id, 2, tick=timedelta(seconds=1))
         assert line["state"] == "delivered"
-    assert len({told.headers["webhook-id"] for told in receiver.told if opened.alert_id.encode() in told.body}) == 1
+    assert (
+        len(
+            {
+                told.headers["webhook-id"]
+                for told in receiver.told
+                if opened.alert_id.encode() in told.body
+            }
+        )
+        == 1
+    )
 
 
-async def test_a_receiver_that_talks_without_end_after_its_yes_is_cut_and_counts_as_told(served: World) -> None:
+async def test_a_receiver_that_talks_without_end_after_its_yes_is_cut_and_counts_as_told(
+    served: World,
+) -> None:
     async with receiving(flood) as receiver:
         await point(served, "VAR-A", receiver)
         opened = alert(served, "A", "VAR-A")
@@ -200,12 +232,18 @@ async def test_retry_after_is_honoured_when_it_is_longer_than_the_schedule(serve
         line = await attempts(served, opened.alert_id, 1)
 
         async def waiting() -> Any:
-            return await served.gateway.sql("select run_at from job where key = $1 and lease_token is null", line["id"])
+            return await served.gateway.sql(
+                "select run_at from job where key = $1 and lease_token is null", line["id"]
+            )
 
-        assert (await served.gateway.eventually(waiting))[0]["run_at"] == before + timedelta(seconds=600)
+        assert (await served.gateway.eventually(waiting))[0]["run_at"] == before + timedelta(
+            seconds=600
+        )
 
 
-async def test_410_closes_the_address_until_it_is_registered_again_and_redelivery_works(served: World) -> None:
+async def test_410_closes_the_address_until_it_is_registered_again_and_redelivery_works(
+    served: World,
+) -> None:
     async with receiving(answering("410 Gone")) as receiver:
         await point(served, "VAR-A", receiver)
         opened = alert(served, "A", "VAR-A")
@@ -216,7 +254,9 @@ async def test_410_closes_the_address_until_it_is_registered_again_and_redeliver
         second = alert(served, "A", "VAR-A")
         await served.tell(tenant_of("A"), second)
         await served.gateway.settled()
-        assert (await log_of(served, second.alert_id))["last_answer"] == "this recipient takes no webhooks"
+        assert (await log_of(served, second.alert_id))[
+            "last_answer"
+        ] == "this recipient takes no webhooks"
         assert len(receiver.told) == 1
         receiver.behaviour = answering("200 OK")
         await point(served, "VAR-A", receiver)
@@ -262,7 +302,10 @@ async def test_while_a_secret_is_rotated_a_webhook_is_signed_with_both(served: W
 async def test_however_often_a_secret_is_replaced_within_a_day_each_signs_along_for_its_own_day(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with open_world(database, bootstrap, topic_prefix) as world, receiving(answering("200 OK")) as receiver:
+    async with (
+        open_world(database, bootstrap, topic_prefix) as world,
+        receiving(answering("200 OK")) as receiver,
+    ):
         await world.serve("A", "VAR-A")
         await point(world, "VAR-A", receiver)
         path = "/operator/v1/resellers/VAR-A/webhook-secret"
@@ -290,10 +333,14 @@ async def test_however_often_a_secret_is_replaced_within_a_day_each_signs_along_
             for ended in born.keys() - set(live):
                 with pytest.raises(WebhookVerificationError):
                     receiver.told[-1].verified(ended)
-        assert (await world.call("POST", "/operator/v1/resellers/NOBODY/webhook-secret")).status == 404
+        assert (
+            await world.call("POST", "/operator/v1/resellers/NOBODY/webhook-secret")
+        ).status == 404
 
 
-async def test_an_address_that_410_closed_is_told_to_its_reseller_and_to_the_operator(served: World) -> None:
+async def test_an_address_that_410_closed_is_told_to_its_reseller_and_to_the_operator(
+    served: World,
+) -> None:
     def closed() -> float | None:
         return REGISTRY.get_sample_value("vicino_gateway_webhooks_closed")
 
@@ -351,7 +398,10 @@ async def test_an_escalation_reaches_the_operator_by_mail_and_no_name_breaks_its
     mailbox = Controller(Mailbox(), hostname="127.0.0.1", port=port)
     mailbox.start()
     try:
-        more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "scenario@operator.example"}
+        more = {
+            "smtp_url": f"smtp://127.0.0.1:{port}",
+            "operator_email": "scenario@operator.example",
+        }
         async with open_world(database, bootstrap, topic_prefix, **more) as world:
             await world.serve("A", "VAR-A")
             escalated = AlertEscalated(
@@ -381,7 +431,10 @@ async def test_of_what_a_mail_server_says_only_its_code_is_kept_for_it_may_repea
     mailbox = Controller(Echo(), hostname="127.0.0.1", port=port)
     mailbox.start()
     try:
-        more = {"smtp_url": f"smtp://127.0.0.1:{port}", "operator_email": "scenario@operator.example"}
+        more = {
+            "smtp_url": f"smtp://127.0.0.1:{port}",
+            "operator_email": "scenario@operator.example",
+        }
         async with open_world(database, bootstrap, topic_prefix, **more) as world:
             await world.serve("A", "VAR-A")
             assert (await world.post(order("A"))).status == 202
@@ -395,6 +448,8 @@ async def test_of_what_a_mail_server_says_only_its_code_is_kept_for_it_may_repea
             [job] = await world.gateway.sql("select last_error from job where kind = 'send_email'")
             assert job["last_error"] == "SMTPDataError 554"
             places = await tables(database) | {"the log": "".join(capfd.readouterr()).encode()}
-            assert {place for place, content in places.items() if found_in(content, CONTACT.values())} == set()
+            assert {
+                place for place, content in places.items() if found_in(content, CONTACT.values())
+            } == set()
     finally:
         mailbox.stop()

@@ -17,14 +17,18 @@ WRONG = "0" * 18 + "." + "A" * 43
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=[" ".join(route) for route in ROUTES])
-async def test_without_a_key_the_answer_is_401_though_the_body_never_ends(world: World, method: str, path: str) -> None:
+async def test_without_a_key_the_answer_is_401_though_the_body_never_ends(
+    world: World, method: str, path: str
+) -> None:
     answer = await ask(world.gateway.url, head(method, path, *BODY) + b"{")
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert answer.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=[" ".join(route) for route in ROUTES])
-async def test_only_events_and_the_catalogue_may_be_large(world: World, method: str, path: str) -> None:
+async def test_only_events_and_the_catalogue_may_be_large(
+    world: World, method: str, path: str
+) -> None:
     large = "content-length: 1000000"
     key = f"authorization: Bearer {TOKEN}"
     if path in ("/v1/events", "/operator/v1/catalogue"):
@@ -39,7 +43,9 @@ async def test_the_operators_doors_are_closed_to_a_key_that_is_known(world: Worl
     for method, path in ROUTES:
         if path.startswith("/operator/"):
             key = f"authorization: Bearer {world.keys['VAR-A']}"
-            assert (await ask(world.gateway.url, head(method, path, key, *BODY) + b"{")).status == 403, path
+            assert (
+                await ask(world.gateway.url, head(method, path, key, *BODY) + b"{")
+            ).status == 403, path
 
 
 @pytest.mark.parametrize(
@@ -49,16 +55,24 @@ async def test_the_operators_doors_are_closed_to_a_key_that_is_known(world: Worl
         ("/v1/deliveries?state=%00", 400), ("/v1/deliveries?state=%ff%fe", 400), ("/v1/deliveries?limit=%0d%0a", 400),
     ],
 )  # fmt: skip
-async def test_a_path_or_a_query_that_is_no_text_is_refused(world: World, path: str, status: int) -> None:
+async def test_a_path_or_a_query_that_is_no_text_is_refused(
+    world: World, path: str, status: int
+) -> None:
     for method in ("GET", "PUT"):
-        answer = await ask(world.gateway.url, head(method, path, f"authorization: Bearer {TOKEN}", "content-length: 0"))
+        answer = await ask(
+            world.gateway.url,
+            head(method, path, f"authorization: Bearer {TOKEN}", "content-length: 0"),
+        )
         assert answer.status == status
 
 
 async def test_wrong_keys_are_slowed_by_address_before_any_look_up_and_known_ones_are_not(
     superuser_url: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    async with fresh_database(superuser_url) as database, open_world(database, bootstrap, topic_prefix) as world:
+    async with (
+        fresh_database(superuser_url) as database,
+        open_world(database, bootstrap, topic_prefix) as world,
+    ):
         assert (await world.call("GET", "/v1/me", key="VAR-A")).status == 200
         found = [await world.call("GET", "/v1/me", key=WRONG) for _ in range(int(TRIES) + 10)]
         statuses = [answer.status for answer in found]

@@ -28,7 +28,13 @@ NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 VAT_NUMBERS = {"A": "99001019993", "B": "12345670017", "C": "99001029992"}
 """Numbers that pass their check; whether anybody has them does not matter here."""
 
-PLACE = {"comune": "Modena", "provincia": "MO", "regione": "Emilia-Romagna", "lat": 44.64, "lon": 10.92}
+PLACE = {
+    "comune": "Modena",
+    "provincia": "MO",
+    "regione": "Emilia-Romagna",
+    "lat": 44.64,
+    "lon": 10.92,
+}
 BACKEND = {"name": "ERP", "skus": ["ERP-CLOUD"]}
 ADDRESS = {"street": "Via dell'Esempio 1", "cap": "41121", "comune": "Modena", "provincia": "MO"}
 CONTACT = {"name": "Ada Esempio", "phone": "+39 0555 020001", "email": "ada@esempio.example.it"}
@@ -99,7 +105,9 @@ class World:
     secrets: dict[str, str] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
 
-    async def call(self, method: str, path: str, body: Any = None, key: str | None = TOKEN) -> Answer:
+    async def call(
+        self, method: str, path: str, body: Any = None, key: str | None = TOKEN
+    ) -> Answer:
         """A request with a JSON body."""
         raw = None if body is None else msgspec.json.encode(body)
         return await self.raw(method, path, raw, {"content-type": "application/json"}, key)
@@ -114,14 +122,22 @@ class World:
     ) -> Answer:
         """A request as it is."""
         known = {"authorization": f"Bearer {self.keys.get(key, key)}"} if key is not None else {}
-        async with self.session.request(method, self.gateway.url + path, data=body, headers=known | headers) as answer:
+        async with self.session.request(
+            method, self.gateway.url + path, data=body, headers=known | headers
+        ) as answer:
             text = await answer.read()
-            return Answer(answer.status, msgspec.json.decode(text) if text else None, answer.headers, text)
+            return Answer(
+                answer.status, msgspec.json.decode(text) if text else None, answer.headers, text
+            )
 
-    async def post(self, events: dict[str, Any] | Sequence[dict[str, Any]], key: str | None = "VAR-A") -> Answer:
+    async def post(
+        self, events: dict[str, Any] | Sequence[dict[str, Any]], key: str | None = "VAR-A"
+    ) -> Answer:
         """Send one event, or a batch."""
         kind = STRUCTURED if isinstance(events, dict) else BATCHED
-        return await self.raw("POST", "/v1/events", msgspec.json.encode(events), {"content-type": kind}, key)
+        return await self.raw(
+            "POST", "/v1/events", msgspec.json.encode(events), {"content-type": kind}, key
+        )
 
     async def let_in(self) -> int:
         """How many events are on the inner topics."""
@@ -135,7 +151,9 @@ class World:
 
     async def give_back(self, firm: str, reseller_id: str) -> None:
         """Give a firm back to its reseller, and make the doors forget whom they believed to serve it."""
-        await self.gateway.sql("update tenant set reseller_id = $2 where id = $1", tenant_of(firm), reseller_id)
+        await self.gateway.sql(
+            "update tenant set reseller_id = $2 where id = $1", tenant_of(firm), reseller_id
+        )
         await self.call("PUT", "/operator/v1/backends/erp", BACKEND)
 
     async def tell(self, tenant: str, *payloads: Payload) -> None:
@@ -179,10 +197,17 @@ def assigned(reseller_id: str) -> TenantAssigned:
 
 
 @asynccontextmanager
-async def open_world(database: str, bootstrap: str, prefix: str, **more: Any) -> AsyncIterator[World]:
+async def open_world(
+    database: str, bootstrap: str, prefix: str, **more: Any
+) -> AsyncIterator[World]:
     """A gateway with the example catalogue, resellers VAR-A and VAR-B, and the back-end `erp`."""
     settings = await settings_for(
-        GatewaySettings, "gateway", database, bootstrap, prefix, **{"webhook_allow_private": True, **more}
+        GatewaySettings,
+        "gateway",
+        database,
+        bootstrap,
+        prefix,
+        **{"webhook_allow_private": True, **more},
     )
     clock = ManualClock(NOW)
     async with AsyncExitStack() as stack:
@@ -199,6 +224,11 @@ async def open_world(database: str, bootstrap: str, prefix: str, **more: Any) ->
 
 def usage(world: World, firm: str = "A", n: int = 0, **more: Any) -> dict[str, Any]:
     """A usage event of a firm's ERP service."""
-    data = {"service_id": world.services[firm], "meter": "e_invoices", "value": f"FT-{n}", **more.pop("data", {})}
+    data = {
+        "service_id": world.services[firm],
+        "meter": "e_invoices",
+        "value": f"FT-{n}",
+        **more.pop("data", {}),
+    }
     time_text = rfc3339(NOW - timedelta(minutes=n % 60))
     return cloud_event("vicino.usage.recorded.v1", data, tenant_of(firm), time=time_text, **more)

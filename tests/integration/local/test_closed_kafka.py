@@ -52,7 +52,9 @@ async def listed(home: Home, dsn: str, wanted: int) -> str:
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
-                code, said = await vicino("rejects", "list", "monitoring", home=home, VICINO_POSTGRES_URL=dsn)
+                code, said = await vicino(
+                    "rejects", "list", "monitoring", home=home, VICINO_POSTGRES_URL=dsn
+                )
                 assert code == 0, said
                 if said.count(SIGNALS.name) == wanted:
                     return said
@@ -80,7 +82,9 @@ async def test_a_home_whose_kafka_was_open_is_closed_and_goes_on(short: Path) ->
                 }
 
 
-async def test_rejects_are_sent_again_with_the_login_of_people_and_with_no_services(short: Path) -> None:
+async def test_rejects_are_sent_again_with_the_login_of_people_and_with_no_services(
+    short: Path,
+) -> None:
     async with Home(short) as home, Stack(home, services=["monitoring"]) as stack:
         await send(AIOKafkaProducer(**stack.kafka_login(OPERATOR).aiokafka()), b"not json")
         dsn = {"VICINO_MONITORING_URL": stack.url_of("monitoring")}
@@ -99,4 +103,8 @@ async def test_rejects_are_sent_again_with_the_login_of_people_and_with_no_servi
         code, said = await vicino("topics", "apply", home=home, **logins["admin"])
         assert (code, said.strip()) == (0, "0 topics made; the others were there.")
         code, said = await vicino("topics", "apply", home=home, **logins[OPERATOR])
-        assert (code, said.startswith("Vicino cannot go on:"), "Traceback" in said) == (1, True, False), said
+        assert (code, said.startswith("Vicino cannot go on:"), "Traceback" in said) == (
+            1,
+            True,
+            False,
+        ), said

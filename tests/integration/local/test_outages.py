@@ -60,7 +60,10 @@ class Servers:
     async def until_ready(self) -> None:
         problems = dict.fromkeys(self.stack.services, "not asked")
         try:
-            async with asyncio.timeout(RECOVERY_SECONDS_MAX), aiohttp.ClientSession(timeout=ANSWER) as session:
+            async with (
+                asyncio.timeout(RECOVERY_SECONDS_MAX),
+                aiohttp.ClientSession(timeout=ANSWER) as session,
+            ):
                 while problems:
                     for name in list(problems):
                         try:
@@ -121,19 +124,27 @@ async def answering(port: int, behaviour: str) -> AsyncIterator[list[float]]:
     ],
     ids=lambda value: " and ".join(value) if isinstance(value, list) else value,
 )  # fmt: skip
-async def test_an_outage_fills_no_disk_and_floods_no_server(servers: Servers, names: list[str], behaviour: str) -> None:
+async def test_an_outage_fills_no_disk_and_floods_no_server(
+    servers: Servers, names: list[str], behaviour: str
+) -> None:
     before = servers.log_bytes()
     ports = [await servers.kill(name) for name in names]
     logged, connections = await measured(servers, ports, behaviour)
-    assert all(rate < LOG_BYTES_PER_SECOND_MAX for rate in logged.values()), f"bytes a second of log: {logged}"
+    assert all(rate < LOG_BYTES_PER_SECOND_MAX for rate in logged.values()), (
+        f"bytes a second of log: {logged}"
+    )
     assert connections < CONNECTIONS_PER_SECOND_MAX
-    assert [name for name, size in servers.log_bytes().items() if size == before[name]] == [], "an outage is logged"
+    assert [name for name, size in servers.log_bytes().items() if size == before[name]] == [], (
+        "an outage is logged"
+    )
     for name in names:
         await servers.restart(name)
     await servers.until_ready()
 
 
-async def measured(servers: Servers, ports: list[int], behaviour: str) -> tuple[dict[str, float], float]:
+async def measured(
+    servers: Servers, ports: list[int], behaviour: str
+) -> tuple[dict[str, float], float]:
     """Bytes of log a second of each service, and connections a second of all together."""
     if behaviour == "refuses":
         return await measured_log(servers), 0.0
@@ -157,4 +168,6 @@ async def measured_log(servers: Servers) -> dict[str, float]:
     await asyncio.sleep(OUTBREAK_SECONDS)
     before = servers.log_bytes()
     await asyncio.sleep(MEASURED_SECONDS)
-    return {name: (size - before[name]) / MEASURED_SECONDS for name, size in servers.log_bytes().items()}
+    return {
+        name: (size - before[name]) / MEASURED_SECONDS for name, size in servers.log_bytes().items()
+    }

@@ -49,9 +49,15 @@ async def test_many_at_once_make_the_same_roles_schemas_and_databases(superuser_
     tag = uuid4().hex[:8]
     for database in (f"one_{tag}", f"two_{tag}"):
         await asyncio.gather(*(ensure_database(superuser_url, database) for _ in range(3)))
-    urls = {name: superuser_url.rsplit("/", 1)[0] + f"/{name}" for name in (f"one_{tag}", f"two_{tag}")}
+    urls = {
+        name: superuser_url.rsplit("/", 1)[0] + f"/{name}" for name in (f"one_{tag}", f"two_{tag}")
+    }
     await asyncio.gather(
-        *(ensure_service(url, name, f"s_{tag}", "secret") for name, url in urls.items() for _ in range(4))
+        *(
+            ensure_service(url, name, f"s_{tag}", "secret")
+            for name, url in urls.items()
+            for _ in range(4)
+        )
     )
     for name, url in urls.items():
         connection = await asyncpg.connect(url)
@@ -73,7 +79,9 @@ async def test_a_second_stack_in_the_same_home_is_refused_with_what_to_do(folder
             await Home(folder).__aenter__()
 
 
-async def test_a_home_is_not_entered_before_what_a_killed_stack_left_behind_has_ended(folder: Path) -> None:
+async def test_a_home_is_not_entered_before_what_a_killed_stack_left_behind_has_ended(
+    folder: Path,
+) -> None:
     remains = await Child.start("remains", ["sleep", "60"], log=folder / "logs/remains.log")
     entering = asyncio.create_task(Home(folder).__aenter__())
     done, _ = await asyncio.wait([entering], timeout=0.5)
@@ -97,7 +105,9 @@ async def test_secrets_are_made_once_and_only_their_owner_reads_them(folder: Pat
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
 
 
-async def test_a_guest_takes_away_its_own_topics_and_nobody_elses(bootstrap: str, topic_prefix: str) -> None:
+async def test_a_guest_takes_away_its_own_topics_and_nobody_elses(
+    bootstrap: str, topic_prefix: str
+) -> None:
     mine, theirs = f"{topic_prefix}mine.", f"{topic_prefix}theirs."
     await ensure_topics(bootstrap, [ALERTS], prefix=mine)
     await ensure_topics(bootstrap, [ALERTS], prefix=theirs)
@@ -127,7 +137,9 @@ async def listed(bootstrap: str, prefix: str, expected: set[str]) -> None:
         pytest.fail(f"the broker lists {sorted(seen)}, expected {sorted(expected)}")
 
 
-def test_a_libs_folder_without_kafka_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_libs_folder_without_kafka_is_refused_with_what_to_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VICINO_KAFKA_LIBS", str(folder))
     with pytest.raises(JarsMissing, match="libs folder of an unpacked Kafka"):
         kafka_libs(folder, lambda _: None)

@@ -80,7 +80,9 @@ def environment(pid: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_services_environment_holds_what_its_settings_name_and_no_more(watched: Watched, service: str) -> None:
+async def test_a_services_environment_holds_what_its_settings_name_and_no_more(
+    watched: Watched, service: str
+) -> None:
     found = environment(watched.stack.services[service].pid)
     assert found.keys() - set(MACHINE) <= known(service)
     secrets = {"VICINO_MASTER_KEY", "VICINO_OPERATOR_TOKEN"}
@@ -97,7 +99,9 @@ async def test_nobody_else_may_read_the_state_folder_or_anything_in_it(watched: 
     assert [str(item) for item in items if item.stat().st_mode & 0o077] == []
 
 
-async def test_postgresql_has_no_capability_and_shares_its_user_with_nobody(watched: Watched) -> None:
+async def test_postgresql_has_no_capability_and_shares_its_user_with_nobody(
+    watched: Watched,
+) -> None:
     assert watched.stack.postgres is not None
     server = psutil.Process(watched.stack.postgres.pid)
     family = [server, *server.children(recursive=True)]
@@ -116,18 +120,26 @@ async def test_postgresql_has_no_capability_and_shares_its_user_with_nobody(watc
         others = [
             process
             for process in psutil.process_iter(["uids"])
-            if process.pid not in family_pids and process.info["uids"] and process.info["uids"].real == number
+            if process.pid not in family_pids
+            and process.info["uids"]
+            and process.info["uids"].real == number
         ]
-        alive = [process for process in others if process.is_running() and process.parent() != server]
+        alive = [
+            process for process in others if process.is_running() and process.parent() != server
+        ]
         assert (number != 0, alive) == (True, [])
 
 
 @pytest.mark.parametrize("name", ["PostgreSQL", "Kafka"])
-async def test_a_server_that_is_killed_comes_back_and_every_service_is_ready_again(watched: Watched, name: str) -> None:
+async def test_a_server_that_is_killed_comes_back_and_every_service_is_ready_again(
+    watched: Watched, name: str
+) -> None:
     before = watched.server(name)
     watched.said.clear()
     os.kill(before, signal.SIGKILL)
-    await watched.until(f"{name} to be reported", lambda: any(f"{name} ended" in line for line in watched.said))
+    await watched.until(
+        f"{name} to be reported", lambda: any(f"{name} ended" in line for line in watched.said)
+    )
 
     def returned() -> bool:
         try:
@@ -143,7 +155,10 @@ async def test_a_server_that_is_killed_comes_back_and_every_service_is_ready_aga
 async def test_a_service_that_is_killed_comes_back(watched: Watched, service: str) -> None:
     watched.said.clear()
     os.kill(watched.stack.services[service].pid, signal.SIGKILL)
-    await watched.until(f"{service} to be reported", lambda: any(f"{service} ended" in line for line in watched.said))
+    await watched.until(
+        f"{service} to be reported",
+        lambda: any(f"{service} ended" in line for line in watched.said),
+    )
     await watched.until_ready()
 
 
@@ -159,5 +174,7 @@ async def test_a_server_that_ends_again_and_again_ends_the_stack_with_one_line()
         if starts % 2:
             raise RuntimeError("did not start")
 
-    with pytest.raises(PartLost, match=r"^Kafka ended 3 times in a row, the last time with 7; its log: x\.log$"):
+    with pytest.raises(
+        PartLost, match=r"^Kafka ended 3 times in a row, the last time with 7; its log: x\.log$"
+    ):
         await keep_alive("Kafka", ended, start, lambda _: None, "x.log", attempts_max=3)

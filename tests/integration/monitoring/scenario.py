@@ -34,7 +34,9 @@ class Scenario:
         subject = "catalogue" if payload.topic.key == "catalogue" else TENANT
         now = self.clock.now()
         await self.service.publish(
-            Event(f"e{self.n}", "/test", payload.wire_type, subject, now, payload, principal=principal)
+            Event(
+                f"e{self.n}", "/test", payload.wire_type, subject, now, payload, principal=principal
+            )
         )
         await self.service.settled()
 
@@ -45,15 +47,23 @@ class Scenario:
 
 
 @asynccontextmanager
-async def open_scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+async def open_scenario(
+    database: str, bootstrap: str, topic_prefix: str
+) -> AsyncIterator[Scenario]:
     """A service of the reseller VAR-TO-01, that sends beats."""
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    settings = await settings_for(
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+    )
     clock = ManualClock(NOW)
     async with running(build(settings), clock) as service:
         found = Scenario(service, clock)
         reseller = {k: v for k, v in PARTIES["resellers"][0].items() if k != "id"}
         await found.say(CataloguePublished.model_validate({"revision": 1, **CATALOGUE}))
-        await found.say(ResellerRegistered.model_validate({**reseller, "reseller_id": "VAR-TO-01", "revision": 2}))
+        await found.say(
+            ResellerRegistered.model_validate(
+                {**reseller, "reseller_id": "VAR-TO-01", "revision": 2}
+            )
+        )
         await found.say(
             TenantAssigned.model_validate(
                 {"reseller_id": "VAR-TO-01", "distance_km": "12.3", "score": "90", "ranking": []}
@@ -73,10 +83,18 @@ async def open_scenario(database: str, bootstrap: str, topic_prefix: str) -> Asy
 
 def incident(service_id: str, severity: str, summary: str = "down") -> IncidentReported:
     """Trouble as somebody reports it."""
-    return IncidentReported.model_validate({"service_id": service_id, "severity": severity, "summary": summary})
+    return IncidentReported.model_validate(
+        {"service_id": service_id, "severity": severity, "summary": summary}
+    )
 
 
 async def serve(scenario: Scenario, service_id: str) -> None:
     """Make one more service known."""
-    data = {"service_id": service_id, "order_id": TENANT, "item": 0, "sku": "ERP-CLOUD", "quantities": {}}
+    data = {
+        "service_id": service_id,
+        "order_id": TENANT,
+        "item": 0,
+        "sku": "ERP-CLOUD",
+        "quantities": {},
+    }
     await scenario.say(ServiceActivated.model_validate({**data, "effective_at": NOW}))

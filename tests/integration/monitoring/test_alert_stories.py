@@ -9,12 +9,26 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertRaised, AlertResolved
+from schemas.alerts import (
+    AlertAcknowledged,
+    AlertEscalated,
+    AlertOpened,
+    AlertRaised,
+    AlertResolved,
+)
 from schemas.deliveries import Channel, DeliveryFailed
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, ResolutionGiven, Severity
 from tests.integration.monitoring.scenario import TENANT, Scenario, incident, open_scenario, serve
-from tests.support.alert_stories import ACKNOWLEDGE, AGAIN, DEADLINE, RESOLVE, STEPS, UNDELIVERED, episodes
+from tests.support.alert_stories import (
+    ACKNOWLEDGE,
+    AGAIN,
+    DEADLINE,
+    RESOLVE,
+    STEPS,
+    UNDELIVERED,
+    episodes,
+)
 
 SERVICES, LENGTH = 40, 14
 TOLD: dict[type[Any], str] = {
@@ -48,7 +62,9 @@ class Told:
             return None
         principal = "VAR-TO-01" if payload.topic.name == "signals.v1" else None
         now = scenario.clock.now()
-        self.last = Event(str(uuid4()), "/test", payload.wire_type, TENANT, now, payload, principal=principal)
+        self.last = Event(
+            str(uuid4()), "/test", payload.wire_type, TENANT, now, payload, principal=principal
+        )
         return self.last
 
     def _payload(self, step: str, dice: random.Random) -> Any:
@@ -74,12 +90,17 @@ def plot(dice: random.Random) -> list[Told]:
     deadlines = {n for n in range(LENGTH) if dice.random() < 0.15}
     others = [step for step in STEPS if step != DEADLINE]
     return [
-        Told(str(UUID(int=n + 1)), [DEADLINE if k in deadlines else dice.choice(others) for k in range(LENGTH)])
+        Told(
+            str(UUID(int=n + 1)),
+            [DEADLINE if k in deadlines else dice.choice(others) for k in range(LENGTH)],
+        )
         for n in range(SERVICES)
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2, random.SystemRandom().randrange(10**6)], ids=["one", "two", "any"])
+@pytest.mark.parametrize(
+    "seed", [1, 2, random.SystemRandom().randrange(10**6)], ids=["one", "two", "any"]
+)
 async def test_every_story_ends_as_the_oracle_says(scenario: Scenario, seed: int) -> None:
     dice = random.Random(seed)
     stories = plot(dice)
@@ -89,11 +110,15 @@ async def test_every_story_ends_as_the_oracle_says(scenario: Scenario, seed: int
         if stories[0].steps[n] == DEADLINE:
             await scenario.after(days=30)
             continue
-        events = [event for story in stories if (event := story.event(story.steps[n], dice, scenario))]
+        events = [
+            event for story in stories if (event := story.event(story.steps[n], dice, scenario))
+        ]
         dice.shuffle(events)
         await scenario.service.publish(*events)
         await scenario.service.settled()
-        rows = await scenario.service.sql("select id, service_id from alert order by opened_at, state <> 'resolved'")
+        rows = await scenario.service.sql(
+            "select id, service_id from alert order by opened_at, state <> 'resolved'"
+        )
         known = {row["service_id"]: row["id"] for row in rows if row["id"] not in _seen(stories)}
         for story in stories:
             if story.service_id in known:
@@ -110,9 +135,14 @@ def _seen(stories: list[Told]) -> set[str]:
 async def _check(scenario: Scenario, stories: list[Told], seed: int) -> None:
     told: dict[str, Counter[str]] = defaultdict(Counter)
     for payload, name in TOLD.items():
-        for event in {event.id: event for event in await scenario.service.published(payload)}.values():
+        for event in {
+            event.id: event for event in await scenario.service.published(payload)
+        }.values():
             told[event.data.alert_id][name] += 1
-    rows = {row["id"]: row for row in await scenario.service.sql("select id, state, severity from alert")}
+    rows = {
+        row["id"]: row
+        for row in await scenario.service.sql("select id, state, severity from alert")
+    }
     for story in stories:
         found = [(rows[each]["state"], rows[each]["severity"], told[each]) for each in story.heard]
         expected = [(e.state, e.severity, e.told) for e in episodes(story.steps)]

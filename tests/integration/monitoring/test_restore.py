@@ -33,13 +33,21 @@ def event(payload: Any) -> Event[Any]:
     subject = "catalogue" if payload.topic.key == "catalogue" else TENANT
     door = payload.topic.name == "signals.v1"
     principal = RESELLER if door else None
-    return Event(str(uuid4()), "/test", payload.wire_type, subject, NOW, payload, principal=principal)
+    return Event(
+        str(uuid4()), "/test", payload.wire_type, subject, NOW, payload, principal=principal
+    )
 
 
 def beginning() -> list[Event[Any]]:
     reseller = {k: v for k, v in PARTIES["resellers"][0].items() if k != "id"}
     assigned = {"reseller_id": RESELLER, "distance_km": "12.3", "score": "90", "ranking": []}
-    active = {"order_id": TENANT, "item": 0, "sku": "ERP-CLOUD", "quantities": {}, "effective_at": NOW}
+    active = {
+        "order_id": TENANT,
+        "item": 0,
+        "sku": "ERP-CLOUD",
+        "quantities": {},
+        "effective_at": NOW,
+    }
     return [
         event(CataloguePublished.model_validate({"revision": 1, **CATALOGUE})),
         event(ResellerRegistered.model_validate({**reseller, "reseller_id": RESELLER, "revision": 2})),
@@ -51,15 +59,24 @@ def beginning() -> list[Event[Any]]:
 def steps() -> list[tuple[str, str]]:
     """What happens, in order: all is reported and delivered, most is acknowledged, half is resolved."""
     told = [(step, service) for service in SERVICES for step in ("report", "deliver")]
-    return [*told, *(("acknowledge", each) for each in SERVICES[:3]), *(("resolve", each) for each in SERVICES[:2])]
+    return [
+        *told,
+        *(("acknowledge", each) for each in SERVICES[:3]),
+        *(("resolve", each) for each in SERVICES[:2]),
+    ]
 
 
 async def take(step: str, service_id: str, service: Running) -> None:
     """One step, and everything that follows from it."""
     if step == "report":
-        said: Any = IncidentReported.model_validate({"service_id": service_id, "severity": "P2", "summary": "down"})
+        said: Any = IncidentReported.model_validate(
+            {"service_id": service_id, "severity": "P2", "summary": "down"}
+        )
     else:
-        opened = {fact.data.service_id: fact.data.alert_id for fact in await service.published(AlertOpened)}
+        opened = {
+            fact.data.service_id: fact.data.alert_id
+            for fact in await service.published(AlertOpened)
+        }
         alert_id = opened[service_id]
         said = {
             "deliver": DeliverySucceeded(
@@ -100,7 +117,9 @@ async def test_restored_to_any_point_the_alerts_end_as_they_were_and_nothing_is_
     database: str, superuser_url: str, bootstrap: str, topic_prefix: str, seed: int
 ) -> None:
     cut = random.Random(seed).randrange(len(steps()))
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    settings = await settings_for(
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+    )
     reader = await settings_for(ConsoleSettings, "console", database, bootstrap, topic_prefix)
     async with running(build(settings), ManualClock(NOW)) as service:
         await service.publish(*beginning())
@@ -153,9 +172,13 @@ async def test_an_answer_to_an_alert_that_never_comes_is_refused_after_the_bound
 async def test_what_waits_without_limit_of_one_tenant_is_refused_at_once(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    settings = await settings_for(
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+    )
     async with running(build(settings), ManualClock(NOW)) as service:
-        answers = [event(AcknowledgementGiven(alert_id=str(uuid4()), by="desk")) for _ in range(130)]
+        answers = [
+            event(AcknowledgementGiven(alert_id=str(uuid4()), by="desk")) for _ in range(130)
+        ]
         await service.publish(*answers)
         await service.settled()
         assert len(await service.sql("select 1 from parked")) == 100
@@ -165,9 +188,13 @@ async def test_what_waits_without_limit_of_one_tenant_is_refused_at_once(
 async def test_a_partner_that_uses_an_id_again_is_refused_though_it_names_itself_as_one_of_us(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
-    settings = await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    settings = await settings_for(
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+    )
     async with running(build(settings), ManualClock(NOW)) as service:
-        said = IncidentReported.model_validate({"service_id": SERVICES[0], "severity": "P2", "summary": "down"})
+        said = IncidentReported.model_validate(
+            {"service_id": SERVICES[0], "severity": "P2", "summary": "down"}
+        )
         first = replace(event(said), source="/vicino/gateway")
         await service.publish(first, replace(first, data=said.model_copy(update={"summary": "up"})))
 

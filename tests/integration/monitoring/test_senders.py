@@ -8,7 +8,12 @@ import pytest
 
 from schemas.alerts import AlertAcknowledged, AlertOpened, AlertResolved
 from schemas.envelope import Event, Payload
-from schemas.signals import AcknowledgementGiven, HeartbeatReceived, IncidentReported, ResolutionGiven
+from schemas.signals import (
+    AcknowledgementGiven,
+    HeartbeatReceived,
+    IncidentReported,
+    ResolutionGiven,
+)
 from schemas.tenants import ServiceActivated, TenantAssigned
 from services.chassis.clock import ManualClock
 from services.monitoring.app import MonitoringSettings, build
@@ -21,11 +26,17 @@ SERVICES = {name: f"{n}2222222-2222-2222-2222-222222222222" for n, name in enume
 MORE = "32222222-2222-2222-2222-222222222222"
 
 
-def event(payload: Payload, id_: str, tenant: str = "A", principal: str | None = None) -> Event[Any]:
-    return Event(id_, "/nagios", payload.wire_type, TENANTS[tenant], NOW, payload, principal=principal)
+def event(
+    payload: Payload, id_: str, tenant: str = "A", principal: str | None = None
+) -> Event[Any]:
+    return Event(
+        id_, "/nagios", payload.wire_type, TENANTS[tenant], NOW, payload, principal=principal
+    )
 
 
-def incident(id_: str, principal: str, tenant: str = "A", service: str = "", summary: str = "down") -> Event[Any]:
+def incident(
+    id_: str, principal: str, tenant: str = "A", service: str = "", summary: str = "down"
+) -> Event[Any]:
     data = {"service_id": service or SERVICES[tenant], "severity": "P1", "summary": summary}
     return event(IncidentReported.model_validate(data), id_, tenant, principal)
 
@@ -71,17 +82,23 @@ async def test_two_senders_with_one_source_and_id_both_open_an_alert(
         assert opened == {SERVICES["A"], MORE}
         assert len({found.id for found in await service.published(AlertOpened)}) == 2
         await say(service, incident("1001", senders[0], summary="other"))
-        assert [row["reason"] for row in await service.sql("select reason from reject")] == ["id_reuse"]
+        assert [row["reason"] for row in await service.sql("select reason from reject")] == [
+            "id_reuse"
+        ]
 
 
-async def test_the_same_source_and_id_at_two_tenants_opens_two_alerts(settings: MonitoringSettings) -> None:
+async def test_the_same_source_and_id_at_two_tenants_opens_two_alerts(
+    settings: MonitoringSettings,
+) -> None:
     async with running(build(settings), ManualClock(NOW)) as service:
         await furnish(service)
         await say(service, incident("1001", "VAR-A", "A"), incident("1001", "VAR-B", "B"))
         assert len({found.data.alert_id for found in await service.published(AlertOpened)}) == 2
 
 
-async def test_parts_of_a_name_cannot_be_shifted_into_another_name(settings: MonitoringSettings) -> None:
+async def test_parts_of_a_name_cannot_be_shifted_into_another_name(
+    settings: MonitoringSettings,
+) -> None:
     async with running(build(settings), ManualClock(NOW)) as service:
         await furnish(service)
         one = replace(incident("c", "erp"), source="/a|b")
@@ -107,13 +124,19 @@ async def test_what_was_let_in_for_a_tenant_that_became_anothers_never_acts(
         data: dict[str, Payload] = {
             "acknowledgement": AcknowledgementGiven(alert_id=open_alert, by="desk"),
             "resolution": ResolutionGiven(alert_id=open_alert, by="desk"),
-            "incident": IncidentReported.model_validate({"service_id": MORE, "severity": "P1", "summary": "down"}),
+            "incident": IncidentReported.model_validate(
+                {"service_id": MORE, "severity": "P1", "summary": "down"}
+            ),
             "heartbeat": HeartbeatReceived(service_id=SERVICES["A"]),
         }
         await say(service, event(data[kind], "x", principal="VAR-A"))
-        assert [row["reason"] for row in await service.sql("select reason from reject")] == ["not_yours"]
+        assert [row["reason"] for row in await service.sql("select reason from reject")] == [
+            "not_yours"
+        ]
         assert len(await service.published(AlertOpened)) == 1
-        assert not await service.published(AlertAcknowledged) + await service.published(AlertResolved)
+        assert not await service.published(AlertAcknowledged) + await service.published(
+            AlertResolved
+        )
         assert not await service.sql("select 1 from service where last_beat_at is not null")
         await say(service, event(data[kind], "x", principal="VAR-B"))
         acted = [
@@ -131,7 +154,9 @@ async def test_a_report_that_waited_for_its_service_is_judged_by_whose_tenant_it
         await service.publish(assigned("VAR-A", "A", "a1"), incident("1001", "VAR-A"))
         await service.eventually(lambda: service.sql("select 1 from job where kind = 'report'"))
         await service.publish(assigned("VAR-B", "A", "a2"))
-        await service.eventually(lambda: service.sql("select 1 from tenant where reseller_id = 'VAR-B'"))
+        await service.eventually(
+            lambda: service.sql("select 1 from tenant where reseller_id = 'VAR-B'")
+        )
         await service.publish(activated(SERVICES["A"], "A"))
         await service.eventually(lambda: service.sql("select 1 from service"))
 
@@ -143,10 +168,14 @@ async def test_a_report_that_waited_for_its_service_is_judged_by_whose_tenant_it
         assert await service.published(AlertOpened) == []
 
 
-async def test_what_acted_before_principals_were_part_of_names_is_known(settings: MonitoringSettings) -> None:
+async def test_what_acted_before_principals_were_part_of_names_is_known(
+    settings: MonitoringSettings,
+) -> None:
     acted, alerted = incident("acted", "VAR-A"), incident("alerted", "VAR-A")
     async with home_of_before("monitoring", settings) as db:
-        await db.execute("insert into inbox (event_key, content_hash) values ($1, $2)", *inbox_row(acted))
+        await db.execute(
+            "insert into inbox (event_key, content_hash) values ($1, $2)", *inbox_row(acted)
+        )
         await db.execute(
             "insert into alert (id, fingerprint, tenant_id, service_id, sku, kind, severity, reseller_id, summary, state,"
             " opened_at, acknowledge_by) values ($1, 'f', $2, $3, 'X', 'incident', 'P1', 'VAR-A', '', 'resolved', $4, $4)",
@@ -155,7 +184,14 @@ async def test_what_acted_before_principals_were_part_of_names_is_known(settings
     async with running(build(settings), ManualClock(NOW)) as service:
         await furnish(service)
         await say(service, acted, replace(acted, principal="erp"), alerted)
-        assert (await service.published(AlertOpened), await service.sql("select 1 from reject")) == ([], [])
-        await say(service, incident("acted", "erp", summary="other"), incident("alerted", "VAR-B", "B"))
-        assert [row["reason"] for row in await service.sql("select reason from reject")] == ["id_reuse"]
+        assert (
+            await service.published(AlertOpened),
+            await service.sql("select 1 from reject"),
+        ) == ([], [])
+        await say(
+            service, incident("acted", "erp", summary="other"), incident("alerted", "VAR-B", "B")
+        )
+        assert [row["reason"] for row in await service.sql("select reason from reject")] == [
+            "id_reuse"
+        ]
         assert len(await service.published(AlertOpened)) == 1

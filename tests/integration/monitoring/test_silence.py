@@ -52,7 +52,10 @@ def beats(numbers: Any, at: datetime) -> list[Event[Any]]:
 
 
 def pulses(at: datetime, open_since: datetime) -> list[Event[Any]]:
-    return [said(DoorPulsed(open_since=open_since), subject, at) for subject in subjects(SIGNALS.partitions)]
+    return [
+        said(DoorPulsed(open_since=open_since), subject, at)
+        for subject in subjects(SIGNALS.partitions)
+    ]
 
 
 class World:
@@ -70,7 +73,9 @@ class World:
     async def furnished(self, count: int) -> AsyncIterator[Running]:
         """At work, with so many services that have sent their first beat."""
         async with self.at_work() as service:
-            plan = said(CataloguePublished.model_validate({"revision": 1, **CATALOGUE}), "catalogue", START)
+            plan = said(
+                CataloguePublished.model_validate({"revision": 1, **CATALOGUE}), "catalogue", START
+            )
             known = [
                 ServiceActivated.model_validate({
                     "service_id": service_of(n), "order_id": TENANTS[0], "item": 0, "sku": "ERP-CLOUD", "quantities": {},
@@ -92,7 +97,9 @@ class World:
 
 @pytest.fixture
 async def world(database: str, bootstrap: str, topic_prefix: str) -> World:
-    return World(await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix))
+    return World(
+        await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
+    )
 
 
 async def silent(service: Running) -> set[str]:
@@ -113,7 +120,9 @@ async def until_found(service: Running, numbers: set[int]) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_after_a_restart_no_service_whose_beats_are_in_the_log_is_taken_for_silent(world: World) -> None:
+async def test_after_a_restart_no_service_whose_beats_are_in_the_log_is_taken_for_silent(
+    world: World,
+) -> None:
     """3,000 services; monitoring is stopped for three hours while all but one go on sending."""
     one = MANY // 2
     async with world.furnished(MANY) as service:
@@ -129,13 +138,18 @@ async def test_after_a_restart_no_service_whose_beats_are_in_the_log_is_taken_fo
 
 @asynccontextmanager
 async def _sender(world: World, settings: Any) -> AsyncIterator[Any]:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True
+    )
     await producer.start()
 
     async def send(events: list[Event[Any]]) -> None:
         name = settings.topic_prefix + SIGNALS.name
         await asyncio.gather(
-            *[await producer.send(name, value=event.encode(), key=event.subject.encode()) for event in events]
+            *[
+                await producer.send(name, value=event.encode(), key=event.subject.encode())
+                for event in events
+            ]
         )
 
     try:
@@ -161,7 +175,9 @@ async def held(part: int) -> AsyncIterator[asyncio.Event]:
             release.set()
 
 
-async def test_a_partition_that_is_not_read_on_makes_nobody_silent_and_hides_nobody_elsewhere(world: World) -> None:
+async def test_a_partition_that_is_not_read_on_makes_nobody_silent_and_hides_nobody_elsewhere(
+    world: World,
+) -> None:
     count, part = 80, partition_of(TENANTS[0], SIGNALS.partitions)
     behind = {n for n in range(count) if partition_of(tenant_of(n), SIGNALS.partitions) == part}
     elsewhere = min(set(range(count)) - behind)
@@ -172,7 +188,8 @@ async def test_a_partition_that_is_not_read_on_makes_nobody_silent_and_hides_nob
 
         async def others_are_read() -> bool:
             rows = await service.sql(
-                "select part, max(next_offset) as n from consumer_offset where topic = $1 group by 1", SIGNALS.name
+                "select part, max(next_offset) as n from consumer_offset where topic = $1 group by 1",
+                SIGNALS.name,
             )
             done = {row["part"]: row["n"] for row in rows}
             return all(done.get(n) == end for (_, n), end in ends.items() if n != part)
@@ -205,7 +222,9 @@ def _unjudged(reason: str) -> float:
     raise LookupError(reason)
 
 
-async def test_while_kafka_does_not_say_where_its_logs_end_nobody_is_judged_and_it_shows(world: World) -> None:
+async def test_while_kafka_does_not_say_where_its_logs_end_nobody_is_judged_and_it_shows(
+    world: World,
+) -> None:
     async def mute(_self: Logbook, _tps: Any) -> dict[TopicPartition, int]:
         raise TimeoutError("no answer")
 
@@ -246,7 +265,9 @@ async def test_a_door_that_was_closed_makes_nobody_silent_and_real_silence_is_fo
         await until_found(service, {0})
 
 
-async def test_a_door_that_stays_open_delays_no_judgement_beyond_its_next_pulse(world: World) -> None:
+async def test_a_door_that_stays_open_delays_no_judgement_beyond_its_next_pulse(
+    world: World,
+) -> None:
     async with world.furnished(4) as service:
         world.clock.advance(LIMIT)
         await service.publish(*pulses(world.clock.now(), START - BEAT))

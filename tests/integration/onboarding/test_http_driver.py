@@ -16,7 +16,12 @@ from services.chassis.names import Names, NameUnresolved
 from services.chassis.sealing import KeyRing
 from services.local.ports import free_port
 from services.onboarding.adapters import Instance
-from services.onboarding.adapters.http import BackendNotAllowed, BackendRefused, HttpDriver, signing_secrets
+from services.onboarding.adapters.http import (
+    BackendNotAllowed,
+    BackendRefused,
+    HttpDriver,
+    signing_secrets,
+)
 from services.onboarding.domain.allowing import allowed
 
 KEY, OLD = bytes(range(32)), bytes(range(1, 33))
@@ -35,7 +40,9 @@ class Listening:
     async def answer(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append((request.method, request.path, headers, await request.read()))
-        return web.Response(status=self.status, headers={"Location": self.location} if self.location else {})
+        return web.Response(
+            status=self.status, headers={"Location": self.location} if self.location else {}
+        )
 
 
 @pytest.fixture
@@ -63,7 +70,9 @@ async def test_a_call_is_signed_so_that_any_standard_webhooks_library_verifies_i
     backend: Listening, method: str
 ) -> None:
     driver, one = HttpDriver(KEY, allowed("127.0.0.1"), Names()), instance()
-    await getattr(driver, CALLS[method])(one, step(f"http://127.0.0.1:{backend.port}/base/"), "key-1")
+    await getattr(driver, CALLS[method])(
+        one, step(f"http://127.0.0.1:{backend.port}/base/"), "key-1"
+    )
     [(how, path, headers, body)] = backend.requests
     assert (how, path) == (method, f"/base/services/{one.service_id}")
     said = Webhook(signing_secrets(KEY)[0]).verify(body, headers)
@@ -82,12 +91,25 @@ async def test_while_the_master_key_is_replaced_both_secrets_verify(backend: Lis
         assert json.loads(body) == Webhook(secret).verify(body, headers)
 
 
-ELSEWHERE = ["127.0.0.1", "localhost", "LOCALHOST.", "2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]", "0.0.0.0"]
+ELSEWHERE = [
+    "127.0.0.1",
+    "localhost",
+    "LOCALHOST.",
+    "2130706433",
+    "0x7f.1",
+    "127.1",
+    "[::ffff:127.0.0.1]",
+    "0.0.0.0",
+]
 
 
-@pytest.mark.parametrize("listed", ["", "10.0.0.0/8", "127.0.0.1:1", "backend.example.it", "*.localhost", "127.0.0.2"])
+@pytest.mark.parametrize(
+    "listed", ["", "10.0.0.0/8", "127.0.0.1:1", "backend.example.it", "*.localhost", "127.0.0.2"]
+)
 @pytest.mark.parametrize("host", ELSEWHERE)
-async def test_an_address_that_is_not_listed_is_not_called(backend: Listening, host: str, listed: str) -> None:
+async def test_an_address_that_is_not_listed_is_not_called(
+    backend: Listening, host: str, listed: str
+) -> None:
     driver, where = HttpDriver(KEY, allowed(listed), Names()), step(f"http://{host}:{backend.port}")
     for call in CALLS.values():
         with pytest.raises((BackendNotAllowed, OSError)) as refused:
@@ -97,7 +119,9 @@ async def test_an_address_that_is_not_listed_is_not_called(backend: Listening, h
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
-async def test_an_address_that_is_listed_is_called_however_it_is_written(backend: Listening, host: str) -> None:
+async def test_an_address_that_is_listed_is_called_however_it_is_written(
+    backend: Listening, host: str
+) -> None:
     driver = HttpDriver(KEY, allowed(f"127.0.0.0/8:{backend.port}, ::1"), Names())
     await driver.provision(instance(), step(f"http://{host}:{backend.port}"), "key-1")
     assert len(backend.requests) == 1
@@ -113,8 +137,18 @@ async def test_a_redirect_is_not_followed(backend: Listening, status: int) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1/x", "file:///etc/passwd", "//127.0.0.1", "nonsense", "http://", "http://[::1"]
+    "url",
+    [
+        "ftp://127.0.0.1/x",
+        "file:///etc/passwd",
+        "//127.0.0.1",
+        "nonsense",
+        "http://",
+        "http://[::1",
+    ],
 )
 async def test_what_is_no_http_address_is_given_up(url: str) -> None:
     with pytest.raises(GiveUp):
-        await HttpDriver(KEY, allowed("0.0.0.0/0"), Names()).provision(instance(), step(url), "key-1")
+        await HttpDriver(KEY, allowed("0.0.0.0/0"), Names()).provision(
+            instance(), step(url), "key-1"
+        )

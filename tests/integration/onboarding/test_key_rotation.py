@@ -86,7 +86,11 @@ async def instance(server: Server) -> AsyncIterator[Instance]:
 async def test_names_do_not_depend_on_the_key(server: Server, instance: Instance) -> None:
     await server.driver(A).provision(instance, STEP, "k")
     assert await server.left(name_of(instance.service_id)) == 2
-    assert derive(A, instance.service_id).role == derive(B, instance.service_id).role == name_of(instance.service_id)
+    assert (
+        derive(A, instance.service_id).role
+        == derive(B, instance.service_id).role
+        == name_of(instance.service_id)
+    )
 
 
 @pytest.mark.parametrize("made", ["now", "noted", "before"])
@@ -166,7 +170,9 @@ async def test_an_attempt_that_was_cut_short_anywhere_is_completed_by_the_next(
     await server.driver(A).provision(instance, STEP, "k")
     found = derive(A, instance.service_id)
     assert await server.gets_in(found.role, found.password)
-    [row] = await server.ask("select datacl::text as acl, datconnlimit as n from pg_database where datname = $1", name)
+    [row] = await server.ask(
+        "select datacl::text as acl, datconnlimit as n from pg_database where datname = $1", name
+    )
     assert (row["acl"].startswith("{="), row["n"]) == (False, LOGIN_CONNECTIONS_MAX)
 
 
@@ -210,22 +216,34 @@ async def test_a_rotation_seals_every_sealed_column_again_and_goes_on_where_it_w
     # What a tenant's own key has sealed stays as it is; the key is sealed again.
     key_id_, kept = Contacts(A).new_key(sealed.tenant_key("own"))
     await gateway.execute(
-        "insert into tenant_key (tenant_id, key_id, sealed_key) values ('own', $1, $2)", key_id_, kept
+        "insert into tenant_key (tenant_id, key_id, sealed_key) values ('own', $1, $2)",
+        key_id_,
+        kept,
     )
-    own = Contacts(A).persons(kept, sealed.tenant_key("own")).seal({"name": "Cy"}, sealed.tenant_contact("own"))
+    own = (
+        Contacts(A)
+        .persons(kept, sealed.tenant_key("own"))
+        .seal({"name": "Cy"}, sealed.tenant_contact("own"))
+    )
     await gateway.execute("insert into tenant (id, contact) values ('own', $1)", own)
     first, second = await sealed.rotate(gateway, ring), await sealed.rotate(gateway, ring)
     assert (first.sealed_again, first.were_current) == (3 * 3 + 2 + 1, 1)
     assert (second.sealed_again, second.were_current) == (0, 3 * 4 + 1)
     assert await gateway.fetchval("select contact from tenant where id = 'own'") == own
-    persons = Contacts(B).persons(await gateway.fetchval("select sealed_key from tenant_key"), sealed.tenant_key("own"))
+    persons = Contacts(B).persons(
+        await gateway.fetchval("select sealed_key from tenant_key"), sealed.tenant_key("own")
+    )
     assert persons.open(own, sealed.tenant_contact("own")) == {"name": "Cy"}
-    for row in await gateway.fetch("select id, contact from tenant where contact is not null and id <> 'own'"):
+    for row in await gateway.fetch(
+        "select id, contact from tenant where contact is not null and id <> 'own'"
+    ):
         assert Sealer(B, "people").open(row["contact"], sealed.tenant_contact(row["id"])) == b"Bo"
     for row in await gateway.fetch("select * from reseller"):
         secret = sealed.webhook_secret(row["id"])
         assert Sealer(B, "webhook-secret").open(row["webhook_secret"], secret) == b"one"
-        assert Sealer(B, "people").open(row["contact"], sealed.reseller_contact(row["id"])) == b"Ada"
+        assert (
+            Sealer(B, "people").open(row["contact"], sealed.reseller_contact(row["id"])) == b"Ada"
+        )
     for row in await gateway.fetch("select * from webhook_secret_past"):
         secret = sealed.webhook_secret(row["reseller_id"])
         assert Sealer(B, "webhook-secret").open(row["secret"], secret) == b"before"

@@ -13,7 +13,14 @@ from schemas.catalogue import ProvisioningStep
 from services.chassis.database import open_pool
 from services.chassis.sealing import KeyRing
 from services.local.postgres import Postgres
-from services.local.roles import PROVISIONER, SERVICES, ensure_database, ensure_provisioner, ensure_service, role_of
+from services.local.roles import (
+    PROVISIONER,
+    SERVICES,
+    ensure_database,
+    ensure_provisioner,
+    ensure_service,
+    role_of,
+)
 from services.onboarding.adapters import Instance
 from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX, make_database, make_role
 from services.onboarding.adapters.postgres import PostgresDriver
@@ -24,7 +31,9 @@ PASSWORD = "only-for-tests"
 TENANTS = 25
 POOL = 12
 STEP = ProvisioningStep(driver="postgres")
-WAITING = "select exists (select from pg_stat_activity where usename = $1 and wait_event_type = 'Lock')"
+WAITING = (
+    "select exists (select from pg_stat_activity where usename = $1 and wait_event_type = 'Lock')"
+)
 FULL = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
 
 
@@ -73,16 +82,24 @@ async def all_it_can(url: str, held: AsyncExitStack) -> int:
         n += 1
 
 
-async def test_when_every_tenant_opens_all_it_can_each_service_still_fills_its_pool(shared: Shared) -> None:
+async def test_when_every_tenant_opens_all_it_can_each_service_still_fills_its_pool(
+    shared: Shared,
+) -> None:
     async with AsyncExitStack() as held:
         opened = [await all_it_can(shared.url(service_id), held) for service_id in shared.services]
         assert max(opened) <= LOGIN_CONNECTIONS_MAX
-        assert sum(opened) < TENANTS * LOGIN_CONNECTIONS_MAX, "the server was never full: this shows nothing"
+        assert sum(opened) < TENANTS * LOGIN_CONNECTIONS_MAX, (
+            "the server was never full: this shows nothing"
+        )
         for name in SERVICES:
-            pool = await open_pool(shared.postgres.url(role_of(name), PASSWORD, "vicino"), name, POOL, "test")
+            pool = await open_pool(
+                shared.postgres.url(role_of(name), PASSWORD, "vicino"), name, POOL, "test"
+            )
             held.callback(pool.terminate)
             connections = await asyncio.gather(*(pool.acquire(timeout=20) for _ in range(POOL)))
-            assert [await connection.fetchval("select 1") for connection in connections] == [1] * POOL
+            assert [await connection.fetchval("select 1") for connection in connections] == [
+                1
+            ] * POOL
         provisioner = await asyncpg.connect(shared.postgres.url(PROVISIONER, PASSWORD, "postgres"))
         held.callback(provisioner.terminate)
 
@@ -108,10 +125,14 @@ async def test_a_tenant_cannot_take_off_what_protects_others(shared: Shared, wha
         await connection.close()
 
 
-async def test_a_login_that_takes_its_databases_limit_away_is_still_held_by_its_own(shared: Shared) -> None:
+async def test_a_login_that_takes_its_databases_limit_away_is_still_held_by_its_own(
+    shared: Shared,
+) -> None:
     service_id = shared.services[1]
     connection = await asyncpg.connect(shared.url(service_id))
-    await connection.execute(f'alter database "{derive(KEY, service_id).database}" connection limit -1')
+    await connection.execute(
+        f'alter database "{derive(KEY, service_id).database}" connection limit -1'
+    )
     await connection.close()
     async with AsyncExitStack() as held:
         assert await all_it_can(shared.url(service_id), held) == LOGIN_CONNECTIONS_MAX
@@ -119,25 +140,39 @@ async def test_a_login_that_takes_its_databases_limit_away_is_still_held_by_its_
 
 async def test_a_session_begins_with_limits_of_time_and_of_files(shared: Shared) -> None:
     connection = await asyncpg.connect(shared.url(shared.services[2]))
-    names = ("temp_file_limit", "statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
-    assert [name for name in names if await connection.fetchval(f"show {name}") in ("0", "-1")] == []
+    names = (
+        "temp_file_limit",
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+    )
+    assert [
+        name for name in names if await connection.fetchval(f"show {name}") in ("0", "-1")
+    ] == []
     await connection.close()
 
 
 CALLS: dict[str, Callable[[PostgresDriver, str], Awaitable[object]]] = {
     "provision": lambda driver, service_id: driver.provision(instance_of(service_id), STEP, "k"),
-    "deprovision": lambda driver, service_id: driver.deprovision(instance_of(service_id), STEP, "k"),
+    "deprovision": lambda driver, service_id: driver.deprovision(
+        instance_of(service_id), STEP, "k"
+    ),
     "rotate": lambda driver, service_id: driver.rotate(service_id),
     "remember": lambda driver, service_id: driver.remember([service_id]),
 }
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_a_call_that_meets_another_sessions_change_of_its_login_is_made_again(shared: Shared, call: str) -> None:
+async def test_a_call_that_meets_another_sessions_change_of_its_login_is_made_again(
+    shared: Shared, call: str
+) -> None:
     service_id, url = str(uuid4()), shared.postgres.url(PROVISIONER, PASSWORD, "postgres")
     driver = PostgresDriver(url, KeyRing(b"n" * 32, (KEY,)) if call == "rotate" else KEY)
     async with AsyncExitStack() as held:
-        watching, other = await asyncpg.connect(shared.postgres.superuser_url), await asyncpg.connect(url)
+        watching, other = (
+            await asyncpg.connect(shared.postgres.superuser_url),
+            await asyncpg.connect(url),
+        )
         held.callback(watching.terminate)
         held.callback(other.terminate)
         # As it was made before it was noted whose a login is: there is something to do for each call.

@@ -59,7 +59,9 @@ class Scenario:
             )
             for n, r in enumerate(resellers, 2)
         ]
-        await self.service.publish(*(event("catalogue", p, f"c{n}") for n, p in enumerate((plans, *profiles))))
+        await self.service.publish(
+            *(event("catalogue", p, f"c{n}") for n, p in enumerate((plans, *profiles)))
+        )
         await self.service.settled()
 
     async def leftovers(self, service_id: str) -> int:
@@ -91,7 +93,9 @@ async def opened(
 
 
 @pytest.fixture
-async def scenario(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+async def scenario(
+    database: str, bootstrap: str, superuser_url: str, topic_prefix: str
+) -> AsyncIterator[Scenario]:
     async with opened(database, bootstrap, superuser_url, topic_prefix) as found:
         yield found
 
@@ -102,7 +106,9 @@ def event(subject: str, data: Any, event_id: str, revision: int | None = None) -
 
 def order(firm: str, n: int, *skus: str, revision: int = 2) -> Event[OrderPlaced]:
     """A first order of a made-up firm in the town of the example's tenant `n`."""
-    details = {k: v for k, v in PARTIES["tenants"][n].items() if k != "items"} | {"external_id": firm}
+    details = {k: v for k, v in PARTIES["tenants"][n].items() if k != "items"} | {
+        "external_id": firm
+    }
     items = [{"action": "add", "sku": sku} for sku in skus]
     data = OrderPlaced.model_validate({"reference": firm, "tenant": details, "items": items})
     return event(identity.tenant_id("IT", firm), data, f"order-{firm}", revision)
@@ -111,7 +117,9 @@ def order(firm: str, n: int, *skus: str, revision: int = 2) -> Event[OrderPlaced
 NEAR = {**PARTIES["resellers"][4], "capacity": 40, "active": 0}
 
 
-async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(scenario: Scenario) -> None:
+async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(
+    scenario: Scenario,
+) -> None:
     await scenario.know(NEAR)
     placed = order("F1", 0, "ERP-CLOUD", "MAIL-STD")
     await scenario.service.publish(placed, placed, placed)
@@ -123,7 +131,9 @@ async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(sce
     assert counts == [1, 2, 1, 1]
 
 
-async def test_of_many_that_want_the_last_places_exactly_as_many_get_one(scenario: Scenario) -> None:
+async def test_of_many_that_want_the_last_places_exactly_as_many_get_one(
+    scenario: Scenario,
+) -> None:
     await scenario.know({**NEAR, "capacity": 3})
     await scenario.service.publish(*(order(f"F{n}", 0, "ERP-CLOUD") for n in range(10)))
     await scenario.service.settled()
@@ -148,7 +158,11 @@ async def test_an_order_waits_for_the_catalogue_it_was_judged_by(scenario: Scena
 async def _know_without_settling(scenario: Scenario) -> None:
     """The waiting order keeps a job due, so nothing settles until the catalogue is known."""
     plans = CataloguePublished.model_validate({"revision": 1, **catalogue(scenario.backend.url)})
-    profile = {**{k: v for k, v in NEAR.items() if k != "id"}, "reseller_id": NEAR["id"], "revision": 2}
+    profile = {
+        **{k: v for k, v in NEAR.items() if k != "id"},
+        "reseller_id": NEAR["id"],
+        "revision": 2,
+    }
     said = (plans, ResellerRegistered.model_validate(profile))
     await scenario.service.publish(*(event("catalogue", p, f"c{n}") for n, p in enumerate(said)))
 
@@ -161,18 +175,26 @@ async def test_a_back_end_that_refuses_for_good_leaves_nothing_behind(scenario: 
     await scenario.service.settled()
     service_id = identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
     assert scenario.backend.calls[placed.subject] == 1
-    assert [fact.data.attempts for fact in await scenario.service.published(ProvisioningFailed)] == [1]
+    assert [
+        fact.data.attempts for fact in await scenario.service.published(ProvisioningFailed)
+    ] == [1]
     assert await scenario.leftovers(service_id) == 0
-    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == ["provisioning_failed"]
+    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == [
+        "provisioning_failed"
+    ]
     assert await scenario.service.published(TenantActivated) == []
 
 
-async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_success(scenario: Scenario) -> None:
+async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_success(
+    scenario: Scenario,
+) -> None:
     await scenario.know(NEAR)
     placed = order("F1", 0, "MAIL-STD")
     scenario.backend.broken_for[placed.subject] = 503
     await scenario.service.publish(placed)
-    name = name_of(identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0))
+    name = name_of(
+        identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
+    )
 
     async def database_is_made() -> bool:
         return bool(scenario.backend.calls[placed.subject])
@@ -188,7 +210,9 @@ async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_suc
         scenario.clock.advance(timedelta(seconds=30))
         await asyncio.sleep(0.05)
         return bool(
-            await scenario.service.sql("select from job where kind = 'undo_step' and last_error like '%not there%'")
+            await scenario.service.sql(
+                "select from job where kind = 'undo_step' and last_error like '%not there%'"
+            )
         )
 
     await scenario.service.eventually(complained)
@@ -197,13 +221,19 @@ async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_suc
 
 async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(scenario: Scenario) -> None:
     await scenario.know(NEAR)
-    data = OrderPlaced.model_validate({"reference": "R", "items": [{"action": "add", "sku": "ERP-CLOUD"}]})
+    data = OrderPlaced.model_validate(
+        {"reference": "R", "items": [{"action": "add", "sku": "ERP-CLOUD"}]}
+    )
     await scenario.service.publish(event(str(uuid4()), data, "o1"))
     await scenario.service.settled()
-    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == ["unknown_tenant"]
+    assert [fact.data.reason for fact in await scenario.service.published(OrderFailed)] == [
+        "unknown_tenant"
+    ]
 
 
-@pytest.mark.parametrize("skus", [("ERP-CLOUD", "MAIL-STD"), ("MAIL-STD", "ERP-CLOUD")], ids=["last", "first"])
+@pytest.mark.parametrize(
+    "skus", [("ERP-CLOUD", "MAIL-STD"), ("MAIL-STD", "ERP-CLOUD")], ids=["last", "first"]
+)
 async def test_an_order_of_which_one_item_fails_is_partial_and_its_tenant_active(
     scenario: Scenario, skus: tuple[str, ...]
 ) -> None:
@@ -221,12 +251,17 @@ async def test_an_order_of_which_one_item_fails_is_partial_and_its_tenant_active
     await scenario.service.settled()
     (said,) = await scenario.service.published(OrderPartiallyCompleted)
     assert said.data.reseller_id == NEAR["id"]
-    assert {skus[item.item]: item.done for item in said.data.items} == {"ERP-CLOUD": True, "MAIL-STD": False}
+    assert {skus[item.item]: item.done for item in said.data.items} == {
+        "ERP-CLOUD": True,
+        "MAIL-STD": False,
+    }
     (active,) = await scenario.service.published(ServiceActivated)
     (tenant,) = await scenario.service.published(TenantActivated)
     assert tenant.data.services == (active.data.service_id,)
     assert await scenario.service.published(OrderFailed) == []
-    assert [row["state"] for row in await scenario.service.sql("select state from service_order")] == ["partial"]
+    assert [
+        row["state"] for row in await scenario.service.sql("select state from service_order")
+    ] == ["partial"]
 
 
 async def places_taken(scenario: Scenario) -> tuple[int, int]:
@@ -238,7 +273,9 @@ async def places_taken(scenario: Scenario) -> tuple[int, int]:
     return row["taken"], row["placed"]
 
 
-async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_again(scenario: Scenario) -> None:
+async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_again(
+    scenario: Scenario,
+) -> None:
     await scenario.know({**NEAR, "capacity": 1})
     for n, sku in enumerate(("NO-SUCH-SKU", "MAIL-STD")):
         placed = order(f"F{n}", 0, sku)
@@ -250,7 +287,9 @@ async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_
     async def ended() -> bool:
         scenario.clock.advance(timedelta(minutes=10))
         await asyncio.sleep(0.05)
-        states = await scenario.service.sql("select state from service_order where state in ('failed', 'held')")
+        states = await scenario.service.sql(
+            "select state from service_order where state in ('failed', 'held')"
+        )
         return len(states) == 2
 
     await scenario.service.eventually(ended)
@@ -263,12 +302,16 @@ async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_
     assert await places_taken(scenario) == (1, 1)
 
 
-async def test_an_order_held_for_its_town_and_ordered_again_makes_one_service(scenario: Scenario) -> None:
+async def test_an_order_held_for_its_town_and_ordered_again_makes_one_service(
+    scenario: Scenario,
+) -> None:
     await scenario.know(NEAR)
     good = order("F1", 0, "ERP-CLOUD")
     assert good.data.tenant is not None
     address = good.data.tenant.address.model_copy(update={"comune": "Nowhere-in-Italy"})
-    bad = good.data.model_copy(update={"tenant": good.data.tenant.model_copy(update={"address": address})})
+    bad = good.data.model_copy(
+        update={"tenant": good.data.tenant.model_copy(update={"address": address})}
+    )
     for n, data in enumerate((bad, bad, good.data)):
         await scenario.service.publish(event(good.subject, data, f"try-{n}", 2))
         await scenario.service.settled()
@@ -296,7 +339,11 @@ async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_
     for n in range(12):
         model = model | {chance.choice(meters): Decimal(chance.randrange(100))}
         expected.append(model)
-        item = {"action": "change", "service_id": service_id, "quantities": {m: str(q) for m, q in model.items()}}
+        item = {
+            "action": "change",
+            "service_id": service_id,
+            "quantities": {m: str(q) for m, q in model.items()},
+        }
         changed = {m for m in meters if n == 0 or model[m] != expected[n - 1][m]} or {meters[0]}
         item["quantities"] = {m: str(model[m]) for m in changed}
         data = OrderPlaced.model_validate({"reference": f"C{n}", "items": [item]})
@@ -309,12 +356,19 @@ async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_
             scenario.backend.broken_for[placed.subject] = 503
         scenario.clock.advance(timedelta(seconds=chance.randrange(20)))
         await asyncio.sleep(0.02)
-        return len(await scenario.service.sql("select 1 from service_order where state = 'completed'")) == 13
+        return (
+            len(await scenario.service.sql("select 1 from service_order where state = 'completed'"))
+            == 13
+        )
 
     await scenario.service.eventually(all_made)
     await scenario.service.settled()
-    assert [fact.data.quantities for fact in await scenario.service.published(ServiceChanged)] == expected
-    assert {m: Decimal(q) for m, q in scenario.backend.services[service_id]["quantities"].items()} == model
+    assert [
+        fact.data.quantities for fact in await scenario.service.published(ServiceChanged)
+    ] == expected
+    assert {
+        m: Decimal(q) for m, q in scenario.backend.services[service_id]["quantities"].items()
+    } == model
 
 
 async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_one_fails_at_once(
@@ -326,7 +380,11 @@ async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_o
 
     def change(of: str) -> Event[Any]:
         items = [{"action": "change", "service_id": of, "quantities": {"mailbox": "3"}}]
-        return event(placed.subject, OrderPlaced.model_validate({"reference": of[:8], "items": items}), f"change-{of}")
+        return event(
+            placed.subject,
+            OrderPlaced.model_validate({"reference": of[:8], "items": items}),
+            f"change-{of}",
+        )
 
     wrong = str(uuid4())
     await scenario.service.publish(placed, change(service_id), change(wrong))
@@ -335,9 +393,9 @@ async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_o
         scenario.clock.advance(timedelta(seconds=1))
         await asyncio.sleep(0.05)
         open_orders = "select 1 from service_order where state not in ('completed', 'failed')"
-        return len(await scenario.service.sql("select 1 from service_order")) == 3 and not await scenario.service.sql(
-            open_orders
-        )
+        return len(
+            await scenario.service.sql("select 1 from service_order")
+        ) == 3 and not await scenario.service.sql(open_orders)
 
     await scenario.service.eventually(ended)
     await scenario.service.settled()

@@ -22,7 +22,9 @@ ENDED = "select count(*) as n from service_order where state in ('acknowledged',
 
 
 @pytest.fixture
-async def street(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+async def street(
+    database: str, bootstrap: str, superuser_url: str, topic_prefix: str
+) -> AsyncIterator[Scenario]:
     """Two resellers with little room, senders with a small quota, and back-ends that refuse half the firms."""
     quota = {"quota_firms_per_day": 2, "quota_services_per_day": 5, "quota_services_in_progress": 3}
     async with opened(database, bootstrap, superuser_url, topic_prefix, **quota) as scenario:
@@ -39,7 +41,9 @@ class Story:
     def an_order(self) -> Event[Any]:
         self.n += 1
         firm = self.chance.randrange(FIRMS)
-        placed = order(f"F{firm}", 0, *self.chance.choices(SKUS, (5, 3, 2), k=self.chance.randint(1, 2)))
+        placed = order(
+            f"F{firm}", 0, *self.chance.choices(SKUS, (5, 3, 2), k=self.chance.randint(1, 2))
+        )
         if firm % 2:
             self.street.backend.refused_tenants.add(placed.subject)
         if self.chance.random() < 0.2:
@@ -48,13 +52,17 @@ class Story:
 
     async def a_decision(self) -> Event[Any] | None:
         self.n += 1
-        held = await self.street.service.sql("select id, tenant_id from service_order where state = 'held' order by id")
+        held = await self.street.service.sql(
+            "select id, tenant_id from service_order where state = 'held' order by id"
+        )
         if not held:
             return None
         one = self.chance.choice(held)
         decided: Any = AssignmentDecided(reseller_id=self.chance.choice((OWN, OTHER)))
         if self.chance.random() < 0.7:
-            decided = OrderReviewed(order_id=one["id"], review=self.chance.choice(list(Review)), reason="we rang them")
+            decided = OrderReviewed(
+                order_id=one["id"], review=self.chance.choice(list(Review)), reason="we rang them"
+            )
         return event(one["tenant_id"], decided, f"d-{self.n}")
 
     async def tell(self, steps: int) -> None:
@@ -89,10 +97,18 @@ async def test_whatever_becomes_of_orders_the_places_taken_are_those_of_tenants_
     await story.tell(steps=12)
     service = street.service
     served = {fact.subject for fact in await service.published(ServiceActivated)}
-    waits = {row["tenant_id"] for row in await service.sql("select tenant_id from service_order where state = 'held'")}
-    placed = {row["id"]: row["reseller_id"] for row in await service.sql("select id, reseller_id from tenant")}
+    waits = {
+        row["tenant_id"]
+        for row in await service.sql("select tenant_id from service_order where state = 'held'")
+    }
+    placed = {
+        row["id"]: row["reseller_id"]
+        for row in await service.sql("select id, reseller_id from tenant")
+    }
     assert {tenant for tenant, reseller in placed.items() if reseller} <= served | waits
     assert served <= {tenant for tenant, reseller in placed.items() if reseller}
-    taken = {row["id"]: row["assigned"] for row in await service.sql("select id, assigned from reseller")}
+    taken = {
+        row["id"]: row["assigned"] for row in await service.sql("select id, assigned from reseller")
+    }
     assert taken == {name: list(placed.values()).count(name) for name in (OWN, OTHER)}
     assert await service.published(OrderHeld), "the story holds no order: it says too little"

@@ -24,7 +24,9 @@ SENDER = "VAR-LEAKED"
 
 
 @pytest.fixture
-async def scenario(database: str, bootstrap: str, superuser_url: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+async def scenario(
+    database: str, bootstrap: str, superuser_url: str, topic_prefix: str
+) -> AsyncIterator[Scenario]:
     await ensure_provisioner(superuser_url, PASSWORD)
     settings = await settings_for(
         OnboardingSettings, "onboarding", database, bootstrap, topic_prefix,
@@ -45,11 +47,16 @@ async def completed(scenario: Scenario) -> set[str]:
 
 async def held(scenario: Scenario) -> dict[str, tuple[str, str]]:
     """Reference of each order that was held: its id and why."""
-    return {f.data.reference: (f.data.order_id, f.data.reason) for f in await scenario.service.published(OrderHeld)}
+    return {
+        f.data.reference: (f.data.order_id, f.data.reason)
+        for f in await scenario.service.published(OrderHeld)
+    }
 
 
 def review(tenant: str, order_id: str, decision: Review, id_: str = "r-1") -> Event[Any]:
-    return event(tenant, OrderReviewed(order_id=order_id, review=decision, reason="we rang them"), id_)
+    return event(
+        tenant, OrderReviewed(order_id=order_id, review=decision, reason="we rang them"), id_
+    )
 
 
 async def served(scenario: Scenario) -> str:
@@ -68,9 +75,15 @@ async def test_invented_firms_beyond_the_quota_get_no_service_and_a_person_decid
     assert len(await completed(scenario)) == FIRMS
     assert {why for _, why in (await held(scenario)).values()} == {"quota_exceeded"}
     assert len(await scenario.service.published(AssignmentNeeded)) == 10 - FIRMS
-    assert [row["assigned"] for row in await scenario.service.sql("select assigned from reseller")] == [FIRMS]
+    assert [
+        row["assigned"] for row in await scenario.service.sql("select assigned from reseller")
+    ] == [FIRMS]
     # Others are not slowed down by it, the operator least of all.
-    await say(scenario, by(OWN, order("F-own", 0, "MAIL-STD")), by("operator", order("F-op", 0, "MAIL-STD")))
+    await say(
+        scenario,
+        by(OWN, order("F-own", 0, "MAIL-STD")),
+        by("operator", order("F-op", 0, "MAIL-STD")),
+    )
     assert {"F-own", "F-op"} <= await completed(scenario)
     # The operator places one of them: its order goes on, whatever the quotas say.
     reference = next(iter(await held(scenario)))
@@ -79,7 +92,9 @@ async def test_invented_firms_beyond_the_quota_get_no_service_and_a_person_decid
     assert reference in await completed(scenario)
 
 
-async def test_services_beyond_the_days_quota_wait_and_the_next_day_others_go_on(scenario: Scenario) -> None:
+async def test_services_beyond_the_days_quota_wait_and_the_next_day_others_go_on(
+    scenario: Scenario,
+) -> None:
     tenant = await served(scenario)
     for n in range(8):
         await say(scenario, by(OWN, later(tenant, f"o-{n}")))
@@ -97,12 +112,16 @@ async def test_orders_that_are_planned_at_one_time_share_what_is_left(scenario: 
     firms = [by("operator", order(f"F{n}", 0, "MAIL-STD")) for n in range(8)]
     await say(scenario, *firms)
     await say(scenario, *(by(OWN, later(firm.subject, f"o-{n}")) for n, firm in enumerate(firms)))
-    begun = len(await scenario.service.sql("select 1 from service_instance where ordered_by = $1", OWN))
+    begun = len(
+        await scenario.service.sql("select 1 from service_instance where ordered_by = $1", OWN)
+    )
     assert IN_PROGRESS <= begun <= SERVICES
     assert len(await held(scenario)) == len(firms) - begun
 
 
-async def test_an_order_larger_than_what_may_be_in_progress_is_held_whole(scenario: Scenario) -> None:
+async def test_an_order_larger_than_what_may_be_in_progress_is_held_whole(
+    scenario: Scenario,
+) -> None:
     tenant = await served(scenario)
     placed = by(OWN, later(tenant, "o-large"))
     items = placed.data.items * (IN_PROGRESS + 1)
@@ -117,19 +136,34 @@ async def test_an_order_larger_than_what_may_be_in_progress_is_held_whole(scenar
 
 
 @pytest.mark.parametrize("decision", list(Review), ids=str)
-async def test_a_held_order_goes_on_or_ends_as_the_operator_decides_once(scenario: Scenario, decision: Review) -> None:
+async def test_a_held_order_goes_on_or_ends_as_the_operator_decides_once(
+    scenario: Scenario, decision: Review
+) -> None:
     tenant = await served(scenario)
     for n in range(SERVICES + 1):
         await say(scenario, by(OWN, later(tenant, f"o-{n}")))
     ((order_id, _),) = (await held(scenario)).values()
-    await say(scenario, review(tenant, order_id, decision), review(tenant, order_id, decision, "r-2"))
+    await say(
+        scenario, review(tenant, order_id, decision), review(tenant, order_id, decision, "r-2")
+    )
     if decision is Review.RELEASE:
         assert f"o-{SERVICES}" in await completed(scenario)
     else:
         (ended,) = await scenario.service.published(OrderFailed)
-        assert (ended.data.order_id, ended.data.reason, ended.data.explanation) == (order_id, "refused", "we rang them")
-        assert await scenario.service.sql("select 1 from service_instance where order_id = $1", order_id) == []
-    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == ["order_not_held"]
+        assert (ended.data.order_id, ended.data.reason, ended.data.explanation) == (
+            order_id,
+            "refused",
+            "we rang them",
+        )
+        assert (
+            await scenario.service.sql(
+                "select 1 from service_instance where order_id = $1", order_id
+            )
+            == []
+        )
+    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == [
+        "order_not_held"
+    ]
 
 
 @pytest.mark.parametrize("decision", list(Review), ids=str)
@@ -144,14 +178,21 @@ async def test_an_order_that_waits_for_something_else_is_not_released_but_can_be
     await say(scenario, review(placed.subject, order_id, decision))
     rejected = [row["reason"] for row in await scenario.service.sql("select reason from reject")]
     failed = [found.data.reason for found in await scenario.service.published(OrderFailed)]
-    assert (rejected, failed) == ((["assignment_needed"], []) if decision is Review.RELEASE else ([], ["refused"]))
+    assert (rejected, failed) == (
+        (["assignment_needed"], []) if decision is Review.RELEASE else ([], ["refused"])
+    )
 
 
 async def test_a_home_of_before_starts_and_its_services_count_for_nobody(
     database: str, bootstrap: str, topic_prefix: str
 ) -> None:
     settings = await settings_for(
-        OnboardingSettings, "onboarding", database, bootstrap, topic_prefix, provisioning_url=database
+        OnboardingSettings,
+        "onboarding",
+        database,
+        bootstrap,
+        topic_prefix,
+        provisioning_url=database,
     )
     async with before.home_of_before("onboarding", settings) as db:
         await db.execute(

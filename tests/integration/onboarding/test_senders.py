@@ -9,7 +9,14 @@ import pytest
 from schemas import identity
 from schemas.envelope import Event
 from schemas.orders import AssignmentDecided, OrderPlaced
-from schemas.tenants import OrderAcknowledged, OrderCompleted, OrderFailed, OrderHeld, ServiceChanged, TenantAssigned
+from schemas.tenants import (
+    OrderAcknowledged,
+    OrderCompleted,
+    OrderFailed,
+    OrderHeld,
+    ServiceChanged,
+    TenantAssigned,
+)
 from services.onboarding.app import OnboardingSettings
 from tests.integration.onboarding.test_onboarding import NEAR, Scenario, event, order, scenario
 from tests.support import before
@@ -49,24 +56,33 @@ async def served(scenario: Scenario) -> str:
 
 
 async def failed(scenario: Scenario) -> list[tuple[str, str, str | None]]:
-    return [(f.data.order_id, f.data.reason, f.data.sender) for f in await scenario.service.published(OrderFailed)]
+    return [
+        (f.data.order_id, f.data.reason, f.data.sender)
+        for f in await scenario.service.published(OrderFailed)
+    ]
 
 
 @pytest.mark.parametrize(
     "stamped", [True, False], ids=["by a door that stamps order ids", "by an earlier build's door"]
 )
-async def test_two_senders_with_one_source_and_id_both_get_their_order(scenario: Scenario, stamped: bool) -> None:
+async def test_two_senders_with_one_source_and_id_both_get_their_order(
+    scenario: Scenario, stamped: bool
+) -> None:
     tenant = await served(scenario)
     both = [by("operator", later(tenant, "o-1")), by(OWN, later(tenant, "o-1"))]
     if not stamped:
         both = [replace(placed, order_id=None) for placed in both]
     await say(scenario, *both)
     await say(scenario, *both)
-    assert len({done.data.order_id for done in await scenario.service.published(OrderCompleted)}) == 3
+    assert (
+        len({done.data.order_id for done in await scenario.service.published(OrderCompleted)}) == 3
+    )
     assert await scenario.service.sql("select 1 from reject") == []
 
 
-async def test_an_order_keeps_the_id_that_an_earlier_builds_door_answered(scenario: Scenario) -> None:
+async def test_an_order_keeps_the_id_that_an_earlier_builds_door_answered(
+    scenario: Scenario,
+) -> None:
     tenant = await served(scenario)
     placed = replace(later(tenant, "o-1"), principal=OWN)
     await say(scenario, placed)
@@ -89,12 +105,21 @@ async def test_an_order_that_acted_before_principals_were_part_of_names_is_known
     assert await scenario.service.sql("select 1 from reject") == []
     other = replace(old, data=old.data.model_copy(update={"reference": "another"}))
     await say(scenario, by("VAR-FAR", other))
-    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == ["id_reuse"]
+    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == [
+        "id_reuse"
+    ]
 
 
-async def test_a_home_of_before_starts_with_its_orders(database: str, bootstrap: str, topic_prefix: str) -> None:
+async def test_a_home_of_before_starts_with_its_orders(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
     settings = await settings_for(
-        OnboardingSettings, "onboarding", database, bootstrap, topic_prefix, provisioning_url=database
+        OnboardingSettings,
+        "onboarding",
+        database,
+        bootstrap,
+        topic_prefix,
+        provisioning_url=database,
     )
     async with before.home_of_before("onboarding", settings) as db:
         await db.execute(
@@ -115,7 +140,9 @@ async def test_an_order_let_in_before_the_tenant_was_anothers_ends_not_yours_and
     orders = {
         "add": later(tenant, "o-x"),
         "add with the firm's details": replace(order("F1", 0, "MAIL-STD"), id="o-x"),
-        "change": later(tenant, "o-x", action="change", service_id=service["id"], quantities={"extra_user": "9"}),
+        "change": later(
+            tenant, "o-x", action="change", service_id=service["id"], quantities={"extra_user": "9"}
+        ),
     }
     placed = by("VAR-FAR", orders[kind])
     await say(scenario, placed)
@@ -125,7 +152,9 @@ async def test_an_order_let_in_before_the_tenant_was_anothers_ends_not_yours_and
     assert len(await scenario.service.published(OrderAcknowledged)) == 1
 
 
-async def test_an_order_from_an_unknown_town_for_anothers_tenant_is_not_held_but_refused(scenario: Scenario) -> None:
+async def test_an_order_from_an_unknown_town_for_anothers_tenant_is_not_held_but_refused(
+    scenario: Scenario,
+) -> None:
     await served(scenario)
     placed = order("F1", 0, "MAIL-STD")
     address = placed.data.tenant.address.model_copy(update={"comune": "Nowhere"})  # type: ignore[union-attr]
@@ -143,7 +172,8 @@ async def test_of_orders_that_waited_for_a_reseller_a_strangers_ends_and_those_o
     first = by("VAR-BRINGS", order("F1", 0, "ERP-CLOUD"))
     await say(scenario, first)
     waiting = [
-        by(sender, replace(order("F1", 0, "MAIL-STD"), id=f"o-{sender}")) for sender in ("VAR-FAR", OWN, "VAR-BRINGS")
+        by(sender, replace(order("F1", 0, "MAIL-STD"), id=f"o-{sender}"))
+        for sender in ("VAR-FAR", OWN, "VAR-BRINGS")
     ]
     await say(scenario, *waiting)
     assert await failed(scenario) == []
@@ -154,11 +184,15 @@ async def test_of_orders_that_waited_for_a_reseller_a_strangers_ends_and_those_o
     assert done == {first.order_id, waiting[1].order_id, waiting[2].order_id}
 
 
-async def test_an_order_whose_tenant_changes_hands_before_it_is_planned_ends_not_yours(scenario: Scenario) -> None:
+async def test_an_order_whose_tenant_changes_hands_before_it_is_planned_ends_not_yours(
+    scenario: Scenario,
+) -> None:
     tenant = await served(scenario)
     placed = by(OWN, later(tenant, "o-x"), revision=99)  # waits for a catalogue that is not here
     await scenario.service.publish(placed)
-    await scenario.service.eventually(lambda: scenario.service.sql("select 1 from job where kind = 'plan_order'"))
+    await scenario.service.eventually(
+        lambda: scenario.service.sql("select 1 from job where kind = 'plan_order'")
+    )
     await scenario.service.sql("update tenant set reseller_id = 'VAR-FAR'")
 
     async def ended() -> bool:
@@ -169,8 +203,14 @@ async def test_an_order_whose_tenant_changes_hands_before_it_is_planned_ends_not
     assert await failed(scenario) == [(placed.order_id, "not_yours", OWN)]
 
 
-async def test_a_decision_about_a_tenant_that_has_a_reseller_by_now_does_nothing(scenario: Scenario) -> None:
+async def test_a_decision_about_a_tenant_that_has_a_reseller_by_now_does_nothing(
+    scenario: Scenario,
+) -> None:
     tenant = await served(scenario)
     await say(scenario, event(tenant, AssignmentDecided(reseller_id="VAR-FAR"), "d-1"))
-    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == ["already_assigned"]
-    assert [found.data.reseller_id for found in await scenario.service.published(TenantAssigned)] == [OWN]
+    assert [row["reason"] for row in await scenario.service.sql("select reason from reject")] == [
+        "already_assigned"
+    ]
+    assert [
+        found.data.reseller_id for found in await scenario.service.published(TenantAssigned)
+    ] == [OWN]

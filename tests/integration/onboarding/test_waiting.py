@@ -24,7 +24,15 @@ from services.chassis.rejects import jobs_in
 from services.chassis.settings import SettingsWrong
 from services.onboarding.adapters.http import FINAL
 from services.onboarding.app import OnboardingSettings, build
-from tests.integration.onboarding.test_onboarding import NEAR, Scenario, event, opened, order, places_taken, scenario
+from tests.integration.onboarding.test_onboarding import (
+    NEAR,
+    Scenario,
+    event,
+    opened,
+    order,
+    places_taken,
+    scenario,
+)
 
 __all__ = ["scenario"]
 
@@ -62,13 +70,17 @@ async def attempts(scenario: Scenario, tenant_id: str, until: timedelta) -> list
         if scenario.backend.calls[tenant_id] > seen:
             seen = scenario.backend.calls[tenant_id]
             found.append((scenario.clock.now() - start).total_seconds())
-        (row,) = await scenario.service.sql("select min(run_at) as next from job where state = 'waiting'")
+        (row,) = await scenario.service.sql(
+            "select min(run_at) as next from job where state = 'waiting'"
+        )
         scenario.clock.set(row["next"])
         await scenario.service.settled()
     return found
 
 
-async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five_minutes(street: Scenario) -> None:
+async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five_minutes(
+    street: Scenario,
+) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = 503
     await street.service.publish(placed)
@@ -80,7 +92,9 @@ async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five
 
 
 @pytest.mark.parametrize("status", RETRIED)
-async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(street: Scenario, status: int) -> None:
+async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(
+    street: Scenario, status: int
+) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = status
     await street.service.publish(placed)
@@ -94,7 +108,9 @@ async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(street
 
 
 @pytest.mark.parametrize("status", FINAL)
-async def test_what_would_get_the_same_answer_again_is_not_asked_again(street: Scenario, status: int) -> None:
+async def test_what_would_get_the_same_answer_again_is_not_asked_again(
+    street: Scenario, status: int
+) -> None:
     placed = order("F1", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = status
     await street.service.publish(placed)
@@ -118,7 +134,9 @@ async def test_after_a_day_the_order_fails_and_nothing_is_left(street: Scenario)
     assert await places_taken(street) == (0, 0)
 
 
-async def test_a_change_waits_for_its_back_end_as_long_as_a_new_service_does(street: Scenario) -> None:
+async def test_a_change_waits_for_its_back_end_as_long_as_a_new_service_does(
+    street: Scenario,
+) -> None:
     placed = order("F1", 0, "MAIL-STD")
     await street.service.publish(placed)
     await street.service.settled()
@@ -159,7 +177,9 @@ async def test_that_an_order_waits_is_told_once_after_a_minute_and_seen_by_the_o
     columns = ("id", "kind", "key", "calls", "failing_since", "run_at", "attempt", "last_error")
     (listed,) = await jobs_in(settings.postgres_url, "onboarding", "failing", 10)
     shown = dict(zip(columns, listed, strict=True))
-    (item,) = await street.service.sql("select service_id, order_id from order_item where state = 'pending'")
+    (item,) = await street.service.sql(
+        "select service_id, order_id from order_item where state = 'pending'"
+    )
     assert item["order_id" if what == "change" else "service_id"] in shown["key"]
     assert "http" in shown["calls"]
     assert shown["failing_since"] == first
@@ -173,7 +193,9 @@ async def test_the_time_to_give_up_is_set_by_driver(
     placed = order("F1", 0, "MAIL-STD")
     # A change goes through all drivers of its plan: the most patient one decides.
     hours = {"http": 2, "postgres": 1}
-    async with opened(database, bootstrap, superuser_url, topic_prefix, give_up_after_hours=hours) as scenario:
+    async with opened(
+        database, bootstrap, superuser_url, topic_prefix, give_up_after_hours=hours
+    ) as scenario:
         await scenario.know(NEAR)
         waiting = placed
         if what == "change":

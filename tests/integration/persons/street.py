@@ -19,7 +19,14 @@ from services.monitoring.app import MonitoringSettings
 from services.monitoring.app import build as build_monitoring
 from services.onboarding.app import OnboardingSettings
 from services.onboarding.app import build as build_onboarding
-from tests.integration.gateway.world import World, cloud_event, open_world, order_data, reseller, tenant_of
+from tests.integration.gateway.world import (
+    World,
+    cloud_event,
+    open_world,
+    order_data,
+    reseller,
+    tenant_of,
+)
 from tests.support.running import PASSWORD, Running, running, settings_for
 from tests.support.searching import files, found_in, tables, topics
 from tests.support.servers import Addresses
@@ -76,7 +83,9 @@ class Street:
         while True:
             for service in (self.world.gateway, self.onboarding, self.monitoring, self.console):
                 await service.settled()
-            ends = await self.world.gateway.ends({topic for each in self.services for topic in each._topics()})
+            ends = await self.world.gateway.ends(
+                {topic for each in self.services for topic in each._topics()}
+            )
             if ends == before:
                 return
             before = ends
@@ -89,17 +98,27 @@ class Street:
         """The id of a firm's service, once the doors know it."""
 
         async def known() -> Any:
-            return await self.world.gateway.sql("select id from service where tenant_id = $1", tenant_of(firm))
+            return await self.world.gateway.sql(
+                "select id from service where tenant_id = $1", tenant_of(firm)
+            )
 
         return str((await self.world.gateway.eventually(known))[0]["id"])
 
     async def open_alert(self, firm: str) -> str:
         """Report trouble of a firm; the id of the alert."""
-        data = {"service_id": await self.service_of(firm), "severity": "P2", "summary": "the printer is silent"}
-        assert (await self.world.post(cloud_event("vicino.incident.reported.v1", data, tenant_of(firm)))).status == 202
+        data = {
+            "service_id": await self.service_of(firm),
+            "severity": "P2",
+            "summary": "the printer is silent",
+        }
+        assert (
+            await self.world.post(cloud_event("vicino.incident.reported.v1", data, tenant_of(firm)))
+        ).status == 202
 
         async def opened() -> Any:
-            return await self.monitoring.sql("select id from alert where tenant_id = $1", tenant_of(firm))
+            return await self.monitoring.sql(
+                "select id from alert where tenant_id = $1", tenant_of(firm)
+            )
 
         return str((await self.monitoring.eventually(opened))[-1]["id"])
 
@@ -108,7 +127,11 @@ class Street:
         superuser = await asyncpg.connect(self.database)
         await superuser.execute("checkpoint")
         await superuser.close()
-        places = {"the log": log.encode(), **await tables(self.database), **await topics(self.bootstrap, self.prefix)}
+        places = {
+            "the log": log.encode(),
+            **await tables(self.database),
+            **await topics(self.bootstrap, self.prefix),
+        }
         found = {place: found_in(content, words) for place, content in places.items()}
         for place, content in files(self.home):
             found[place] = {word for word in words if word.encode() in content}
@@ -116,7 +139,9 @@ class Street:
 
 
 @asynccontextmanager
-async def open_street(addresses: Addresses, database: str, prefix: str, **more: Any) -> AsyncIterator[Street]:
+async def open_street(
+    addresses: Addresses, database: str, prefix: str, **more: Any
+) -> AsyncIterator[Street]:
     """A street on which firms order, are served by VAR-A, and have trouble."""
     superuser_url, bootstrap = addresses.superuser_url, addresses.bootstrap
     await ensure_provisioner(superuser_url, PASSWORD)
@@ -130,18 +155,25 @@ async def open_street(addresses: Addresses, database: str, prefix: str, **more: 
         at = (database, bootstrap, prefix)
         onboarding = build_onboarding(
             await settings_for(
-                OnboardingSettings, "onboarding", *at, provisioning_url=provisioning, http_driver_allow="127.0.0.1"
+                OnboardingSettings,
+                "onboarding",
+                *at,
+                provisioning_url=provisioning,
+                http_driver_allow="127.0.0.1",
             )
         )
         monitoring = build_monitoring(await settings_for(MonitoringSettings, "monitoring", *at))
         console = build_console(await settings_for(ConsoleSettings, "console", *at))
         left = [
-            await stack.enter_async_context(running(each, world.clock)) for each in (onboarding, monitoring, console)
+            await stack.enter_async_context(running(each, world.clock))
+            for each in (onboarding, monitoring, console)
         ]
         street = Street(world, left[0], left[1], left[2], receivers, *at, Path(addresses.home))
         going = asyncio.create_task(_go_on(world))
         stack.callback(going.cancel)
-        assert (await world.call("PUT", "/operator/v1/catalogue", catalogue(backend.url))).status == 200
+        assert (
+            await world.call("PUT", "/operator/v1/catalogue", catalogue(backend.url))
+        ).status == 200
         receivers.secrets = dict(world.secrets)
         for name, capacity in (("VAR-A", 10), ("VAR-B", 0)):
             spec = reseller(name, f"{receivers.url}/{name}") | {"capacity": capacity}

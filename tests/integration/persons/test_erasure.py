@@ -41,7 +41,10 @@ async def accepted(street: Street, someone: Person) -> None:
     alert_id = await street.open_alert("A")
     for kind, data in (
         ("vicino.acknowledgement.given.v1", {"alert_id": alert_id, "by": someone.by}),
-        ("vicino.resolution.given.v1", {"alert_id": alert_id, "by": someone.by, "note": someone.note}),
+        (
+            "vicino.resolution.given.v1",
+            {"alert_id": alert_id, "by": someone.by, "note": someone.note},
+        ),
     ):
         answer = await street.world.post(cloud_event(kind, data, tenant_of("A")))
         assert answer.status == 202, answer
@@ -57,7 +60,11 @@ async def refused(street: Street, someone: Person) -> None:
         data | {"tenant": tenant | {"address": ADDRESS | {"cap": "x"}}},
         data
         | {
-            "tenant": tenant | {"contact": contact | {"email": f"no address of {someone.email}", "phone": someone.name}}
+            "tenant": tenant
+            | {
+                "contact": contact
+                | {"email": f"no address of {someone.email}", "phone": someone.name}
+            }
         },
         data | {"tenant": tenant | {"contact": misplaced}},
         data | {"tenant": tenant | {"partita_iva": someone.phone}},
@@ -89,7 +96,9 @@ async def refused(street: Street, someone: Person) -> None:
         answer = await street.world.raw("POST", "/v1/events", body, {"content-type": kind}, "VAR-A")
         assert 400 <= answer.status < 500
     path = f"/operator/v1/tenants/{tenant_of('A')}/assignment"
-    assert (await street.world.call("PUT", path, {"reseller_id": "VAR-NONE", "reason": someone.reason})).status == 404
+    assert (
+        await street.world.call("PUT", path, {"reseller_id": "VAR-NONE", "reason": someone.reason})
+    ).status == 404
     assert await street.world.gateway.sql("select 1 from refusal")
 
 
@@ -107,10 +116,14 @@ async def rejected(street: Street, someone: Person) -> None:
     assert (await street.world.post(order)).status == 202
     await street.service_of("A")
     alert_id = await street.open_alert("A")
-    await street.monitoring.sql("update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("A"))
+    await street.monitoring.sql(
+        "update tenant set reseller_id = 'VAR-B' where id = $1", tenant_of("A")
+    )
     for kind, more in (("acknowledgement", {}), ("resolution", {"note": someone.note})):
         data = {"alert_id": alert_id, "by": someone.by, **more}
-        assert (await street.world.post(cloud_event(f"vicino.{kind}.given.v1", data, tenant_of("A")))).status == 202
+        assert (
+            await street.world.post(cloud_event(f"vicino.{kind}.given.v1", data, tenant_of("A")))
+        ).status == 202
     decision = {"reseller_id": "VAR-A", "reason": someone.reason}
     path = f"/operator/v1/tenants/{tenant_of('A')}/assignment"
     assert (await street.world.call("PUT", path, decision)).status == 202
@@ -123,7 +136,9 @@ async def parked(street: Street, someone: Person) -> None:
     await street.service_of("A")
     for kind, more in (("acknowledgement", {}), ("resolution", {"note": someone.note})):
         data = {"alert_id": str(uuid4()), "by": someone.by, **more}
-        assert (await street.world.post(cloud_event(f"vicino.{kind}.given.v1", data, tenant_of("A")))).status == 202
+        assert (
+            await street.world.post(cloud_event(f"vicino.{kind}.given.v1", data, tenant_of("A")))
+        ).status == 202
     await street.monitoring.eventually(lambda: _has(street.monitoring, "parked", 2))
 
 
@@ -186,7 +201,9 @@ async def persons_of(street: Street, firm: str) -> Persons:
         return (await tenant_keys.known(db, contacts, [tenant_of(firm)]))[tenant_of(firm)]
 
 
-async def test_whoever_is_to_call_somebody_is_told_whom_until_that_person_is_erased(street: Street) -> None:
+async def test_whoever_is_to_call_somebody_is_told_whom_until_that_person_is_erased(
+    street: Street,
+) -> None:
     someone = person()
     await street.world.post(order_of("A", someone))
     alert_id = await street.open_alert("A")
@@ -195,8 +212,13 @@ async def test_whoever_is_to_call_somebody_is_told_whom_until_that_person_is_era
         return [item.event["data"] for item in street.receivers.of(AlertOpened.wire_type)]
 
     [first] = await street.world.gateway.eventually(told)
-    assert (first["tenant"]["contact"], first["contact"]["name"]) == (someone.contact, "Tecnico VAR-A")
-    assert (await street.world.call("DELETE", f"/operator/v1/tenants/{tenant_of('A')}/contact")).status == 204
+    assert (first["tenant"]["contact"], first["contact"]["name"]) == (
+        someone.contact,
+        "Tecnico VAR-A",
+    )
+    assert (
+        await street.world.call("DELETE", f"/operator/v1/tenants/{tenant_of('A')}/contact")
+    ).status == 204
     data = {"alert_id": alert_id, "by": someone.by, "note": someone.note}
     await street.world.post(cloud_event("vicino.resolution.given.v1", data, tenant_of("A")))
 
@@ -225,7 +247,9 @@ async def test_an_event_that_travels_is_what_was_said_for_whoever_holds_the_key_
         persons.open(b64decode(first.sealed), place_of(second))
 
 
-async def test_an_order_sent_again_after_an_erasure_gets_its_answer_and_brings_nobody_back(street: Street) -> None:
+async def test_an_order_sent_again_after_an_erasure_gets_its_answer_and_brings_nobody_back(
+    street: Street,
+) -> None:
     someone, another = person(), person()
     sent = order_of("A", someone, id="o-1")
     before = await street.world.post(sent)
@@ -237,7 +261,9 @@ async def test_an_order_sent_again_after_an_erasure_gets_its_answer_and_brings_n
     after = await street.world.post(sent)
     assert (after.status, after.text) == (202, before.text)
     assert await contact(street) is None
-    assert (await street.world.post(sent | {"data": sent["data"] | {"reference": "x"}})).reasons == ["id_reuse"]
+    assert (
+        await street.world.post(sent | {"data": sent["data"] | {"reference": "x"}})
+    ).reasons == ["id_reuse"]
     # Somebody new may be named, under a new key; what was said before stays unreadable, and still is no other order.
     assert (await street.world.post(order_of("A", another, id="o-2"))).status == 202
     assert await contact(street) == another.contact
@@ -255,7 +281,9 @@ async def contact(street: Street) -> dict[str, Any] | None:
         return await tenant_keys.contact_of(db, contacts, tenant)
 
 
-async def test_erasing_while_orders_come_leaves_nothing_that_nobody_can_open(street: Street) -> None:
+async def test_erasing_while_orders_come_leaves_nothing_that_nobody_can_open(
+    street: Street,
+) -> None:
     path = f"/operator/v1/tenants/{tenant_of('A')}/contact"
     await street.world.post(order_of("A", person()))
     for _ in range(6):
@@ -266,10 +294,17 @@ async def test_erasing_while_orders_come_leaves_nothing_that_nobody_can_open(str
         await contact(street)  # raises when it is sealed under a key that is gone
     assert (await street.world.call("DELETE", path)).status == 204
     assert await contact(street) is None
-    assert await street.world.gateway.sql("select 1 from tenant_key where tenant_id = $1", tenant_of("A")) == []
+    assert (
+        await street.world.gateway.sql(
+            "select 1 from tenant_key where tenant_id = $1", tenant_of("A")
+        )
+        == []
+    )
 
 
-@pytest.mark.parametrize("place", ["a table", "bytes of a table", "a topic", "a header", "the log", "a file"])
+@pytest.mark.parametrize(
+    "place", ["a table", "bytes of a table", "a topic", "a header", "the log", "a file"]
+)
 async def test_whoever_is_named_in_clear_is_found(street: Street, place: str) -> None:
     someone, log = person(), ""
     words = (someone.name, someone.email)
@@ -277,7 +312,9 @@ async def test_whoever_is_named_in_clear_is_found(street: Street, place: str) ->
     if place == "a table":
         await gateway.sql("insert into tenant (id, name) values ($1, $2)", place, someone.name)
     elif place == "bytes of a table":
-        await gateway.sql("insert into tenant (id, contact) values ($1, $2)", place, someone.name.encode())
+        await gateway.sql(
+            "insert into tenant (id, contact) values ($1, $2)", place, someone.name.encode()
+        )
     elif place == "a topic":
         await gateway.send((SIGNALS, None, b64encode(b"_" + someone.name.encode())))
     elif place == "a header":

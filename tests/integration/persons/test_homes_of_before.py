@@ -45,7 +45,9 @@ async def keep_as_before(world: World) -> None:
 async def contact(world: World) -> dict[str, Any] | None:
     async with world.gateway.runtime.pool.acquire() as db:
         tenant = await db.fetchrow("select id, contact from tenant where id = $1", tenant_of("A"))
-        return await tenant_keys.contact_of(db, Contacts(world.gateway.service.settings.keys()), tenant)
+        return await tenant_keys.contact_of(
+            db, Contacts(world.gateway.service.settings.keys()), tenant
+        )
 
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["as it was", "under a key of its own"])
@@ -65,7 +67,9 @@ async def test_a_contact_of_before_is_read_is_sealed_under_a_key_of_its_own_and_
     assert (await world.post(order("A"))).status == 202
     await housekeeping.tidy(world.gateway.runtime)
     assert await contact(world) == CONTACT
-    assert (await world.call("DELETE", f"/operator/v1/tenants/{tenant_of('A')}/contact")).status == 204
+    assert (
+        await world.call("DELETE", f"/operator/v1/tenants/{tenant_of('A')}/contact")
+    ).status == 204
     await housekeeping.tidy(world.gateway.runtime)
     assert await contact(world) is None
 
@@ -86,10 +90,18 @@ async def test_an_order_that_an_earlier_build_let_in_gets_its_answer_again_and_i
     world: World, state: str
 ) -> None:
     sent = order("A", id="o-1")
-    [incoming] = parse([("content-type", "application/cloudevents+json")], json.dumps(sent).encode())
+    [incoming] = parse(
+        [("content-type", "application/cloudevents+json")], json.dumps(sent).encode()
+    )
     typed = read(incoming)
     assert not isinstance(typed, list)
-    answer = {"source": "/portal", "id": "o-1", "type": sent["type"], "tenant_id": tenant_of("A"), "order_id": "x"}
+    answer = {
+        "source": "/portal",
+        "id": "o-1",
+        "type": sent["type"],
+        "tenant_id": tenant_of("A"),
+        "order_id": "x",
+    }
     message = json.dumps(sent | {"subject": tenant_of("A"), "principal": "VAR-A"}).encode()
     kept = Sealer(world.gateway.service.settings.key(), "orders in flight").seal(message)
     await world.gateway.sql(
@@ -105,7 +117,10 @@ async def test_an_order_that_an_earlier_build_let_in_gets_its_answer_again_and_i
     )
     other = sent | {"data": sent["data"] | {"reference": "another"}}
     assert (await world.post(other)).reasons == ["id_reuse"]
-    assert await InFlight(world.gateway.service.settings.keys()).send_again(world.gateway.runtime, 0) == 0
+    assert (
+        await InFlight(world.gateway.service.settings.keys()).send_again(world.gateway.runtime, 0)
+        == 0
+    )
 
 
 GIVEN = {"alert_id": "11111111-1111-1111-1111-111111111111", "by": CONTACT["name"]}
@@ -113,7 +128,10 @@ RECORDS: dict[str, tuple[str, dict[str, Any]]] = {
     "an order": ("vicino.order.placed.v1", order("A")["data"]),
     "an acknowledgement": ("vicino.acknowledgement.given.v1", GIVEN),
     "a resolution": ("vicino.resolution.given.v1", GIVEN | {"note": CONTACT["email"]}),
-    "a decision": ("vicino.assignment.decided.v1", {"reseller_id": "VAR-A", "reason": CONTACT["phone"]}),
+    "a decision": (
+        "vicino.assignment.decided.v1",
+        {"reseller_id": "VAR-A", "reason": CONTACT["phone"]},
+    ),
 }
 
 
@@ -123,10 +141,25 @@ async def test_what_tables_kept_of_records_of_before_names_nobody_after_the_upgr
 ) -> None:
     kind, data = RECORDS[name]
     settings = await settings_for(
-        OnboardingSettings, "onboarding", database, bootstrap, topic_prefix, provisioning_url="postgresql://x"
+        OnboardingSettings,
+        "onboarding",
+        database,
+        bootstrap,
+        topic_prefix,
+        provisioning_url="postgresql://x",
     )
-    event = order("A") | {"type": kind, "data": data, "subject": tenant_of("A"), "principal": "VAR-A"}
-    raws = [json.dumps(event).encode(), b'{"contact": not JSON', b'{"contact": 1}', b"\xff .given.v1"]
+    event = order("A") | {
+        "type": kind,
+        "data": data,
+        "subject": tenant_of("A"),
+        "principal": "VAR-A",
+    }
+    raws = [
+        json.dumps(event).encode(),
+        b'{"contact": not JSON',
+        b'{"contact": 1}',
+        b"\xff .given.v1",
+    ]
     async with home_of_before("onboarding", settings) as db:
         for n, raw in enumerate(raws):
             await db.execute(
@@ -139,8 +172,13 @@ async def test_what_tables_kept_of_records_of_before_names_nobody_after_the_upgr
             )  # fmt: skip
     assert any(found_in(content, SAID) for content in (await tables(database)).values())
     async with upgraded("onboarding", settings) as db:
-        assert [place for place, content in (await tables(database)).items() if found_in(content, SAID)] == []
-        for query in ('select raw from reject order by "offset"', "select payload from outbox order by seq"):
+        assert [
+            place for place, content in (await tables(database)).items() if found_in(content, SAID)
+        ] == []
+        for query in (
+            'select raw from reject order by "offset"',
+            "select payload from outbox order by seq",
+        ):
             kept = [row[0] for row in await db.fetch(query)]
             assert decode(kept[0]).type == kind
             assert kept[1:2] + kept[3:] == raws[1:2] + raws[3:]

@@ -35,14 +35,22 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 KEYS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
 NUMBERS = st.one_of(
     st.integers(0, 10**26 - 1).map(str),
-    st.builds("{}.{}".format, st.integers(0, 10**26 - 1), st.from_regex(r"[0-9]{1,12}", fullmatch=True)),
+    st.builds(
+        "{}.{}".format, st.integers(0, 10**26 - 1), st.from_regex(r"[0-9]{1,12}", fullmatch=True)
+    ),
 )
-INSTANTS = st.integers(0, 40_000_000_000).map(lambda seconds: NOON + timedelta(seconds=seconds)) | st.integers(
-    -(10**15), 10**16
-).map(lambda us: NOON + timedelta(microseconds=us))
+INSTANTS = st.integers(0, 40_000_000_000).map(
+    lambda seconds: NOON + timedelta(seconds=seconds)
+) | st.integers(-(10**15), 10**16).map(lambda us: NOON + timedelta(microseconds=us))
 
 
-def usage(at: datetime = NOON, event_id: str = "u-1", source: str = "/erp", tenant: str = TENANT, **data: Any) -> bytes:
+def usage(
+    at: datetime = NOON,
+    event_id: str = "u-1",
+    source: str = "/erp",
+    tenant: str = TENANT,
+    **data: Any,
+) -> bytes:
     """A usage event as the doors write it."""
     payload = UsageRecorded.model_validate({"service_id": SERVICE, "meter": "calls", **data})
     return Event(event_id, source, payload.wire_type, tenant, at, payload, revision=3).encode()
@@ -56,7 +64,9 @@ def arrival(at: datetime = NOON, event_id: str = "u-1", **data: Any) -> Arrival:
 
 
 def meter(kind: Aggregation = Aggregation.SUM, key: str = "calls", **more: Any) -> Meter:
-    return Meter.model_validate({"key": key, "name": "Calls", "aggregation": kind, "unit": "n", **more})
+    return Meter.model_validate(
+        {"key": key, "name": "Calls", "aggregation": kind, "unit": "n", **more}
+    )
 
 
 @dataclass
@@ -69,14 +79,26 @@ class Sold:
 
     def __post_init__(self) -> None:
         versions = [
-            version for key in ("calls", "other") if key in self.meters for version in self.meters.versions(key)
+            version
+            for key in ("calls", "other")
+            if key in self.meters
+            for version in self.meters.versions(key)
         ]
-        looked_at = {name for version in versions for name in (*version.meter.filter, *version.meter.group_by)}
+        looked_at = {
+            name
+            for version in versions
+            for name in (*version.meter.filter, *version.meter.group_by)
+        }
         looked_at |= {version.meter.measures for version in versions} - {"quantity", "value"}
         keys = tuple(dict.fromkeys(version.meter.key for version in versions))
-        readings = {version.meter.reads: MeterReading(keys, tuple(sorted(looked_at)), None) for version in versions}
+        readings = {
+            version.meter.reads: MeterReading(keys, tuple(sorted(looked_at)), None)
+            for version in versions
+        }
         self.services = {SERVICE: MeteredService(SERVICE, TENANT, START, readings)}
         self.zones = {TENANT: ROME}
 
     def sums(self, arrivals: Sequence[Arrival]) -> adding.Sums:
-        return adding.add_up(Gathering(arrivals).groups, self.services, self.zones, self.meters, log=1)
+        return adding.add_up(
+            Gathering(arrivals).groups, self.services, self.zones, self.meters, log=1
+        )

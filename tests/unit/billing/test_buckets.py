@@ -72,8 +72,14 @@ def test_any_order_and_any_portions_give_the_same_bucket(
 ) -> None:
     shuffled = dice.sample(points, len(points))
     cuts = sorted(dice.sample(range(1, len(points)), dice.randrange(len(points))))
-    portions = [shuffled[first:after] for first, after in zip([0, *cuts], [*cuts, len(points)], strict=True)]
-    assert filled(kind, [points]) == filled(kind, portions) == filled(kind, [[point] for point in reversed(points)])
+    portions = [
+        shuffled[first:after] for first, after in zip([0, *cuts], [*cuts, len(points)], strict=True)
+    ]
+    assert (
+        filled(kind, [points])
+        == filled(kind, portions)
+        == filled(kind, [[point] for point in reversed(points)])
+    )
 
 
 def folded(kind: Aggregation, buckets: Sequence[Bucket], start: datetime, end: datetime) -> Decimal:
@@ -86,11 +92,17 @@ def folded(kind: Aggregation, buckets: Sequence[Bucket], start: datetime, end: d
         case Aggregation.SUM:
             return add_up(bucket.total or Decimal(0) for bucket in buckets)
         case Aggregation.MAX:
-            return max((bucket.high for bucket in buckets if bucket.high is not None), default=Decimal(0))
+            return max(
+                (bucket.high for bucket in buckets if bucket.high is not None), default=Decimal(0)
+            )
         case Aggregation.MIN:
-            return min((bucket.low for bucket in buckets if bucket.low is not None), default=Decimal(0))
+            return min(
+                (bucket.low for bucket in buckets if bucket.low is not None), default=Decimal(0)
+            )
         case Aggregation.LATEST:
-            return max((bucket.last for bucket in buckets if bucket.last), default=(start, b"", Decimal(0)))[2]
+            return max(
+                (bucket.last for bucket in buckets if bucket.last), default=(start, b"", Decimal(0))
+            )[2]
         case Aggregation.TIME_WEIGHTED:
             levels = sorted(level for bucket in buckets for level in bucket.levels)
             samples = [Sample(at, order.hex(), level) for at, order, level in levels]
@@ -120,10 +132,17 @@ def test_hours_folded_together_are_what_all_events_come_to(
 
 
 @given(USED)
-def test_groups_are_kept_apart_and_nothing_is_lost_between_them(used: list[tuple[int, str, str | None]]) -> None:
+def test_groups_are_kept_apart_and_nothing_is_lost_between_them(
+    used: list[tuple[int, str, str | None]],
+) -> None:
     ours = meter(group_by=["region"])
     arrivals = [
-        arrival(START + timedelta(minutes=at), f"u{n}", quantity=text, dimensions={"region": region} if region else {})
+        arrival(
+            START + timedelta(minutes=at),
+            f"u{n}",
+            quantity=text,
+            dimensions={"region": region} if region else {},
+        )
         for n, (at, text, region) in enumerate(used)
     ]
     found: dict[str, int] = {"": 0, "eu": 0, "us": 0}
@@ -151,7 +170,10 @@ def hours_of(zone: ZoneInfo, first: date, after: date) -> list[datetime]:
 
 def test_an_october_that_repeats_an_hour_has_745_of_them() -> None:
     assert len(hours_of(ROME, date(2026, 10, 1), date(2026, 11, 1))) == 745
-    day = [f"{hour.astimezone(ROME):%H}" for hour in hours_of(ROME, date(2026, 10, 25), date(2026, 10, 26))]
+    day = [
+        f"{hour.astimezone(ROME):%H}"
+        for hour in hours_of(ROME, date(2026, 10, 25), date(2026, 10, 26))
+    ]
     assert (len(day), day[:5]) == (25, ["00", "01", "02", "02", "03"])
     assert len(hours_of(ROME, date(2026, 3, 1), date(2026, 4, 1))) == 743
 
@@ -160,7 +182,9 @@ def test_half_an_hour_that_is_repeated_or_skipped_is_an_hour_of_its_own_or_a_sho
     zone = ZoneInfo("Australia/Lord_Howe")
     assert len(hours_of(zone, date(2026, 4, 5), date(2026, 4, 6))) == 25
     assert len(hours_of(zone, date(2026, 10, 4), date(2026, 10, 5))) == 24
-    assert midnight(date(2026, 4, 6), zone) - midnight(date(2026, 4, 5), zone) == timedelta(hours=24, minutes=30)
+    assert midnight(date(2026, 4, 6), zone) - midnight(date(2026, 4, 5), zone) == timedelta(
+        hours=24, minutes=30
+    )
 
 
 def test_civil_hours_begin_at_a_quarter_to_where_clocks_are_a_quarter_off() -> None:
@@ -177,19 +201,30 @@ def test_what_lies_in_one_quarter_lies_in_one_civil_hour_and_hours_are_told_apar
     other = at + further * QUARTER + timedelta(seconds=seconds)
     assert civil_hour(other, zone) == civil_hour(at + further * QUARTER, zone)
     clock, another = at.astimezone(zone), other.astimezone(zone)
-    alike = (clock.date(), clock.hour, clock.utcoffset()) == (another.date(), another.hour, another.utcoffset())
+    alike = (clock.date(), clock.hour, clock.utcoffset()) == (
+        another.date(),
+        another.hour,
+        another.utcoffset(),
+    )
     assert (civil_hour(at, zone) == civil_hour(other, zone)) is alike
 
 
 @given(
     st.dictionaries(
-        st.integers(1, 2**31 - 1), st.lists(st.binary(max_size=40), min_size=1, max_size=5), min_size=1, max_size=6
+        st.integers(1, 2**31 - 1),
+        st.lists(st.binary(max_size=40), min_size=1, max_size=5),
+        min_size=1,
+        max_size=6,
     )
 )
-def test_each_tenants_events_come_out_of_a_block_as_they_went_in(raws: dict[int, list[bytes]]) -> None:
+def test_each_tenants_events_come_out_of_a_block_as_they_went_in(
+    raws: dict[int, list[bytes]],
+) -> None:
     block = pack(raws, START, NOON)
     assert (block.first_at, block.last_at) == (START, NOON)
-    assert dict(zip(block.tenants, block.ns, strict=True)) == {tenant: len(found) for tenant, found in raws.items()}
+    assert dict(zip(block.tenants, block.ns, strict=True)) == {
+        tenant: len(found) for tenant, found in raws.items()
+    }
     assert dict(unpack(block.events, block.tenants, block.ns, raws)) == raws
     for tenant, found in raws.items():
         assert list(unpack(block.events, block.tenants, block.ns, {tenant})) == [(tenant, found)]

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from schemas.envelope import Malformed, decode
 from schemas.usage import UsageRecorded
 from services.billing.metering.arrivals import Arrival, plainly, read, read_carefully
-from tests.unit.billing.events import INSTANTS, KEYS, NOON, NUMBERS, SERVICE, TENANT, TEXTS, arrival, usage
+from tests.unit.billing.events import (
+    INSTANTS,
+    KEYS,
+    NOON,
+    NUMBERS,
+    SERVICE,
+    TENANT,
+    TEXTS,
+    arrival,
+    usage,
+)
 
 
 @st.composite
@@ -21,7 +31,13 @@ def written(draw: st.DrawFn) -> bytes:
     measured = {"quantity": draw(NUMBERS)} if draw(st.booleans()) else {"value": draw(TEXTS)}
     dimensions = draw(st.dictionaries(KEYS, TEXTS, max_size=3))
     return usage(
-        draw(INSTANTS), draw(TEXTS), draw(TEXTS), draw(TEXTS), meter=draw(KEYS), dimensions=dimensions, **measured
+        draw(INSTANTS),
+        draw(TEXTS),
+        draw(TEXTS),
+        draw(TEXTS),
+        meter=draw(KEYS),
+        dimensions=dimensions,
+        **measured,
     )
 
 
@@ -121,7 +137,9 @@ def test_the_fast_path_says_what_the_careful_reader_says(raw: bytes) -> None:
 def test_no_spelling_of_a_member_takes_the_two_ways_apart(member: str) -> None:
     for text in SPELLINGS[member]:
         for measured in ("quantity", "value"):
-            members = {name: SPELLINGS[name][0] for name in (*PLAIN, "service_id", "meter", measured)} | {member: text}
+            members = {
+                name: SPELLINGS[name][0] for name in (*PLAIN, "service_id", "meter", measured)
+            } | {member: text}
             data = _object([(name, known) for name, known in members.items() if name in DATA], "")
             envelope = [(name, known) for name, known in members.items() if name not in DATA]
             raw = _object([*envelope, ("data", data)], "").encode("utf-8", "surrogatepass")
@@ -139,15 +157,21 @@ def test_what_the_schemas_refuse_is_refused_with_their_reason(raw: bytes) -> Non
 
 
 @given(INSTANTS, NUMBERS, st.dictionaries(KEYS, KEYS, max_size=3))
-def test_what_the_doors_write_takes_the_fast_path(at: datetime, number: str, dimensions: dict[str, str]) -> None:
+def test_what_the_doors_write_takes_the_fast_path(
+    at: datetime, number: str, dimensions: dict[str, str]
+) -> None:
     raw = usage(at, quantity=number, dimensions=dimensions)
     assert plainly(raw) is not None
     assert read(raw, 7).at == at
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=2, max_size=6, unique=True))
-def test_the_same_id_of_another_tenant_or_source_is_another_event(names: list[tuple[str, str, str]]) -> None:
-    raws = [usage(NOON, event_id, source, tenant, quantity="1") for tenant, source, event_id in names]
+def test_the_same_id_of_another_tenant_or_source_is_another_event(
+    names: list[tuple[str, str, str]],
+) -> None:
+    raws = [
+        usage(NOON, event_id, source, tenant, quantity="1") for tenant, source, event_id in names
+    ]
     assert len({read(raw, 7).key for raw in raws}) == len(names)
 
 
@@ -157,7 +181,9 @@ def test_an_event_is_known_by_its_name_and_what_it_says_by_its_content(
 ) -> None:
     one, two = arrival(at, quantity=number), arrival(other, quantity=another)
     assert one.key == two.key
-    assert (one.payload_hash == two.payload_hash) is ((at, number.lstrip("0")) == (other, another.lstrip("0")))
+    assert (one.payload_hash == two.payload_hash) is (
+        (at, number.lstrip("0")) == (other, another.lstrip("0"))
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,10 @@ def invoice_b() -> list[Charge]:
     ]  # fmt: skip
     start, end = (midnight(day, ROME) for day in (october.start, october.end))
     rise = start + timedelta(hours=7 * 24 + 421)
-    levels = [Sample(midnight(date(2026, 10, 8), ROME), "a", Decimal(620)), Sample(rise, "b", Decimal(780))]
+    levels = [
+        Sample(midnight(date(2026, 10, 8), ROME), "a", Decimal(620)),
+        Sample(rise, "b", Decimal(780)),
+    ]
     gb_month = time_weighted(levels, Decimal(0), start, end, 6)
     return [
         *recurring_charges(backup, [change("2026-10-08", base=1)], {}, october.end),
@@ -100,7 +103,10 @@ def shown(row: Any) -> dict[str, Any]:
 
 def test_invoice_a_comes_out_line_by_line_with_its_descriptions() -> None:
     expected = EXPECTED["A"]
-    rows = lines([("11111111-1111-1111-1111-111111111111", charge) for charge in invoice_a()], date(2026, 12, 1))
+    rows = lines(
+        [("11111111-1111-1111-1111-111111111111", charge) for charge in invoice_a()],
+        date(2026, 12, 1),
+    )
     assert [shown(row) for row in rows] == [compared(want) for want in expected["lines"]]
     assert [row.description for row in rows] == [want["description"] for want in expected["lines"]]
     found = totals(rows).model_dump(mode="json")
@@ -130,4 +136,7 @@ def test_the_set_up_fee_is_one_line_of_the_first_invoice() -> None:
 def test_a_month_that_is_billed_is_not_billed_again(sku: str) -> None:
     plan = PLANS[sku]
     timeline = [Change(date(2026, 11, 1), {price.meter: Decimal(5) for price in plan.recurring})]
-    assert recurring_charges(plan, timeline, billed(plan, timeline, "2026-12-01"), date(2026, 12, 1)) == []
+    assert (
+        recurring_charges(plan, timeline, billed(plan, timeline, "2026-12-01"), date(2026, 12, 1))
+        == []
+    )

@@ -91,6 +91,7 @@ def test_an_instant_lies_in_its_quarter(at: datetime) -> None:
 def test_a_name_that_the_door_may_know_from_a_newer_catalogue_waits_for_it() -> None:
     event = arrival(quantity="1", meter="unknown")
     verdicts = [
-        judge(likeness(event), LIVE, Window(WINDOW.earliest, WINDOW.latest, revision)) for revision in (2, 3, 4)
+        judge(likeness(event), LIVE, Window(WINDOW.earliest, WINDOW.latest, revision))
+        for revision in (2, 3, 4)
     ]
     assert verdicts == [WAITS, "unknown_meter", "unknown_meter"]

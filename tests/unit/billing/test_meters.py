@@ -27,7 +27,9 @@ from tests.unit.billing.events import NOON, SERVICE, START, TENANT, Sold, arriva
     ],
     ids=["both accepted", "one dimension more", "one not accepted", "one missing", "no dimensions", "in capitals"],
 )  # fmt: skip
-def test_a_filter_wants_every_dimension_with_one_of_its_values(dimensions: dict[str, str], passes: bool) -> None:
+def test_a_filter_wants_every_dimension_with_one_of_its_values(
+    dimensions: dict[str, str], passes: bool
+) -> None:
     version = MeterVersion(meter(filter={"region": ["eu", "it"], "tier": ["gold"]}), 1, START)
     assert version.passes(dimensions) is passes
     assert MeterVersion(meter(), 1, START).passes(dimensions)
@@ -48,13 +50,19 @@ def test_a_group_is_each_dimension_by_name_and_empty_where_there_is_none(
         assert MeterVersion(meter(group_by=order), 1, START).group(dimensions) == group
 
 
-def test_the_latest_version_that_counts_by_then_is_in_force_and_before_all_of_them_the_first() -> None:
+def test_the_latest_version_that_counts_by_then_is_in_force_and_before_all_of_them_the_first() -> (
+    None
+):
     days = [NOON + timedelta(days=n) for n in (0, 10, 5)]
     versions = [MeterVersion(meter(), n, day) for n, day in enumerate(days, 1)]
     for found in (Meters(versions), Meters(reversed(versions))):
         at = [NOON + timedelta(days=n) for n in (-1, 0, 4, 5, 10, 99)]
         assert [found.in_force("calls", instant).version for instant in at] == [1, 1, 1, 3, 3, 3]
-        assert (found.latest("calls").version, "calls" in found, "orders" in found) == (3, True, False)
+        assert (found.latest("calls").version, "calls" in found, "orders" in found) == (
+            3,
+            True,
+            False,
+        )
 
 
 def test_versions_that_change_within_a_quarter_share_its_events_by_the_instant() -> None:
@@ -64,7 +72,9 @@ def test_versions_that_change_within_a_quarter_share_its_events_by_the_instant()
     assert sold.meters.changes_within("calls", NOON, NOON + QUARTER)
     assert not sold.meters.changes_within("calls", change, change + QUARTER)
     at = [NOON, change - timedelta(microseconds=1), change, NOON + timedelta(minutes=14)]
-    found = sold.sums([arrival(instant, f"u{n}", quantity=str(n + 1)) for n, instant in enumerate(at)])
+    found = sold.sums(
+        [arrival(instant, f"u{n}", quantity=str(n + 1)) for n, instant in enumerate(at)]
+    )
     assert {key: (bucket.n, bucket.total, bucket.high) for ((_, _, key, _), _), (_, bucket) in found.buckets.items()} == {
         1: (2, Decimal(3), None), 2: (2, None, Decimal(4)),
     }  # fmt: skip
@@ -82,7 +92,21 @@ def test_a_version_that_reads_another_name_counts_only_that() -> None:
     }  # fmt: skip
 
 
-NO_NUMBERS = ["", "doc", "-1", "1e3", "NaN", "Infinity", "1_0", " 1", "1\n", "١", "1.", "9" * 27, "0." + "1" * 13]
+NO_NUMBERS = [
+    "",
+    "doc",
+    "-1",
+    "1e3",
+    "NaN",
+    "Infinity",
+    "1_0",
+    " 1",
+    "1\n",
+    "١",
+    "1.",
+    "9" * 27,
+    "0." + "1" * 13,
+]
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
@@ -137,7 +161,11 @@ def test_an_event_is_measured_by_the_versions_and_filters_of_its_time() -> None:
     gold = meter(filter={"tier": ["gold"]}, value_property="pages")
     versions = Meters([MeterVersion(meter(), 1, START), MeterVersion(gold, 2, NOON)])
     reading = MeterReading(("calls",), ("pages", "tier"), None)
-    for at, tier, found in [(NOON - timedelta(minutes=1), "gold", True), (NOON, "silver", True), (NOON, "gold", False)]:
+    for at, tier, found in [
+        (NOON - timedelta(minutes=1), "gold", True),
+        (NOON, "silver", True),
+        (NOON, "gold", False),
+    ]:
         event = arrival(at, quantity="1", dimensions={"tier": tier})
         assert adding.measurable(event, reading, versions) is found
 

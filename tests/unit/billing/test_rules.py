@@ -27,7 +27,9 @@ RULES = json.loads((Path(__file__).parent / "rules.json").read_text())
 def test_a_published_proration_comes_out(case: dict[str, Any]) -> None:
     days = Days(date.fromisoformat(case["frm"]), date.fromisoformat(case["to"]))
     assert len(days) == case["days"]
-    assert prorated(Decimal(case["price"]), Decimal(1), len(days), case["period"])[1] == Decimal(case["expected"])
+    assert prorated(Decimal(case["price"]), Decimal(1), len(days), case["period"])[1] == Decimal(
+        case["expected"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,15 @@ TIERS = (
 
 @given(st.integers(0, 3000))
 def test_graduated_is_each_unit_at_the_price_of_its_tier(quantity: int) -> None:
-    unit_by_unit = sum((volume_price(TIERS, Decimal(n)) for n in range(1, quantity + 1)), Decimal(0))
+    unit_by_unit = sum(
+        (volume_price(TIERS, Decimal(n)) for n in range(1, quantity + 1)), Decimal(0)
+    )
     assert (
-        sum((tier.price * units for tier, _, units in graduated(TIERS, Decimal(quantity))), Decimal(0)) == unit_by_unit
+        sum(
+            (tier.price * units for tier, _, units in graduated(TIERS, Decimal(quantity))),
+            Decimal(0),
+        )
+        == unit_by_unit
     )
 
 
@@ -101,7 +109,8 @@ def test_rectangles_cover_exactly_what_they_were_cut_from(levels: list[int]) -> 
 def test_what_is_billed_in_the_end_is_what_every_day_costs(levels: list[int]) -> None:
     plan = PLANS["VOIP-PBX"]
     timeline = [
-        Change(NOVEMBER.start + timedelta(days=n), {"extension": Decimal(level)}) for n, level in enumerate(levels)
+        Change(NOVEMBER.start + timedelta(days=n), {"extension": Decimal(level)})
+        for n, level in enumerate(levels)
     ]
     charges = recurring_charges(plan, timeline, {}, NOVEMBER.end)
     exact = Decimal("7.50") * sum(levels) / 30
@@ -109,11 +118,16 @@ def test_what_is_billed_in_the_end_is_what_every_day_costs(levels: list[int]) ->
 
 
 @given(LEVELS, LEVELS)
-def test_a_correction_brings_the_billed_quantity_to_the_wanted_one(before: list[int], after: list[int]) -> None:
+def test_a_correction_brings_the_billed_quantity_to_the_wanted_one(
+    before: list[int], after: list[int]
+) -> None:
     plan = PLANS["VOIP-PBX"]
 
     def timeline(levels: list[int]) -> list[Change]:
-        return [Change(NOVEMBER.start + timedelta(days=n), {"extension": Decimal(x)}) for n, x in enumerate(levels)]
+        return [
+            Change(NOVEMBER.start + timedelta(days=n), {"extension": Decimal(x)})
+            for n, x in enumerate(levels)
+        ]
 
     first = recurring_charges(plan, timeline(before), {}, NOVEMBER.end)
     billed = [Billed(charge.days, charge.units_billed) for charge in first]
@@ -133,12 +147,20 @@ def test_more_seats_credit_the_old_ones_at_their_old_price_and_charge_all_at_the
 
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-SAMPLES = st.lists(st.tuples(st.integers(0, 239), st.integers(0, 1000)), max_size=12, unique_by=lambda pair: pair[0])
+SAMPLES = st.lists(
+    st.tuples(st.integers(0, 239), st.integers(0, 1000)),
+    max_size=12,
+    unique_by=lambda pair: pair[0],
+)
 
 
 @given(SAMPLES, st.integers(0, 50))
-def test_a_time_weighted_average_is_what_counting_hour_by_hour_gives(pairs: list[tuple[int, int]], before: int) -> None:
-    samples = [Sample(START + timedelta(hours=h), str(h), Decimal(level)) for h, level in sorted(pairs)]
+def test_a_time_weighted_average_is_what_counting_hour_by_hour_gives(
+    pairs: list[tuple[int, int]], before: int
+) -> None:
+    samples = [
+        Sample(START + timedelta(hours=h), str(h), Decimal(level)) for h, level in sorted(pairs)
+    ]
     levels, level = [], before
     for hour in range(240):
         level = dict(pairs).get(hour, level)
@@ -147,7 +169,11 @@ def test_a_time_weighted_average_is_what_counting_hour_by_hour_gives(pairs: list
     assert found == half_up(Decimal(sum(levels)) / 240, Decimal("0.000001"))
 
 
-@given(st.permutations([Sample(START + timedelta(hours=h), str(h), Decimal(h), f"v{h % 4}") for h in range(8)]))
+@given(
+    st.permutations(
+        [Sample(START + timedelta(hours=h), str(h), Decimal(h), f"v{h % 4}") for h in range(8)]
+    )
+)
 def test_the_order_of_arrival_does_not_matter(samples: list[Sample]) -> None:
     end = START + timedelta(hours=24)
     wanted = {

@@ -31,7 +31,9 @@ def encode(name: str, data: bytes) -> bytes:
 
 
 @given(st.sampled_from(CODECS), st.binary(max_size=2000), st.integers(1, 500))
-def test_what_is_packed_is_unpacked_however_well_it_packs(name: str, data: bytes, times: int) -> None:
+def test_what_is_packed_is_unpacked_however_well_it_packs(
+    name: str, data: bytes, times: int
+) -> None:
     assert decode(name, encode(name, data * times)) == data * times
 
 

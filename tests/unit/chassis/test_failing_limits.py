@@ -59,4 +59,6 @@ def test_a_limit_is_known_exactly_while_its_last_job_failed_and_in_one_state(
         last[limit] = works
         time.now += passes
         trying, resting = limits.trying(), limits.resting()
-        assert sorted(trying + resting) == sorted(limit for limit, works in last.items() if not works)
+        assert sorted(trying + resting) == sorted(
+            limit for limit, works in last.items() if not works
+        )

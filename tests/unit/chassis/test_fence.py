@@ -45,7 +45,8 @@ class Reader:
         elif dies > 0.2:  # else: killed before the commit, nothing happened
             database.effects += range(database.next_offset, last + 1)
             database.next_offset = last + 1
-            self.position = self.position if dies < 0.4 else last + 1  # killed after the commit: it will read again
+            # Killed after the commit: it will read again.
+            self.position = self.position if dies < 0.4 else last + 1
 
 
 def test_every_offset_takes_effect_once_in_order_under_any_schedule() -> None:
@@ -55,7 +56,8 @@ def test_every_offset_takes_effect_once_in_order_under_any_schedule() -> None:
         while database.next_offset < LOG_LENGTH:
             reader = dice.choice(readers)
             if dice.random() < 0.1:
-                reader.position = dice.randint(0, LOG_LENGTH)  # a rebalance, or a hand on the group's offsets
+                # A rebalance, or a hand on the group's offsets.
+                reader.position = dice.randint(0, LOG_LENGTH)
             reader.step(database, dice)
         assert database.effects == list(range(LOG_LENGTH)), f"seed {seed}"
 

@@ -28,7 +28,13 @@ LARGE = 40_000_000
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Answers `/read` when it has the body, `/slow` half a second later, anything else at once."""
     if scope["path"] == "/large":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % LARGE)]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"%d" % LARGE)],
+            }
+        )
         await send({"type": "http.response.body", "body": bytes(LARGE)})
         return
     more = scope["path"] == "/read"
@@ -36,7 +42,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         more = message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    )
     await send({"type": "http.response.body", "body": b"ok"})
 
 
@@ -78,7 +86,11 @@ class Caller:
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        return int(head[0].split()[1]), headers, await self._reader.readexactly(int(headers["content-length"]))
+        return (
+            int(head[0].split()[1]),
+            headers,
+            await self._reader.readexactly(int(headers["content-length"])),
+        )
 
     async def read(self, size: int) -> bytes:
         return await self._reader.read(size)
@@ -103,7 +115,9 @@ async def calling(port: int) -> AsyncIterator[Caller]:
 
 
 def request(path: str = "/", length: int = 0, *headers: str) -> bytes:
-    return "\r\n".join((f"POST {path} HTTP/1.1", "host: x", f"content-length: {length}", *headers, "", "")).encode()
+    return "\r\n".join(
+        (f"POST {path} HTTP/1.1", "host: x", f"content-length: {length}", *headers, "", "")
+    ).encode()
 
 
 async def test_what_is_refused_unread_may_be_sent_to_its_end_and_the_connection_goes_on() -> None:
@@ -121,7 +135,9 @@ async def test_who_closes_after_an_answer_is_read_to_the_end_and_never_reset() -
         assert await caller.end() == b""
 
 
-async def test_a_request_that_crosses_the_close_of_a_rested_connection_meets_an_end_not_a_reset() -> None:
+async def test_a_request_that_crosses_the_close_of_a_rested_connection_meets_an_end_not_a_reset() -> (
+    None
+):
     async with served(keep_alive=1) as port, calling(port) as caller:
         await caller.say(request())
         await caller.answer()
@@ -158,7 +174,9 @@ async def test_who_never_says_a_byte_is_ended(monkeypatch: pytest.MonkeyPatch) -
         assert await caller.end() == b""
 
 
-@pytest.mark.parametrize("reads", [0, 100_000], ids=["before it reads", "in the middle of the answer"])
+@pytest.mark.parametrize(
+    "reads", [0, 100_000], ids=["before it reads", "in the middle of the answer"]
+)
 @pytest.mark.parametrize("closing", [False, True], ids=["keep-alive", "close"])
 async def test_who_stops_reading_an_answer_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, reads: int, closing: bool
@@ -190,7 +208,9 @@ async def test_an_answer_that_is_read_slowly_arrives_whole(monkeypatch: pytest.M
             await asyncio.sleep(0.1)
 
 
-async def test_connections_are_bounded_by_address_and_a_place_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_are_bounded_by_address_and_a_place_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(http_connection.HttpConfig, "connections_per_address_max", 3)
     async with served() as port:
         async with AsyncExitStack() as staying:
@@ -257,7 +277,9 @@ async def test_an_answer_may_take_longer_than_its_request(monkeypatch: pytest.Mo
     ids=["no HTTP", "no host", "injection", "NUL", "negative length", "two lengths", "bad chunk", "two framings",
          "packed", "huge head"],
 )  # fmt: skip
-async def test_what_is_no_http_is_answered_with_problem_json_and_an_end(said: bytes, status: int) -> None:
+async def test_what_is_no_http_is_answered_with_problem_json_and_an_end(
+    said: bytes, status: int
+) -> None:
     async with served() as port, calling(port) as caller:
         await caller.say(said)
         found, headers, body = await caller.answer()

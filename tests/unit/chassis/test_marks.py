@@ -58,7 +58,9 @@ def test_an_offset_that_goes_back_ends_what_was_known() -> None:
 
 @given(st.integers(1, 64))
 def test_pulses_have_a_name_for_each_partition(partitions: int) -> None:
-    assert [partition_of(name, partitions) for name in subjects(partitions)] == list(range(partitions))
+    assert [partition_of(name, partitions) for name in subjects(partitions)] == list(
+        range(partitions)
+    )
 
 
 def test_keys_are_placed_as_producers_place_them() -> None:

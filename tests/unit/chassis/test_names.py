@@ -14,7 +14,9 @@ from tests.support.name_server import NameServer, naming
 
 
 @asynccontextmanager
-async def looking(server: NameServer, seconds: Callable[[], float] = time.monotonic) -> AsyncIterator[Names]:
+async def looking(
+    server: NameServer, seconds: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Names]:
     names = Names(server.address, seconds)
     try:
         yield names
@@ -27,8 +29,15 @@ def counted(outcome: str) -> float:
 
 
 async def test_a_name_has_all_its_addresses_of_both_kinds() -> None:
-    async with naming({"var.example": ["192.0.2.1", "192.0.2.2", "2001:db8::1"]}) as server, looking(server) as names:
-        assert set(await names.addresses("var.example")) == {"192.0.2.1", "192.0.2.2", "2001:db8::1"}
+    async with (
+        naming({"var.example": ["192.0.2.1", "192.0.2.2", "2001:db8::1"]}) as server,
+        looking(server) as names,
+    ):
+        assert set(await names.addresses("var.example")) == {
+            "192.0.2.1",
+            "192.0.2.2",
+            "2001:db8::1",
+        }
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "::1", "2001:db8::7"])
@@ -45,7 +54,9 @@ async def test_a_hundred_names_that_nobody_answers_for_delay_no_other_and_end_in
         while len(server.asked) < len(silent):
             await asyncio.sleep(0.01)
         assert await names.addresses("var.example") == ["192.0.2.1"]
-        assert not any(task.done() for task in waiting), "the answer came only after those that have none"
+        assert not any(task.done() for task in waiting), (
+            "the answer came only after those that have none"
+        )
         async with asyncio.timeout(10 * LOOKUP_SECONDS):
             failed = await asyncio.gather(*waiting, return_exceptions=True)
         assert {str(error) for error in failed} == {"its name servers did not answer in time"}
@@ -53,11 +64,18 @@ async def test_a_hundred_names_that_nobody_answers_for_delay_no_other_and_end_in
 
 
 @pytest.mark.parametrize(
-    "silent", [(), ("gone.example",)], ids=["a name that is not there", "a name server that is silent"]
+    "silent",
+    [(), ("gone.example",)],
+    ids=["a name that is not there", "a name server that is silent"],
 )
-async def test_what_was_not_found_is_asked_again_only_after_a_while(silent: tuple[str, ...]) -> None:
+async def test_what_was_not_found_is_asked_again_only_after_a_while(
+    silent: tuple[str, ...],
+) -> None:
     later = 0.0
-    async with naming({}, silent) as server, looking(server, lambda: time.monotonic() + later) as names:
+    async with (
+        naming({}, silent) as server,
+        looking(server, lambda: time.monotonic() + later) as names,
+    ):
         told = set()
         for _ in range(5):
             with pytest.raises(NameUnresolved) as caught:
@@ -86,7 +104,8 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "host", ["", ".", "a..b", "x" * 64 + ".example", "é.example", "2130706433", "0x7f.1", "a b.example"]
+    "host",
+    ["", ".", "a..b", "x" * 64 + ".example", "é.example", "2130706433", "0x7f.1", "a b.example"],
 )
 async def test_whatever_is_no_name_has_no_address(host: str) -> None:
     async with naming({}) as server, looking(server) as names:
@@ -95,7 +114,10 @@ async def test_whatever_is_no_name_has_no_address(host: str) -> None:
 
 
 async def test_a_resolver_can_be_closed_with_look_ups_under_way_and_used_again() -> None:
-    async with naming({"var.example": ["192.0.2.1"]}, ["slow.example"]) as server, looking(server) as names:
+    async with (
+        naming({"var.example": ["192.0.2.1"]}, ["slow.example"]) as server,
+        looking(server) as names,
+    ):
         waiting = asyncio.create_task(names.addresses("slow.example"))
         while not server.asked:
             await asyncio.sleep(0.01)

@@ -69,7 +69,9 @@ def test_a_seal_for_one_purpose_does_not_open_for_another() -> None:
         Sealer(b"l" * 32, "contacts").open(sealed)
 
 
-def test_a_missing_setting_is_told_without_the_secrets_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_told_without_the_secrets_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("VICINO_KAFKA_BOOTSTRAP", raising=False)
     monkeypatch.setenv("VICINO_POSTGRES_URL", "postgresql://u:hunter2@h/x")
     monkeypatch.setenv("VICINO_OPERATOR_TOKEN", "hunter2")

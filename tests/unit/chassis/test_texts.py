@@ -16,7 +16,9 @@ from services.cli.shared import show_table
 from services.local.play import cannot_go_on
 
 ROOT = Path(__file__).parents[3]
-BREAKING = [chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in UNSEEN]
+BREAKING = [
+    chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in UNSEEN
+]
 SENDABLE = [sign for sign in BREAKING if unicodedata.category(sign) != "Cs"]
 NAMES = {
     "line feed": "\n", "return": "\r", "escape": "\x1b[2K", "next line": "\x85", "line separator": "\u2028", "bidi": "\u202e",
@@ -43,14 +45,18 @@ def said(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("sign", NAMES.values(), ids=NAMES)
-def test_a_table_at_the_terminal_has_one_row_a_value(sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_at_the_terminal_has_one_row_a_value(
+    sign: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     show_table(("first", "second"), [(f"a{sign}forged", f"[red]b{sign}forged"), ("c", None)])
     rows = said(capsys.readouterr().out)
     assert sum("forged" in row for row in rows) == 1
     assert [one for row in rows for one in row if unicodedata.category(one) in UNSEEN] == []
 
 
-def test_every_sign_that_breaks_a_line_is_kept_from_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_sign_that_breaks_a_line_is_kept_from_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     show_table(("first",), [(f"a{sign}b",) for sign in SENDABLE])
     found = "".join(said(capsys.readouterr().out))
     assert [one for one in found if unicodedata.category(one) in UNSEEN] == []

@@ -18,9 +18,21 @@ from services.gateway.adapters.mail import Mailer
 from services.local.ports import free_port
 
 BREAKING = [
-    chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in ("Cc", "Cf", "Zl", "Zp")
+    chr(point)
+    for point in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(point)) in ("Cc", "Cf", "Zl", "Zp")
 ]
-FIELDS = ("name", "external_id", "sku", "summary", "acknowledge_by", "reseller_id", "alert_id", "technician", "firm")
+FIELDS = (
+    "name",
+    "external_id",
+    "sku",
+    "summary",
+    "acknowledge_by",
+    "reseller_id",
+    "alert_id",
+    "technician",
+    "firm",
+)
 FORGED = "Reseller:   forged"
 
 
@@ -59,7 +71,11 @@ class Inbox:
 async def smtp() -> AsyncIterator[tuple[Inbox, int]]:
     inbox, port = Inbox(), free_port()
     server = Controller(
-        inbox, hostname="127.0.0.1", port=port, authenticator=inbox.authenticate, auth_require_tls=False
+        inbox,
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=inbox.authenticate,
+        auth_require_tls=False,
     )
     await asyncio.to_thread(server.start)
     try:
@@ -76,8 +92,12 @@ def test_no_sign_that_breaks_or_reorders_a_line_is_left_of_a_value() -> None:
 @pytest.mark.parametrize("field", FIELDS)
 async def test_no_value_forges_a_line_of_a_mail(field: str) -> None:
     async with smtp() as (inbox, port):
-        value = "".join(f"{sign}{FORGED}{sign}\n" for sign in ("\r", "\n", "\x0b", "\x85", "\u2028"))
-        await Mailer(f"smtp://127.0.0.1:{port}", "ops@example.org").send("m-1", escalation(**{field: value}))
+        value = "".join(
+            f"{sign}{FORGED}{sign}\n" for sign in ("\r", "\n", "\x0b", "\x85", "\u2028")
+        )
+        await Mailer(f"smtp://127.0.0.1:{port}", "ops@example.org").send(
+            "m-1", escalation(**{field: value})
+        )
         content = inbox.mails[0].content
         assert isinstance(content, bytes)
         lines = content.decode().splitlines()
@@ -89,7 +109,11 @@ async def test_a_mail_says_when_it_was_written_and_has_an_id() -> None:
         await Mailer(f"smtp://127.0.0.1:{port}", "ops@example.org").send("m-1", escalation())
         content = inbox.mails[0].content
         assert isinstance(content, bytes)
-        head = dict(line.split(": ", 1) for line in content.decode().split("\r\n\r\n")[0].splitlines() if ": " in line)
+        head = dict(
+            line.split(": ", 1)
+            for line in content.decode().split("\r\n\r\n")[0].splitlines()
+            if ": " in line
+        )
         assert parsedate_to_datetime(head["Date"]).tzinfo is not None
         assert head["Message-ID"] == "<m-1@vicino>"
 

@@ -14,7 +14,13 @@ from services.chassis.names import Names
 from services.gateway.adapters.webhook import Receiver, WebhookSender
 from services.gateway.domain.addresses import AddressRefused, check_url, is_public
 from services.gateway.domain.keys import matches, new_key, new_webhook_secret, split
-from services.gateway.domain.schedule import RETRY_AFTER_MAX_SECONDS, DeliveryVerdict, Outcome, judge, next_wait_seconds
+from services.gateway.domain.schedule import (
+    RETRY_AFTER_MAX_SECONDS,
+    DeliveryVerdict,
+    Outcome,
+    judge,
+    next_wait_seconds,
+)
 from services.gateway.inbound.limits import Limiter
 from tests.support.name_server import NameServer, naming
 
@@ -80,14 +86,18 @@ async def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 async def post(server: NameServer, host: str = "hooks.example") -> str:
     names = Names(server.address)
     sender = WebhookSender(b"k" * 32, allow_private=False, names=names)
-    verdict, answer = await sender.post(Receiver(f"https://{host}/x", (new_webhook_secret(),)), "id", b"{}")
+    verdict, answer = await sender.post(
+        Receiver(f"https://{host}/x", (new_webhook_secret(),)), "id", b"{}"
+    )
     await names.close()
     assert verdict.outcome is Outcome.RETRY
     return answer
 
 
 @pytest.mark.parametrize("address", [address for address in INSIDE if "%" not in address])
-async def test_no_packet_leaves_for_a_name_that_leads_inside(connections: list[Any], address: str) -> None:
+async def test_no_packet_leaves_for_a_name_that_leads_inside(
+    connections: list[Any], address: str
+) -> None:
     async with naming({"hooks.example": ["93.184.215.14", address]}) as server:
         assert await post(server) == "the address is not in the public internet"
     assert connections == []
@@ -96,7 +106,9 @@ async def test_no_packet_leaves_for_a_name_that_leads_inside(connections: list[A
 async def test_a_name_is_asked_once_and_the_checked_address_is_used(connections: list[Any]) -> None:
     async with naming({"hooks.example": ["93.184.215.14"]}) as server:
         await post(server)
-        assert server.asked == {"hooks.example": 2}, "one question for each kind of address, and no second look-up"
+        assert server.asked == {"hooks.example": 2}, (
+            "one question for each kind of address, and no second look-up"
+        )
     assert connections == [("93.184.215.14", 443)]
 
 
@@ -107,13 +119,17 @@ async def test_what_is_logged_of_a_name_that_is_not_there_says_so(connections: l
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0177.0.0.1", "0x7f.1", "127.1"])
-async def test_a_number_that_means_this_machine_leads_nowhere(connections: list[Any], host: str) -> None:
+async def test_a_number_that_means_this_machine_leads_nowhere(
+    connections: list[Any], host: str
+) -> None:
     sender = WebhookSender(b"k" * 32, allow_private=False, names=Names())
     try:
         sender.check(f"https://{host}/")
     except AddressRefused:
         return
-    verdict, _ = await sender.post(Receiver(f"https://{host}/", (new_webhook_secret(),)), "id", b"{}")
+    verdict, _ = await sender.post(
+        Receiver(f"https://{host}/", (new_webhook_secret(),)), "id", b"{}"
+    )
     assert (verdict.outcome, connections) == (Outcome.RETRY, [])
 
 
@@ -163,8 +179,12 @@ def test_any_retry_after_is_read_or_passed_over(asked: str) -> None:
 
 
 @given(st.floats(0, 1e6), st.none() | st.floats(0, 1e6))
-def test_the_next_wait_is_never_shorter_than_the_schedule_or_than_asked(scheduled: float, asked: float | None) -> None:
-    assert next_wait_seconds(scheduled, DeliveryVerdict(Outcome.RETRY, asked)) == max(scheduled, asked or 0)
+def test_the_next_wait_is_never_shorter_than_the_schedule_or_than_asked(
+    scheduled: float, asked: float | None
+) -> None:
+    assert next_wait_seconds(scheduled, DeliveryVerdict(Outcome.RETRY, asked)) == max(
+        scheduled, asked or 0
+    )
 
 
 def test_a_bucket_empties_and_fills_again() -> None:
@@ -176,7 +196,15 @@ def test_a_bucket_empties_and_fills_again() -> None:
 
 @pytest.mark.parametrize(
     "retry_after",
-    ["Fri, 31 Dec 9999 23:59:59 -2400", "Mon, 01 Jan 0001 00:00:00 +2359", "-5", "1e9", "9" * 400, "soon", ""],
+    [
+        "Fri, 31 Dec 9999 23:59:59 -2400",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "-5",
+        "1e9",
+        "9" * 400,
+        "soon",
+        "",
+    ],
 )
 def test_a_retry_after_beyond_any_calendar_is_bounded_or_passed_over(retry_after: str) -> None:
     verdict = judge(503, retry_after, datetime(2026, 11, 1, tzinfo=UTC))

@@ -13,25 +13,57 @@ from hypothesis import strategies as st
 from schemas.reasons import Reason
 from services import gateway
 from services.gateway import contract
-from services.gateway.domain.admission import OUTSIDE, Known, Principal, PrincipalKind, Typed, claims, read
+from services.gateway.domain.admission import (
+    OUTSIDE,
+    Known,
+    Principal,
+    PrincipalKind,
+    Typed,
+    claims,
+    read,
+)
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED, parse
 from services.gateway.domain.faults import MEANINGS, Fault, Refused, pointer
 from tests.support.catalogue import PLANS
 
 NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 KNOWN = Known(PLANS, frozenset(PLANS), 1)
-KINDS = st.sampled_from([STRUCTURED, BATCHED, BINARY, f"{STRUCTURED};charset=latin1", "text/plain", ""])
+KINDS = st.sampled_from(
+    [STRUCTURED, BATCHED, BINARY, f"{STRUCTURED};charset=latin1", "text/plain", ""]
+)
 NAMES = st.sampled_from(
-    ["specversion", "id", "source", "type", "time", "subject", "data", "correlationid", "datacontenttype", "principal"]
+    [
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "time",
+        "subject",
+        "data",
+        "correlationid",
+        "datacontenttype",
+        "principal",
+    ]
 )
 VALUES = st.sampled_from(["1.0", *OUTSIDE, "2026-11-23T10:15:30Z", "application/json", "x"])
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | VALUES,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | VALUES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=8)
+    ),
     max_leaves=20,
 )
 MANGLED = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("specversion", "id", "source", "type", "time", "subject", "data"), VALUES | JSON)
+    {},
+    optional=dict.fromkeys(
+        ("specversion", "id", "source", "type", "time", "subject", "data"), VALUES | JSON
+    ),
 )
 
 
@@ -76,7 +108,10 @@ def test_any_json_is_refused_or_understood(kind: str, value: Any) -> None:
     assert_sane(judged([("content-type", kind), ("ce-specversion", "1.0")], body))
 
 
-@given(headers=st.lists(st.tuples(NAMES | st.text(max_size=24), st.text(max_size=40)), max_size=10), data=JSON)
+@given(
+    headers=st.lists(st.tuples(NAMES | st.text(max_size=24), st.text(max_size=40)), max_size=10),
+    data=JSON,
+)
 def test_any_headers_are_refused_or_understood(headers: list[tuple[str, str]], data: Any) -> None:
     try:
         body = msgspec.json.encode(data)
@@ -86,7 +121,9 @@ def test_any_headers_are_refused_or_understood(headers: list[tuple[str, str]], d
     assert_sane(judged([("content-type", BINARY), ("ce-specversion", "1.0"), *named], body))
 
 
-@pytest.mark.parametrize("number", ["1e400", "9" * 5000, "-0", "1e-400", "18446744073709551616", "1" + "0" * 400])
+@pytest.mark.parametrize(
+    "number", ["1e400", "9" * 5000, "-0", "1e-400", "18446744073709551616", "1" + "0" * 400]
+)
 def test_no_number_makes_a_door_stumble(number: str) -> None:
     event = b'{"specversion":"1.0","id":"x","source":"/p","type":"vicino.heartbeat.received.v1",'
     event += b'"time":"2026-11-23T10:15:30Z","subject":"s","data":' + number.encode() + b"}"
@@ -102,7 +139,9 @@ def test_an_attribute_that_is_null_is_absent_and_extensions_end_at_the_door() ->
 
 
 def test_of_a_key_that_is_there_twice_the_last_one_counts() -> None:
-    body = msgspec.json.encode(contract.USAGE).replace(b'"id":"usage-1730"', b'"id":"first","id":"second"')
+    body = msgspec.json.encode(contract.USAGE).replace(
+        b'"id":"usage-1730"', b'"id":"first","id":"second"'
+    )
     [incoming] = parse([("content-type", STRUCTURED)], body)
     assert incoming.attributes["id"] == "second"
 
@@ -114,7 +153,9 @@ def test_an_attribute_in_two_headers_is_refused() -> None:
 
 
 def test_every_reason_has_a_status_and_a_sentence() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in Path(gateway.__file__).parent.rglob("*.py"))
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in Path(gateway.__file__).parent.rglob("*.py")
+    )
     assert set(MEANINGS) == {Reason[name] for name in re.findall(r"\bReason\.([A-Z_]+)", sources)}
     assert {meaning.status for meaning in MEANINGS.values()} <= set(contract.TITLES)
 
@@ -132,11 +173,16 @@ def test_a_pointer_is_escaped_and_short(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind, examples in contract.EXAMPLES.items() for name in examples]
+    ("kind", "name"),
+    [(kind, name) for kind, examples in contract.EXAMPLES.items() for name in examples],
 )
 def test_every_documented_example_is_understood(kind: str, name: str) -> None:
     value: Any = contract.EXAMPLES[kind][name]["value"]
-    attributes = [(f"ce-{key}", str(text)) for key, text in contract.USAGE.items() if not key.startswith("data")]
+    attributes = [
+        (f"ce-{key}", str(text))
+        for key, text in contract.USAGE.items()
+        if not key.startswith("data")
+    ]
     headers = [("content-type", kind), *(attributes if kind == BINARY else [])]
     for incoming in parse(headers, msgspec.json.encode(value)):
         assert isinstance(read(incoming), Typed)

@@ -15,7 +15,9 @@ def test_a_small_log_is_left_alone(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["billing.log"]
 
 
-def test_a_writer_that_keeps_its_file_open_goes_on_and_two_files_hold_the_end(tmp_path: Path) -> None:
+def test_a_writer_that_keeps_its_file_open_goes_on_and_two_files_hold_the_end(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "billing.log"
     written: list[bytes] = []
     with log.open("ab", buffering=0) as writer:
@@ -25,14 +27,18 @@ def test_a_writer_that_keeps_its_file_open_goes_on_and_two_files_hold_the_end(tm
             writer.write(line)
             written.append(line)
             rotate(log, BYTES_MAX)
-            assert sum(item.stat().st_size for item in tmp_path.iterdir()) <= 2 * (BYTES_MAX + len(line))
+            assert sum(item.stat().st_size for item in tmp_path.iterdir()) <= 2 * (
+                BYTES_MAX + len(line)
+            )
     kept = (tmp_path / "billing.log.1").read_bytes() + log.read_bytes()
     assert len(kept) > BYTES_MAX
     assert b"".join(written).endswith(kept)
     assert (tmp_path / "billing.log.1").stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_log_that_cannot_be_rotated_is_reported_and_the_others_are_rotated(tmp_path: Path) -> None:
+async def test_a_log_that_cannot_be_rotated_is_reported_and_the_others_are_rotated(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "a.log").mkdir()  # copying it fails, also for root
     (tmp_path / "b.log").write_bytes(b"x" * (BYTES_MAX + 1))
     said: list[str] = []

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from schemas.alerts import AlertState
 from schemas.signals import Severity
 from services.monitoring.domain.alerts import Move, after, is_more_severe, raised
-from tests.support.alert_stories import ACKNOWLEDGE, AGAIN, DEADLINE, RESOLVE, STEPS, UNDELIVERED, episodes
+from tests.support.alert_stories import (
+    ACKNOWLEDGE,
+    AGAIN,
+    DEADLINE,
+    RESOLVE,
+    STEPS,
+    UNDELIVERED,
+    episodes,
+)
 
 MOVES = {
     ACKNOWLEDGE: Move.ACKNOWLEDGE, RESOLVE: Move.RESOLVE, UNDELIVERED: Move.ESCALATE, DEADLINE: Move.ESCALATE,
@@ -49,13 +57,21 @@ def test_any_story_ends_as_the_oracle_says(story: list[str]) -> None:
         elif alerts and step in MOVES:
             alerts[-1].move(MOVES[step])
     expected = episodes(story)
-    assert [(a.state, a.severity, a.told) for a in alerts] == [(e.state, e.severity, e.told) for e in expected]
+    assert [(a.state, a.severity, a.told) for a in alerts] == [
+        (e.state, e.severity, e.told) for e in expected
+    ]
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.data())
-def test_an_answer_that_comes_twice_is_the_same_as_once(story: list[str], data: st.DataObject) -> None:
+def test_an_answer_that_comes_twice_is_the_same_as_once(
+    story: list[str], data: st.DataObject
+) -> None:
     doubled = [
-        again for step in story for again in (step, step if step in MOVES and data.draw(st.booleans()) else AGAIN)
+        again
+        for step in story
+        for again in (step, step if step in MOVES and data.draw(st.booleans()) else AGAIN)
     ]
     once, twice = episodes(story), episodes(doubled)
-    assert [(e.state, e.severity, e.told) for e in once] == [(e.state, e.severity, e.told) for e in twice]
+    assert [(e.state, e.severity, e.told) for e in once] == [
+        (e.state, e.severity, e.told) for e in twice
+    ]

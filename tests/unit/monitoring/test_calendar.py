@@ -21,7 +21,9 @@ def test_worked_deadlines_come_out(case: dict[str, Any]) -> None:
     assert due == datetime.fromisoformat(case["due"])
 
 
-INSTANTS = st.integers(0, 294 * 1440).map(lambda minutes: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=minutes))
+INSTANTS = st.integers(0, 294 * 1440).map(
+    lambda minutes: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+)
 
 
 def brute_force(calendar: Calendar, start: datetime, minutes: int) -> datetime:
@@ -29,7 +31,10 @@ def brute_force(calendar: Calendar, start: datetime, minutes: int) -> datetime:
     at, left = start, minutes
     while left:
         local = at.astimezone(calendar.zone)
-        is_open = calendar.is_working_day(local.date()) and calendar.opens <= local.time() < calendar.closes
+        is_open = (
+            calendar.is_working_day(local.date())
+            and calendar.opens <= local.time() < calendar.closes
+        )
         left -= is_open
         at += timedelta(minutes=1)
     return at
@@ -41,7 +46,9 @@ def brute_force(calendar: Calendar, start: datetime, minutes: int) -> datetime:
     st.integers(1, 1200),
     st.sampled_from(["TO", "MI", "BZ"]),
 )
-def test_a_deadline_is_what_counting_minute_by_minute_gives(start: datetime, minutes: int, provincia: str) -> None:
+def test_a_deadline_is_what_counting_minute_by_minute_gives(
+    start: datetime, minutes: int, provincia: str
+) -> None:
     calendar = Calendar(provincia)
     assert calendar.after(start, minutes) == brute_force(calendar, start, minutes)
 

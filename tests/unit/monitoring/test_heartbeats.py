@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.monitoring.domain.heartbeats import CLOSED_COUNTS, SilenceVerdict, WayIn, due_at, judge, silent_from
+from services.monitoring.domain.heartbeats import (
+    CLOSED_COUNTS,
+    SilenceVerdict,
+    WayIn,
+    due_at,
+    judge,
+    silent_from,
+)
 
 START = datetime(2026, 12, 3, tzinfo=UTC)
 MINUTES = 400
@@ -31,7 +38,9 @@ class Story:
 
     def beats(self) -> list[int]:
         return [
-            n for n in range(0, self.now + 1, self.interval) if n < self.dies_at and (not n or not self.is_closed(n))
+            n
+            for n in range(0, self.now + 1, self.interval)
+            if n < self.dies_at and (not n or not self.is_closed(n))
         ]
 
     def way_in(self) -> WayIn:
@@ -46,7 +55,11 @@ class Story:
 
 
 stories = st.builds(
-    Story, interval=st.integers(4, 60), dies_at=st.integers(1, 2 * MINUTES), closed=spans, now=st.integers(1, MINUTES)
+    Story,
+    interval=st.integers(4, 60),
+    dies_at=st.integers(1, 2 * MINUTES),
+    closed=spans,
+    now=st.integers(1, MINUTES),
 )
 
 
@@ -66,14 +79,18 @@ def test_a_dead_service_is_found_once_the_door_was_open_for_its_whole_limit(stor
     quiet = range(story.now - limit, story.now + 1)
     last = story.beats()[-1]
     if quiet[0] > last and not any(story.is_closed(n) for n in quiet):
-        found = judge(minute(story.now), minute(last), story.interval * 60, story.way_in(), is_read=True)
+        found = judge(
+            minute(story.now), minute(last), story.interval * 60, story.way_in(), is_read=True
+        )
         assert found is SilenceVerdict.SILENT
 
 
 @given(stories, st.booleans())
 def test_nothing_is_judged_that_may_still_be_in_the_log(story: Story, has_door: bool) -> None:
     way_in = story.way_in() if has_door else None
-    found = judge(minute(story.now), minute(story.beats()[-1]), story.interval * 60, way_in, is_read=False)
+    found = judge(
+        minute(story.now), minute(story.beats()[-1]), story.interval * 60, way_in, is_read=False
+    )
     assert found in (SilenceVerdict.UNREAD, SilenceVerdict.EARLY)
 
 
@@ -81,7 +98,9 @@ def test_nothing_is_judged_that_may_still_be_in_the_log(story: Story, has_door: 
 def test_without_pulses_only_the_beat_counts(story: Story) -> None:
     last = minute(story.beats()[-1])
     found = judge(minute(story.now), last, story.interval * 60, None, is_read=True)
-    assert (found is SilenceVerdict.SILENT) == (minute(story.now) >= last + timedelta(minutes=story.interval * 1.5))
+    assert (found is SilenceVerdict.SILENT) == (
+        minute(story.now) >= last + timedelta(minutes=story.interval * 1.5)
+    )
 
 
 @given(st.integers(1, 86_400), st.integers(0, 10**6), st.integers(0, 10**6))
@@ -90,7 +109,9 @@ def test_a_door_that_fails_again_and_again_excuses_a_beat_for_a_day_at_most(
 ) -> None:
     way_in = WayIn(START + timedelta(seconds=since + pulse), START + timedelta(seconds=since))
     assert (
-        silent_from(START, interval) <= due_at(START, interval, way_in) <= silent_from(START, interval) + CLOSED_COUNTS
+        silent_from(START, interval)
+        <= due_at(START, interval, way_in)
+        <= silent_from(START, interval) + CLOSED_COUNTS
     )
 
 
@@ -104,6 +125,8 @@ def test_pulses_of_several_copies_say_no_more_than_the_minutes_they_cover(
     for since, at in spans_[1:]:
         way = way.after(minute(at), minute(since))
     covered = {n / 2 for since, at in spans_ for n in range(2 * since, 2 * at + 1)}
-    first, last = (int((instant - START).total_seconds() // 30) for instant in (way.open_since, way.pulse_at))
+    first, last = (
+        int((instant - START).total_seconds() // 30) for instant in (way.open_since, way.pulse_at)
+    )
     assert {n / 2 for n in range(first, last + 1)} <= covered
     assert way.pulse_at == minute(max(at for _, at in spans_))

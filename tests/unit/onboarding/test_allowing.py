@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from services.onboarding.domain.allowing import Allowed, allowed
 
-ANYWHERE = ["127.0.0.1", "10.0.0.7", "169.254.169.254", "8.8.8.8", "::1", "fe80::1", "2a00::1", "::ffff:10.0.0.7"]
+ANYWHERE = [
+    "127.0.0.1",
+    "10.0.0.7",
+    "169.254.169.254",
+    "8.8.8.8",
+    "::1",
+    "fe80::1",
+    "2a00::1",
+    "::ffff:10.0.0.7",
+]
 
 
 @pytest.mark.parametrize("address", ANYWHERE)
@@ -36,7 +45,9 @@ def test_an_empty_list_allows_nothing(address: str) -> None:
         ("backend", "backend", 80, "172.18.0.4", True), ("my_backend:81", "my_backend", 81, "172.18.0.4", True),
     ],
 )  # fmt: skip
-def test_what_is_listed_is_allowed(text: str, host: str, port: int, address: str, is_allowed: bool) -> None:
+def test_what_is_listed_is_allowed(
+    text: str, host: str, port: int, address: str, is_allowed: bool
+) -> None:
     assert allowed(text).permits(host, port, [address]) == is_allowed
     assert allowed(f"elsewhere.example.it, {text}").permits(host, port, [address]) == is_allowed
 

@@ -23,7 +23,8 @@ RESELLERS = [
     for r in PARTIES["resellers"]
 ]  # fmt: skip
 NEEDS = {
-    t["id"]: Need(TOWNS[t["comune"]], t["language"], t["vertical"], frozenset(t["skus"])) for t in PARTIES["tenants"]
+    t["id"]: Need(TOWNS[t["comune"]], t["language"], t["vertical"], frozenset(t["skus"]))
+    for t in PARTIES["tenants"]
 }
 
 
@@ -42,11 +43,15 @@ def test_worked_rankings_come_out(vector: dict[str, Any]) -> None:
 
 
 @given(st.permutations(RESELLERS), st.sampled_from(sorted(NEEDS)))
-def test_the_order_in_which_resellers_are_known_does_not_matter(resellers: list[ResellerProfile], tenant: str) -> None:
+def test_the_order_in_which_resellers_are_known_does_not_matter(
+    resellers: list[ResellerProfile], tenant: str
+) -> None:
     assert rank(NEEDS[tenant], resellers) == rank(NEEDS[tenant], RESELLERS)
 
 
 @given(st.sampled_from(sorted(NEEDS)), st.integers(0, 200), st.integers(0, 200))
 def test_a_full_reseller_is_never_fitting(tenant: str, capacity: int, active: int) -> None:
     changed = [r.model_copy(update={"capacity": capacity, "active": active}) for r in RESELLERS]
-    assert all(c.reseller.active < c.reseller.capacity for c in fitting(rank(NEEDS[tenant], changed)))
+    assert all(
+        c.reseller.active < c.reseller.capacity for c in fitting(rank(NEEDS[tenant], changed))
+    )

@@ -31,17 +31,23 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "a saint's letter, close": lambda name: _each_word(name, "s.").replace("s. ", "S."),
     "a saint's letter without a dot": lambda name: _each_word(name, "S"),
     "a saint's short form": lambda name: name.replace("Santo ", "Sto ").replace("Santa ", "Sta "),
-    "a saint's dotted short form": lambda name: name.replace("Santo ", "S.to ").replace("Santa ", "S.ta "),
+    "a saint's dotted short form": lambda name: name.replace("Santo ", "S.to ").replace(
+        "Santa ", "S.ta "
+    ),
 }
 
 
 def _each_word(name: str, short: str) -> str:
     spaced = name.replace("Sant'", "Sant' ")
-    return " ".join(short if w in ("San", "Sant'", "Santo", "Santa") else w for w in spaced.split(" "))
+    return " ".join(
+        short if w in ("San", "Sant'", "Santo", "Santa") else w for w in spaced.split(" ")
+    )
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_every_town_is_found_under_a_spelling_and_never_another(spell: Callable[[str], str]) -> None:
+def test_every_town_is_found_under_a_spelling_and_never_another(
+    spell: Callable[[str], str],
+) -> None:
     wrong = []
     for comune, _, provincia in TOWNS:
         found = places.find(spell(comune), provincia)
@@ -74,14 +80,18 @@ KNOWN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "provincia", "comune"), KNOWN, ids=[f"{n} ({p})" for n, p, _ in KNOWN])
+@pytest.mark.parametrize(
+    ("name", "provincia", "comune"), KNOWN, ids=[f"{n} ({p})" for n, p, _ in KNOWN]
+)
 def test_a_town_is_found_as_people_write_it(name: str, provincia: str, comune: str) -> None:
     found = places.find(name, provincia)
     assert found is not None, places.candidates(name, provincia)
     assert found.comune == comune
 
 
-@pytest.mark.parametrize("name", ["", " ", "'", "-", "???", "(MI)", "San", "di", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "'", "-", "???", "(MI)", "San", "di", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"]
+)
 def test_what_names_no_town_is_not_guessed(name: str) -> None:
     assert places.find(name, "MI") is None
 
@@ -89,4 +99,6 @@ def test_what_names_no_town_is_not_guessed(name: str) -> None:
 def test_a_misspelt_town_is_offered_its_likeliest_names() -> None:
     assert places.find("Torinno", "TO") is None
     assert [place.comune for place in places.candidates("Torinno", "TO")] == ["Torino"]
-    assert ("Livo", "TN") in {(place.comune, place.provincia) for place in places.candidates("Livo", "TO")}
+    assert ("Livo", "TN") in {
+        (place.comune, place.provincia) for place in places.candidates("Livo", "TO")
+    }

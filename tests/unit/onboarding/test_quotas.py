@@ -25,7 +25,9 @@ def test_in_no_24_hours_more_services_begin_than_allowed_nor_more_at_one_time(
         recent = sum(at > now - WINDOW for at in begun)
         fault = quota.services_fault(recent, working, asked)
         fits = asked == 0 or (recent + asked <= per_day and working + asked <= in_progress)
-        assert (fault is None) == fits, f"{asked} more after {recent} in a day, {working} in progress: {fault}"
+        assert (fault is None) == fits, (
+            f"{asked} more after {recent} in a day, {working} in progress: {fault}"
+        )
         if fault is None:
             begun += [now] * asked
             working += asked
@@ -33,5 +35,7 @@ def test_in_no_24_hours_more_services_begin_than_allowed_nor_more_at_one_time(
 
 
 @given(st.integers(0, 50), st.integers(0, 100))
-def test_a_new_firm_waits_for_a_person_from_the_first_beyond_the_quota_on(allowed: int, placed: int) -> None:
+def test_a_new_firm_waits_for_a_person_from_the_first_beyond_the_quota_on(
+    allowed: int, placed: int
+) -> None:
     assert (Quota(firms_per_day=allowed).firm_fault(placed) is None) == (placed < allowed)

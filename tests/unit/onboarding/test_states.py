@@ -41,7 +41,9 @@ named = pytest.mark.parametrize("table", TABLES)
 
 @named
 def test_the_database_knows_the_states_that_the_code_knows(table: str) -> None:
-    found = re.search(rf"CONSTRAINT {table}_state_check CHECK \(\(state = ANY \(ARRAY\[(.*?)\]", SCHEMA)
+    found = re.search(
+        rf"CONSTRAINT {table}_state_check CHECK \(\(state = ANY \(ARRAY\[(.*?)\]", SCHEMA
+    )
     assert found is not None
     assert set(re.findall(r"'(\w+)'", found[1])) == {str(state) for state in TABLES[table][0]}
 

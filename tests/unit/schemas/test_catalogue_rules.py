@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.catalogue import CataloguePublished, Meter, Plan, Price, RecurringPrice, Tier, UsagePrice
+from schemas.catalogue import (
+    CataloguePublished,
+    Meter,
+    Plan,
+    Price,
+    RecurringPrice,
+    Tier,
+    UsagePrice,
+)
 from schemas.catalogue_rules import DRIVERS
 from services.chassis.names import Names
 from services.gateway.operator_requests import CatalogueSpec
@@ -42,7 +50,12 @@ def catalogue() -> dict[str, Any]:
         "sku": "X", "name": "X", "setup": "0", "recurring": recurring, "usage": usage, "heartbeat_seconds": 60,
         "provisioning": [{"driver": "postgres"}],
     }  # fmt: skip
-    return {"valid_from": "2026-01-01T00:00:00Z", "currency": "EUR", "meters": meters, "plans": [plan]}
+    return {
+        "valid_from": "2026-01-01T00:00:00Z",
+        "currency": "EUR",
+        "meters": meters,
+        "plans": [plan],
+    }
 
 
 def put(pointer: str, value: Any) -> Spoil:
@@ -160,11 +173,16 @@ BAD: dict[str, tuple[Spoil, str]] = {
 def places(content: dict[str, Any]) -> list[str]:
     with pytest.raises(ValidationError) as refused:
         CatalogueSpec.model_validate(content)
-    return ["".join(f"/{part}" for part in fault["loc"]) for fault in refused.value.errors(include_context=False)]
+    return [
+        "".join(f"/{part}" for part in fault["loc"])
+        for fault in refused.value.errors(include_context=False)
+    ]
 
 
 @pytest.mark.parametrize(("spoil", "pointer"), BAD.values(), ids=BAD)
-def test_a_catalogue_that_breaks_a_rule_is_refused_with_the_place(spoil: Spoil, pointer: str) -> None:
+def test_a_catalogue_that_breaks_a_rule_is_refused_with_the_place(
+    spoil: Spoil, pointer: str
+) -> None:
     content = catalogue()
     spoil(content)
     assert pointer in places(content)
@@ -172,7 +190,9 @@ def test_a_catalogue_that_breaks_a_rule_is_refused_with_the_place(spoil: Spoil, 
 
 def test_good_catalogues_pass_and_readers_take_what_the_door_refuses_today() -> None:
     CatalogueSpec.model_validate(catalogue())
-    CatalogueSpec.model_validate(json.loads(json.dumps(CATALOGUE).replace("${BACKEND_URL}", "http://127.0.0.1:1")))
+    CatalogueSpec.model_validate(
+        json.loads(json.dumps(CATALOGUE).replace("${BACKEND_URL}", "http://127.0.0.1:1"))
+    )
     stored = catalogue()
     put(f"{CALLS}/group_by", ["region", "region"])(stored)
     put(f"{CALLS}/filter", {"env": []})(stored)
@@ -182,7 +202,12 @@ def test_good_catalogues_pass_and_readers_take_what_the_door_refuses_today() -> 
 def test_a_catalogue_too_large_for_a_message_is_refused() -> None:
     content = catalogue()
     content["meters"] += [
-        {"key": f"m{n}", "name": "\N{PILE OF POO}" * 200, "aggregation": "sum", "unit": "\N{PILE OF POO}" * 200}
+        {
+            "key": f"m{n}",
+            "name": "\N{PILE OF POO}" * 200,
+            "aggregation": "sum",
+            "unit": "\N{PILE OF POO}" * 200,
+        }
         for n in range(900)
     ]
     assert places(content) == [""]
@@ -226,12 +251,16 @@ STEPS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("step", "field"), STEPS.values(), ids=STEPS.keys())
-def test_a_step_without_what_its_driver_needs_is_refused_with_its_place(step: dict[str, Any], field: str) -> None:
+def test_a_step_without_what_its_driver_needs_is_refused_with_its_place(
+    step: dict[str, Any], field: str
+) -> None:
     spec = catalogue()
     spec["plans"][0]["provisioning"] = [{"driver": "postgres"}, step]
     with pytest.raises(ValidationError) as caught:
         CatalogueSpec.model_validate(spec)
-    assert [fault["loc"] for fault in caught.value.errors()] == [("plans", 0, "provisioning", 1, field)]
+    assert [fault["loc"] for fault in caught.value.errors()] == [
+        ("plans", 0, "provisioning", 1, field)
+    ]
 
 
 def test_every_driver_that_a_catalogue_may_name_is_there_and_no_other() -> None:

@@ -19,7 +19,9 @@ USAGE = {
 }  # fmt: skip
 INSTANTS = st.integers(0, 4_000_000_000_000_000).map(lambda us: EPOCH + timedelta(microseconds=us))
 NAMES = st.text(
-    st.characters(exclude_categories=["Cs", "Cn", "Co"], exclude_characters="\x00"), min_size=1, max_size=60
+    st.characters(exclude_categories=["Cs", "Cn", "Co"], exclude_characters="\x00"),
+    min_size=1,
+    max_size=60,
 )
 
 
@@ -74,8 +76,12 @@ def test_an_event_survives_the_way_there_and_back_and_has_one_form(
     event_id: str, source: str, subject: str, at: datetime
 ) -> None:
     data = UsageRecorded.model_validate(USAGE["data"])
-    event = Event(event_id, source, data.wire_type, subject, at, data, correlation_id="c", revision=3)
-    if any(ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF for c in event_id + source + subject):
+    event = Event(
+        event_id, source, data.wire_type, subject, at, data, correlation_id="c", revision=3
+    )
+    if any(
+        ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF for c in event_id + source + subject
+    ):
         return
     assert decode(event.encode()) == event
     assert decode(event.encode()).encode() == event.encode()
@@ -89,5 +95,7 @@ def test_no_bytes_at_all_bring_a_reader_down(raw: bytes) -> None:
 
 
 def test_every_type_names_its_version_and_its_topic() -> None:
-    assert all(name.startswith("vicino.") and name.rsplit(".", 1)[1].startswith("v") for name in PAYLOADS)
+    assert all(
+        name.startswith("vicino.") and name.rsplit(".", 1)[1].startswith("v") for name in PAYLOADS
+    )
     assert all(payload.topic is not None for payload in PAYLOADS.values())

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.envelope import Payload
-from schemas.orders import Address, AssignmentDecided, Contact, OrderItem, OrderPlaced, TenantDetails
+from schemas.orders import (
+    Address,
+    AssignmentDecided,
+    Contact,
+    OrderItem,
+    OrderPlaced,
+    TenantDetails,
+)
 from schemas.persons import Personal, apart, marks, may_name_persons, together
 from schemas.scalars import Value
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, ResolutionGiven
@@ -51,7 +58,9 @@ def _kinds(annotation: Any) -> Iterator[type]:
 
 
 @pytest.mark.parametrize("kind", SAID_AT_THE_DOORS, ids=lambda kind: kind.wire_type)
-def test_of_every_text_that_comes_from_outside_it_is_decided_whether_it_names_a_person(kind: type[Payload]) -> None:
+def test_of_every_text_that_comes_from_outside_it_is_decided_whether_it_names_a_person(
+    kind: type[Payload],
+) -> None:
     for name, is_marked in texts(kind):
         assert is_marked != (name in NAMES_NOBODY), f"{name}: mark it `Personal`, or list it here"
 
@@ -61,8 +70,12 @@ def test_a_mark_inside_a_list_or_an_alternative_would_not_be_found_and_there_is_
         for found in _values(kind):
             for name, field in found.model_fields.items():
                 in_the_open = name in marks(found)
-                assert in_the_open or "Personal(" not in repr(field.annotation), f"{found.__name__}.{name}"
-                is_plain = isinstance(field.annotation, type) or type(None) in get_args(field.annotation)
+                assert in_the_open or "Personal(" not in repr(field.annotation), (
+                    f"{found.__name__}.{name}"
+                )
+                is_plain = isinstance(field.annotation, type) or type(None) in get_args(
+                    field.annotation
+                )
                 below = [part for part in _kinds(field.annotation) if issubclass(part, Value)]
                 assert is_plain or not any(map(may_name_persons, below)), f"{found.__name__}.{name}"
 
@@ -76,26 +89,45 @@ def _values(kind: type[Value]) -> Iterator[type[Value]]:
 
 
 WORDS = st.text(
-    st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=["Cs", "Cn"]), min_size=1, max_size=60
+    st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=["Cs", "Cn"]),
+    min_size=1,
+    max_size=60,
 )
 CONTACTS = st.builds(
-    Contact, name=WORDS, phone=st.from_regex(r"\A\+?[0-9 ]{5,25}\Z"), email=st.from_regex(r"\A[a-z]{1,9}@[a-z.]{1,9}\Z")
+    Contact,
+    name=WORDS,
+    phone=st.from_regex(r"\A\+?[0-9 ]{5,25}\Z"),
+    email=st.from_regex(r"\A[a-z]{1,9}@[a-z.]{1,9}\Z"),
 )
 
 
 def order(contact: Contact) -> OrderPlaced:
     address = Address(street="Via 1", cap="41121", comune="Modena", provincia="MO")
     tenant = TenantDetails(
-        external_id="X", name="Firm", partita_iva="12345670017", address=address, contact=contact, vertical="v"
+        external_id="X",
+        name="Firm",
+        partita_iva="12345670017",
+        address=address,
+        contact=contact,
+        vertical="v",
     )
-    return OrderPlaced(reference="R", tenant=tenant, items=(OrderItem.model_validate({"action": "add", "sku": "S"}),))
+    return OrderPlaced(
+        reference="R",
+        tenant=tenant,
+        items=(OrderItem.model_validate({"action": "add", "sku": "S"}),),
+    )
 
 
 SAID = st.one_of(
     CONTACTS.map(order),
-    st.builds(AcknowledgementGiven, alert_id=st.just("11111111-1111-1111-1111-111111111111"), by=WORDS),
     st.builds(
-        ResolutionGiven, alert_id=st.just("11111111-1111-1111-1111-111111111111"), by=WORDS, note=st.just("") | WORDS
+        AcknowledgementGiven, alert_id=st.just("11111111-1111-1111-1111-111111111111"), by=WORDS
+    ),
+    st.builds(
+        ResolutionGiven,
+        alert_id=st.just("11111111-1111-1111-1111-111111111111"),
+        by=WORDS,
+        note=st.just("") | WORDS,
     ),
     st.builds(AssignmentDecided, reseller_id=st.just("VAR"), reason=st.just("") | WORDS),
 )
@@ -124,7 +156,10 @@ def test_a_field_with_a_mark_that_is_new_is_found() -> None:
         inner: Inner | None = None
 
     assert may_name_persons(Outer)
-    assert apart(Outer(inner=Inner(who="Ada")), "") == (Outer(inner=Inner(who="x")), {"/inner/who": "Ada"})
+    assert apart(Outer(inner=Inner(who="Ada")), "") == (
+        Outer(inner=Inner(who="x")),
+        {"/inner/who": "Ada"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def test_a_quantity_may_be_negative_only_where_it_is_said_so() -> None:
 
 
 @given(st.integers(-(10**26) + 1, 10**26 - 1), st.integers(0, 10**12 - 1))
-def test_every_digit_of_a_quantity_survives_the_way_there_and_back(whole: int, fraction: int) -> None:
+def test_every_digit_of_a_quantity_survives_the_way_there_and_back(
+    whole: int, fraction: int
+) -> None:
     written = f"{whole}.{fraction:012d}"
     assert plain(QUANTITY.validate_json(f'"{written}"')) == written
     assert QUANTITY.dump_json(QUANTITY.validate_json(f'"{written}"')).decode() == f'"{written}"'
@@ -79,21 +81,32 @@ def test_every_instant_survives_the_way_there_and_back(us: int, zone: ZoneInfo) 
 
 @pytest.mark.parametrize(
     "text",
-    ["2016-12-31T23:59:60Z", "1990-12-31T15:59:60-08:00", "2016-12-31T23:59:60.25Z", "2017-01-01T05:29:60.9+05:30"],
+    [
+        "2016-12-31T23:59:60Z",
+        "1990-12-31T15:59:60-08:00",
+        "2016-12-31T23:59:60.25Z",
+        "2017-01-01T05:29:60.9+05:30",
+    ],
 )
 def test_a_leap_second_stays_in_its_day(text: str) -> None:
     read = INSTANT.validate_json(f'"{text}"')
     assert (read.month, read.day, read.hour, read.minute, read.second) == (12, 31, 23, 59, 59)
 
 
-@pytest.mark.parametrize("text", ["2016-12-31T23:58:60Z", "2016-12-31T23:59:60+01:00", "2016-12-31T23:59:61Z"])
+@pytest.mark.parametrize(
+    "text", ["2016-12-31T23:58:60Z", "2016-12-31T23:59:60+01:00", "2016-12-31T23:59:61Z"]
+)
 def test_a_sixtieth_second_elsewhere_is_no_leap_second(text: str) -> None:
     with pytest.raises(ValidationError):
         INSTANT.validate_json(f'"{text}"')
 
 
-@pytest.mark.parametrize(("reseller", "said"), [(ResellerOfAlert, "operator"), (ResellerOfInvoice, "none")])
-def test_no_reseller_is_none_in_the_code_and_reads_as_ever_in_the_event(reseller: Any, said: str) -> None:
+@pytest.mark.parametrize(
+    ("reseller", "said"), [(ResellerOfAlert, "operator"), (ResellerOfInvoice, "none")]
+)
+def test_no_reseller_is_none_in_the_code_and_reads_as_ever_in_the_event(
+    reseller: Any, said: str
+) -> None:
     adapter = TypeAdapter(reseller)
     assert {adapter.validate_python(value) for value in (None, *NO_RESELLER)} == {None}
     assert adapter.dump_python(None, mode="json") == said
