@@ -52,7 +52,7 @@ class Timing(StrEnum):
 
 
 class Meter(Value):
-    """What is counted, and how. Published anew with another definition, it is a new version, from that day on."""
+    """What is counted, and how. Published with another definition, it is a new version from that day on."""
 
     key: Key
     name: ShortText

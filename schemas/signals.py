@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
 
 class HeartbeatReceived(Payload, type="vicino.heartbeat.received.v1", topic=SIGNALS):
-    """A service instance says that it lives. The first beat arms its dead man's switch."""
+    """A service instance reports that it is alive. The first heartbeat starts its timer."""
 
     service_id: Uuid
 

@@ -100,7 +100,7 @@ class OrderPartiallyCompleted(Payload, type="vicino.order.partially_completed.v1
 class OrderDelayed(Payload, type="vicino.order.delayed.v1", topic=TENANTS):
     """An order waits for a back-end that refuses or does not answer. It is asked again until it does, or until `gives_up_at`.
 
-    Told once for each item, when it has been tried for a minute in vain; the order's next fact ends the wait.
+    Published once for each item, when it has failed for a minute. The order's next fact ends the wait.
     """
 
     order_id: Uuid

@@ -254,7 +254,7 @@ class Connection(H11Protocol):
         self._end()
 
     def _end(self) -> None:
-        """Close, and let go whoever still waits for more of a request."""
+        """Close, and release whoever still waits for more of a request."""
         self.transport.close()
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True

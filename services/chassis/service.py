@@ -39,7 +39,7 @@ from services.chassis.wakeups import Wakeups
 from services.chassis.worker import Worker
 
 GRACEFUL_SECONDS = 6.0
-"""For slices and jobs in work at a stop, side by side."""
+"""For slices and jobs in flight at a stop, side by side."""
 
 GC_ALLOCATIONS = 200_000
 METADATA_MAX_AGE_MS = 5_000
@@ -97,7 +97,7 @@ class Process:
     """A service at work: `app` is an ASGI app whose lifespan is the service's life."""
 
     def __init__(self, service: Service, end: Callable[[], None] = _stop_process) -> None:
-        """`end` is called when the service cannot go on: the process stops, to be started anew."""
+        """`end` is called when the service cannot go on: the process stops, to be started again."""
         self.service = service
         self._end, self._ending = end, False
         self._broker = _broker(service)
@@ -143,7 +143,7 @@ class Process:
                     *(consumer.stop_taking() for consumer in self.consumers), *jobs
                 )
         except TimeoutError:
-            log.warning("what is in work is given up; whoever comes next takes it again")
+            log.warning("what is in flight is given up; the next copy does it again")
         for consumer in self.consumers:
             consumer.close()
         await asyncio.gather(*(consumer.leave() for consumer in self.consumers))
@@ -201,7 +201,7 @@ class Process:
         life.push_async_callback(self._cancel, running)
 
     def _must_not_end(self, task: "asyncio.Future[None]", *, may_return: bool = False) -> None:
-        """A task that ends before its service does is a bug: say so loudly, and stop, to be started anew."""
+        """A task that ends before its service does is a bug: say so loudly, and stop, to be started again."""
         if self._ending:
             return
         error = None if task.cancelled() else task.exception()

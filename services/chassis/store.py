@@ -25,7 +25,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One partition of one incarnation of a topic: a topic made anew is another log."""
+    """One partition of one incarnation of a topic: a re-created topic is another log."""
 
     topic: str
     part: int

@@ -81,7 +81,7 @@ class LeaseLost(Exception):
 
 @dataclass
 class Parcel:
-    """What leaves with a transaction, in order. Each lot of jobs keeps the order of its calls."""
+    """What leaves with a transaction, in order. Each batch of jobs keeps the order of its calls."""
 
     facts: list[Fact] = field(default_factory=list)
     jobs: list[JobRow | Cancelled] = field(default_factory=list)
@@ -198,7 +198,7 @@ class Unit:
         self._parcel.jobs.append(Cancelled(kind.name, key))
 
     def _next_id(self, of: str = "job") -> UUID:
-        """The same whenever the same cause brings about the same; two types of fact never share one."""
+        """The same cause gives the same id to the same fact; two types of fact never share one."""
         self._count += 1
         return uuid5(_FACT, f"{self._service}|{self._cause.seed}|{of}|{self._count}")
 

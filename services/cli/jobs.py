@@ -20,7 +20,7 @@ def jobs_list(
     state: Annotated[
         Literal["failed", "failing", "waiting"],
         typer.Option(
-            help="Failed: their attempts are used up. Failing: tried in vain, and still tried."
+            help="Failed: their attempts are used up. Failing: the last attempt failed, and it is still tried."
         ),
     ] = "failed",
     limit: Annotated[int, typer.Option(help="At most so many, oldest first.")] = 50,

@@ -37,9 +37,9 @@ class GatewaySettings(ServiceSettings):
     nameservers: str = ""
     """Name servers for the hosts of webhooks, with commas between, each with or without a port; empty: those of the system."""
     requests_per_second: float = 200.0
-    """How fast one key may knock, in the long run."""
+    """Requests a second that one key may make, on average."""
     requests_burst: float = 400.0
-    """How many requests of one key may come at once after a rest."""
+    """Requests that one key may make at once after a pause."""
     very_large_tenants: str = ""
     """Tenant ids, with commas between: their usage is spread over all partitions (docs/scale.md)."""
 

@@ -31,7 +31,7 @@ TITLES = {
 _OF_THE_DOOR = {
     401: "No key, or one that nobody holds.",
     408: "The body did not arrive in time.",
-    429: "This key knocks too fast; `Retry-After` says when to come back.",
+    429: "This key is over its rate limit; `Retry-After` says when to try again.",
     503: "Kafka or the database is unavailable: nothing was accepted; send it again, with the same id.",
 }
 

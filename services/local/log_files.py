@@ -13,7 +13,7 @@ CHECK_EVERY_SECONDS = 5.0
 
 
 def rotate(log: Path, bytes_max: int = LOG_BYTES_MAX) -> bool:
-    """Move a log that is too large to `<log>.1`, and begin anew in the same file; says whether it did.
+    """Move a log that is too large to `<log>.1`, and start the same file from its beginning; says whether it did.
 
     The processes that write it keep it open for appending, so the file itself stays: it is copied, then emptied. What they
     write in the moment between is lost.

@@ -89,7 +89,7 @@ class Postgres:
         return "{}:{}".format(*self._owner) if self._owner else "-"
 
     async def _initialise(self) -> None:
-        """Make the data folder under another name first: what was killed half-way is made anew, never started."""
+        """Make the data folder under another name first: what was killed half-way is made again, never started."""
         making = self.data.with_name(f"{self.data.name}.making")
         if making.exists():
             shutil.rmtree(making)

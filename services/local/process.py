@@ -32,7 +32,7 @@ class Child:
         """
         read_end, write_end = os.pipe()
         with log.open("ab") as output, (given or Path(os.devnull)).open("rb") as source:
-            # Inherited with the file: it is let go when the last process that may write this log has ended.
+            # Inherited with the file: it is released when the last process that may write this log has ended.
             fcntl.flock(output, fcntl.LOCK_SH)
             supervisor = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(SUPERVISOR), str(read_end), str(grace_seconds), str(int(stop_signal)), user, "--",

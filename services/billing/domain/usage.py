@@ -1,7 +1,7 @@
 """Whether usage counts. Pure: what is known is handed in.
 
-Events are judged by the likeness: what holds for one of them holds for all, but for the instant, which is looked at one by
-one only where the likeness' quarter of an hour lies across a bound.
+Events are validated per group: those of one tenant, service, measured name, sender and quarter of an hour. Their instants are
+checked one by one only where that quarter straddles a limit.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ QUARTER = timedelta(minutes=15)
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 
 
-class Likeness(NamedTuple):
+class EventGroup(NamedTuple):
     """What usage events have in common that are judged, and added up, alike."""
 
     tenant_id: str
@@ -86,7 +86,7 @@ class Window:
         return max(self.earliest, service.activated_at) <= starts <= self.latest - QUARTER
 
 
-def judge(events: Likeness, service: MeteredService | None, window: Window) -> str | None:
+def judge(events: EventGroup, service: MeteredService | None, window: Window) -> str | None:
     """None when such events count, if they are in time; `waits` when that cannot be said yet; else why not."""
     if service is None:
         return WAITS

@@ -13,7 +13,7 @@ from services.billing.domain.buckets import Bucket, civil_hour
 from services.billing.domain.buckets import add_up as exact_sum
 from services.billing.domain.meters import Meters, MeterVersion, NotMeasurable
 from services.billing.domain.periods import civil_day
-from services.billing.domain.usage import QUARTER, Likeness, MeteredService, MeterReading
+from services.billing.domain.usage import QUARTER, EventGroup, MeteredService, MeterReading
 from services.billing.metering.arrivals import Arrival
 from services.billing.metering.gathering import Groups
 from services.billing.metering.knowledge import SeriesKey
@@ -52,7 +52,7 @@ class _Hours:
         self._starts: dict[tuple[ZoneInfo, int], datetime] = {}
         self._versions: dict[tuple[str, int], MeterVersion | None] = {}
 
-    def civil(self, zone: ZoneInfo, events: Likeness) -> datetime:
+    def civil(self, zone: ZoneInfo, events: EventGroup) -> datetime:
         """When the civil hour begins that a quarter lies in."""
         key = (zone, events.quarter)
         if key not in self._starts:
@@ -60,7 +60,7 @@ class _Hours:
         return self._starts[key]
 
     def by_version(
-        self, meter: str, events: Likeness, arrivals: Sequence[Arrival]
+        self, meter: str, events: EventGroup, arrivals: Sequence[Arrival]
     ) -> Iterable[tuple[MeterVersion, Sequence[Arrival]]]:
         """Events of one quarter, by the definition in force: nearly always one."""
         key = (meter, events.quarter)

@@ -6,14 +6,14 @@ One event after the other, while what it says is still in the processor's cache:
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from services.billing.domain.usage import Likeness, quarter_of
+from services.billing.domain.usage import EventGroup, quarter_of
 from services.billing.metering.arrivals import Arrival
 
-Groups: TypeAlias = Mapping[Likeness, Sequence[Arrival]]
+Groups: TypeAlias = Mapping[EventGroup, Sequence[Arrival]]
 
 
 class Gathering:
-    """Events in the order they came, whole and by likeness."""
+    """Events in the order in which they arrived, all together and by group."""
 
     def __init__(self, arrivals: Iterable[Arrival] = (), *, later: bool = False) -> None:
         """`later`: put together only when asked, because most of it is likely to be dropped before."""
@@ -55,7 +55,7 @@ class Gathering:
         return len(self._keys) < len(self.arrivals)
 
     @property
-    def groups(self) -> dict[Likeness, list[Arrival]]:
+    def groups(self) -> dict[EventGroup, list[Arrival]]:
         """What is alike."""
         self._put_all()
-        return {Likeness(*alike): arrivals for alike, arrivals in self._groups.items()}
+        return {EventGroup(*alike): arrivals for alike, arrivals in self._groups.items()}

@@ -210,7 +210,7 @@ class UsageIntake:
         return countable if len(fresh) == len(judged) else Gathering(fresh).groups
 
     async def _look_around(self, db: Connection, revision: int) -> None:
-        """Learn what is new. The tenants are held already: who adds one up anew has either waited for us or is done.
+        """Learn what is new. The tenants are held already: whoever sums one again has either waited for us or is done.
 
         If a door had seen a newer catalogue, `revision`, that one is kept out as well: it comes after what is parked for it.
         """

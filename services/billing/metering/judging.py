@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from schemas.envelope import Malformed
 from schemas.reasons import Reason
 from services.billing.domain.meters import Meters
-from services.billing.domain.usage import WAITS, Likeness, MeteredService, Window, judge, judge_time
+from services.billing.domain.usage import (
+    WAITS,
+    EventGroup,
+    MeteredService,
+    Window,
+    judge,
+    judge_time,
+)
 from services.billing.metering.account import Refusal, explained
 from services.billing.metering.adding import measurable
 from services.billing.metering.arrivals import Arrival, read_carefully
@@ -18,7 +25,7 @@ from services.billing.metering.gathering import Groups
 class Judgement:
     """What is to become of events."""
 
-    countable: dict[Likeness, Sequence[Arrival]] = field(default_factory=dict)
+    countable: dict[EventGroup, Sequence[Arrival]] = field(default_factory=dict)
     waiting: list[Arrival] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
@@ -44,13 +51,13 @@ class Judgement:
 
     def _in_time_and_measurable(
         self,
-        events: Likeness,
+        events: EventGroup,
         arrivals: Sequence[Arrival],
         service: MeteredService,
         window: Window,
         meters: Meters,
     ) -> Sequence[Arrival]:
-        """Those of one likeness that pass what cannot be said of all of them at once."""
+        """Those of one group that pass the checks of single events."""
         if not window.covers(events.starts, service):
             arrivals = self._passed(
                 [(arrival, judge_time(arrival.at, service, window)) for arrival in arrivals]
@@ -69,7 +76,7 @@ class Judgement:
 def judge_all(
     groups: Groups,
     services: Mapping[str, MeteredService],
-    strangers: AbstractSet[Likeness],
+    strangers: AbstractSet[EventGroup],
     window: Window,
     meters: Meters,
 ) -> Judgement:

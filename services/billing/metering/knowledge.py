@@ -11,14 +11,14 @@ import msgspec
 
 from schemas.catalogue import Aggregation, Meter, Plan
 from services.billing.domain.meters import Meters, MeterVersion
-from services.billing.domain.usage import Likeness, MeteredService, MeterReading
+from services.billing.domain.usage import EventGroup, MeteredService, MeterReading
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.chassis.database import Connection
 from services.chassis.store import Log, collect
 
 REMEMBERED_MAX = 200_000
-"""Services, and series, remembered by a process; beyond, it begins anew. About 100 bytes each."""
+"""Services, and series, remembered by a process; beyond, they are all forgotten. About 100 bytes each."""
 
 Group: TypeAlias = tuple[tuple[str, str], ...]
 SeriesKey: TypeAlias = tuple[str, str, int, Group]
@@ -192,8 +192,8 @@ async def hold_tenants(db: Connection, ids: Iterable[str]) -> dict[str, MeteredT
 
 
 async def strangers_among(
-    db: Connection, groups: Iterable[Likeness], tenants: Mapping[str, MeteredTenant]
-) -> set[Likeness]:
+    db: Connection, groups: Iterable[EventGroup], tenants: Mapping[str, MeteredTenant]
+) -> set[EventGroup]:
     """Usage of a reseller whose tenant is another's by now: the door did not know it yet. The tenants are held."""
     theirs = {
         events for events in groups

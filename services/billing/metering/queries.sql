@@ -150,7 +150,7 @@ where series_no = any(:series::int[]) and at >= :starts and at < :ends order by 
 select level from meter_level where series_no = any(:series::int[]) and at < :instant order by at desc, "order" desc limit 1;
 
 -- name: clear(series, starts, ends)!
--- Takes away what is to be added up anew.
+-- Deletes what is to be summed again.
 with b as (delete from meter_bucket where series_no = any(:series::int[]) and starts >= :starts and starts < :ends),
      v as (delete from meter_value where series_no = any(:series::int[]) and starts >= :starts and starts < :ends)
 delete from meter_level where series_no = any(:series::int[]) and at >= :starts and at < :ends;

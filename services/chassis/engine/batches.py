@@ -1,9 +1,8 @@
-"""Fetched batches: a limit to what one may swell to; one that cannot be read stops its own partition, no other; and
-records that cost a tenth of aiokafka's to make.
+"""Fetched batches: bounded when decompressed, isolated when unreadable, and turned into records ten times faster.
 
-aiokafka unpacks whatever a batch holds, all of it at once; an error while reading one ends the fetch of all partitions,
-over and over; and making its records takes as long as all the rest of a fetch. All three are put right at the names by
-which aiokafka finds its decoders and its iterator.
+aiokafka decompresses whatever a batch holds, all at once. An error while it reads one batch ends the fetch of all
+partitions, again and again. And making its record objects takes as long as the rest of a fetch. This module replaces the
+functions by which aiokafka finds its decoders and its iterator.
 """
 
 import gzip

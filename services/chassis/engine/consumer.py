@@ -171,7 +171,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     # -- records ---------------------------------------------------------------------------------------------------
 
     async def _process_batch(self, records: tuple[Record, ...]) -> None:
-        """Bring each partition's records to its queue, as what they are now: a topic made anew has another log id."""
+        """Bring each partition's records to its queue, under the log id of now: a re-created topic has another one."""
         reach("engine.fetched")
         if self._stopping:
             return
@@ -187,7 +187,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         return self._queues[tp]
 
     async def _process(self, tp: TopicPartition, piece: Slice) -> bool:
-        """Carry one slice until it is committed, is found not to be ours, or the service stops; false: read anew."""
+        """Carry one slice until it is committed, is not ours, or the service stops. False: the partition is read again."""
         failures = 0
         while piece.records and self._owns(tp):
             try:
@@ -221,7 +221,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         return []
 
     async def _is_redelivery(self, tp: TopicPartition, known: Log, next_offset: int) -> bool:
-        """Records came from below our offset: once more from the log we know, or from another? False: read anew."""
+        """Whether records from below our offset are of the log we know; else the partition is read again, or halted."""
         await self._logbook.refresh([tp.topic])
         if self._log(tp) != known:
             self._read_anew(tp)
@@ -233,7 +233,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         return True
 
     async def _close_gap(self, tp: TopicPartition, known: Log, gap: Gap) -> bool:
-        """Records came from above our offset: is there nothing between? True: noted, go on. False: read anew."""
+        """Whether there is nothing below records from above our offset; else the partition is read again."""
         await self._logbook.refresh([tp.topic])
         if (
             self._log(tp) == known
@@ -313,7 +313,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             for tp, known in self._progress.logs.items()
             if known != self._log(tp) and self._owns(tp)
         ]:
-            log.warning("topic was made anew", topic=tp.topic)
+            log.warning("a topic was re-created", topic=tp.topic)
             self._read_anew(tp)
 
     def _partitions(self) -> list[TopicPartition]:
@@ -362,7 +362,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         return sum(self._behind().values())
 
     async def stop_taking(self) -> None:
-        """Begin no other slice, and let those in work end."""
+        """Begin no other slice, and let those in flight end."""
         self._stopping = True
         await asyncio.gather(*(queue.finish() for queue in self._queues.values()))
 
@@ -371,7 +371,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         await self._client.stop()
 
     def close(self) -> None:
-        """End now, whatever is in work: its transaction is undone."""
+        """End now, whatever is in flight: its transaction is rolled back."""
         batches.forget(self._cannot_read)
         for queue in self._queues.values():
             queue.close()

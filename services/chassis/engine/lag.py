@@ -25,7 +25,7 @@ class LagGauge:
         self._topics, self._progress, self._done = topics, progress, done
 
     async def measure(self, behind: Mapping[TopicPartition, int]) -> None:
-        """Measure anew; `behind` has what waits in each partition that is ours."""
+        """Measure again; `behind` has what waits in each partition that is ours."""
         for tp, waiting in behind.items():
             if not waiting:
                 self._progress.touch(tp)

@@ -1,6 +1,6 @@
 """What Kafka knows of the logs we read, asked beside the reading.
 
-Which incarnation of a topic it is: one deleted and made anew keeps its name and starts again at offset 0. Only Kafka's
+Which incarnation of a topic it is: one that was deleted and re-created keeps its name and starts again at offset 0. Only Kafka's
 topic id tells that from a redelivery, and aiokafka does not show it: the administration client does.
 """
 

@@ -1,6 +1,6 @@
 """A queue per partition: its slices one after the other, while other partitions, and the next fetch, go on beside it.
 
-The offset in the database decides what counts, so it is safe to fetch ahead of it; a queue holds one slice in work and one
+The offset in the database decides what counts, so it is safe to fetch ahead of it; a queue holds one slice in flight and one
 waiting, and whoever brings a third has to wait.
 """
 
@@ -25,7 +25,7 @@ class PartitionQueue(Generic[ItemT]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in work and nothing waits."""
+        """Whether nothing is in flight and nothing waits."""
         return self._idle.is_set() and self._waiting.empty()
 
     async def put(self, item: ItemT) -> None:
@@ -39,13 +39,13 @@ class PartitionQueue(Generic[ItemT]):
             self._waiting.get_nowait()
 
     async def finish(self) -> None:
-        """Forget what waits, let what is in work end, and close the queue."""
+        """Forget what waits, let what is in flight end, and close the queue."""
         self.clear()
         await self._idle.wait()
         self.close()
 
     def close(self) -> None:
-        """End now. Whoever waits to bring something is let go."""
+        """End now. Whoever waits to bring something is released."""
         self._closed = True
         self._task.cancel()
         self.clear()

@@ -1,4 +1,4 @@
-"""How fast one key may knock: a token bucket per principal."""
+"""The rate limit of each key: a token bucket per principal."""
 
 from dataclasses import dataclass, field
 

@@ -40,7 +40,7 @@ class _Fresh(Generic[T]):
         )
 
     def keep(self, key: str, value: T) -> None:
-        """Keep an entry; when there are too many, begin anew."""
+        """Keep an entry; when there are too many, all are forgotten."""
         if len(self._entries) >= ENTRIES_MAX:
             self._entries.clear()
         self._entries[key] = (time.monotonic(), value)

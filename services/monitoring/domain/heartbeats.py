@@ -1,4 +1,4 @@
-"""Signs of life: the first beat arms a dead man's switch, each further one winds it up again.
+"""Signs of life: the first heartbeat starts a timer, each further one starts it again.
 
 Silence is judged by what the log says: a service is silent when its beat is overdue, all that the log held at that instant
 has been read, and the door says that beats could come in all the while: it sends pulses by the way that beats take.

@@ -23,7 +23,7 @@ async def take_beat(event: Event[HeartbeatReceived], unit: Unit) -> None:
     service_id = event.data.service_id
     service = await store.lock_service(unit.db, service_id)
     if service is not None and service.tenant_id == event.subject:
-        await _wind_up(service, event.time, unit)
+        await _start_again(service, event.time, unit)
     else:
         beat = LateBeat(
             service_id=service_id,
@@ -40,11 +40,11 @@ async def take_late_beat(args: LateBeat, unit: Unit) -> None:
     if service is None or service.tenant_id != args.tenant_id:
         raise ServiceUnknown
     if not await is_anothers(args.tenant_id, args.principal, unit):
-        await _wind_up(service, args.beat_at, unit)
+        await _start_again(service, args.beat_at, unit)
 
 
-async def _wind_up(service: WatchedService, beat_at: datetime, unit: Unit) -> None:
-    """Wind up the dead man's switch. An older beat that comes late changes nothing."""
+async def _start_again(service: WatchedService, beat_at: datetime, unit: Unit) -> None:
+    """Start the timer again. An older heartbeat that comes late changes nothing."""
     beat_at = max(beat_at, service.last_beat_at or beat_at)
     await sql.beat(unit.db, id=service.id, at=beat_at)
     start_timer(service, beat_at, unit)

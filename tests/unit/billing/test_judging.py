@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.billing.domain.usage import (
     QUARTER,
     WAITS,
-    Likeness,
+    EventGroup,
     MeteredService,
     MeterReading,
     Window,
@@ -32,13 +32,13 @@ WINDOW = Window(NOON - timedelta(days=35), NOON + timedelta(minutes=5), revision
 LONG_AGO = MeteredService(SERVICE, TENANT, NOON - timedelta(days=99), READINGS)
 
 
-def likeness(event: Arrival) -> Likeness:
+def group_of(event: Arrival) -> EventGroup:
     [alike] = Gathering([event]).groups
     return alike
 
 
 def verdict_of(event: Arrival, service: MeteredService | None) -> str | None:
-    told = judge(likeness(event), service, WINDOW)
+    told = judge(group_of(event), service, WINDOW)
     return judge_time(event.at, service, WINDOW) if told is None and service else told
 
 
@@ -91,7 +91,7 @@ def test_an_instant_lies_in_its_quarter(at: datetime) -> None:
 def test_a_name_that_the_door_may_know_from_a_newer_catalogue_waits_for_it() -> None:
     event = arrival(quantity="1", meter="unknown")
     verdicts = [
-        judge(likeness(event), LIVE, Window(WINDOW.earliest, WINDOW.latest, revision))
+        judge(group_of(event), LIVE, Window(WINDOW.earliest, WINDOW.latest, revision))
         for revision in (2, 3, 4)
     ]
     assert verdicts == [WAITS, "unknown_meter", "unknown_meter"]
