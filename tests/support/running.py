@@ -1,6 +1,7 @@
 """Runs a service in this process on the real PostgreSQL and Kafka of the test run, and watches it from outside."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
@@ -33,10 +34,18 @@ PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the test runner."""
+    """A server that leaves signals, and the end of the process, to the test runner."""
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        except (
+            SystemExit
+        ) as end:  # it would end the process that runs the tests, and say nothing of them
+            raise RuntimeError(f"the server ended with {end.code}: its log says why") from end
 
 
 async def settings_for(
