@@ -92,3 +92,12 @@ def test_no_public_class_name_stands_twice() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
+def test_no_test_changes_what_other_tests_share() -> None:
+    """Roles of services and settings of the server are shared; servers that are ill-treated are one's own."""
+    shared = re.compile(r"alter role (\\\\?\"?)vicino_|alter system|usename = 'vicino_")
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        if "faults" not in file.parts and file != Path(__file__):
+            found = shared.search(file.read_text(encoding="utf-8"))
+            assert found is None, f"{file.relative_to(ROOT)}: {found}"

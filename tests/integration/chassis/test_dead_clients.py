@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
-import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
@@ -27,6 +26,7 @@ from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Unit
 from tests.integration.chassis.test_engine_smoke import heartbeat
+from tests.support.databases import refusing
 from tests.support.running import Running, running, settings_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -250,15 +250,12 @@ async def test_readiness_asks_for_a_connection_that_nobody_holds_yet(
         at_work(database, bootstrap, topic_prefix) as service,
         aiohttp.ClientSession() as http,
     ):
-        admin = await asyncpg.connect(superuser_url)
-        try:
-            await admin.execute("alter role vicino_monitoring connection limit 1")
-            async with http.get(f"{service.inside}/readyz") as answer:
-                told = await answer.text()
-                assert answer.status == 503
-        finally:
-            await admin.execute("alter role vicino_monitoring connection limit -1")
-            await admin.close()
+        async with (
+            refusing(superuser_url, database, cut=False),
+            http.get(f"{service.inside}/readyz") as answer,
+        ):
+            told = await answer.text()
+            assert answer.status == 503
         assert "new connection is unavailable" in told
         assert "vicino_monitoring" not in told
         async with http.get(f"{service.inside}/readyz") as answer:

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import asyncpg
-
 from schemas.signals import DoorPulsed
 from schemas.topics import SIGNALS
 from services.chassis.clock import ManualClock
@@ -12,6 +10,7 @@ from services.chassis.engine.read_up import partition_of
 from services.gateway import metrics
 from services.gateway.app import GatewaySettings, build
 from tests.integration.gateway.world import open_world, order
+from tests.support.databases import refusing
 from tests.support.running import Running, running, settings_for
 
 START = datetime(2026, 12, 3, 9, tzinfo=UTC)
@@ -45,21 +44,13 @@ async def test_the_door_pulses_in_every_partition_and_an_interruption_is_told(
             "nothing came between"
         )
         failed = metrics.PULSES.labels("failed")._value.get()
-        admin = await asyncpg.connect(superuser_url)
-        try:
-            await admin.execute("alter role vicino_gateway nologin")
-            await admin.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'vicino_gateway'"
-            )
+        async with refusing(superuser_url, database):
             clock.advance(EVERY)
 
             async def has_failed() -> bool:
                 return bool(metrics.PULSES.labels("failed")._value.get() > failed)
 
             await service.eventually(has_failed)
-        finally:
-            await admin.execute("alter role vicino_gateway login")
-            await admin.close()
         clock.advance(EVERY)
         opened = clock.now()
         assert set((await pulses_at(service, opened)).values()) == {opened}
@@ -71,21 +62,13 @@ async def test_an_answer_503_is_an_interruption_too(
     async with open_world(database, bootstrap, topic_prefix) as world:
         start = world.clock.now()
         assert set((await pulses_at(world.gateway, start)).values()) == {start}
-        admin = await asyncpg.connect(superuser_url)
-        try:
-            await admin.execute("alter role vicino_gateway nologin")
-            await admin.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'vicino_gateway'"
-            )
+        async with refusing(superuser_url, database):
             world.clock.advance(timedelta(seconds=5))
 
             async def status(wanted: int, n: int) -> bool:
                 return (await world.post(order("A", id=f"o-{wanted}-{n}"))).status == wanted
 
             await world.gateway.eventually(partial(status, 503, 0))
-        finally:
-            await admin.execute("alter role vicino_gateway login")
-            await admin.close()
         await world.gateway.eventually(partial(status, 202, 0))
         world.clock.advance(EVERY)
         assert set((await pulses_at(world.gateway, world.clock.now())).values()) == {
