@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
+from secrets import token_urlsafe
 
 from services.chassis.migrate import migrate
 from services.local.home import CHECKOUT
@@ -18,14 +19,16 @@ HEAD = (
     "-- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.\n"
 )
 NOISE = re.compile(r"^(SET |SELECT pg_catalog|\\(un)?restrict |--|CREATE SCHEMA )")
-PASSWORD = "only-for-a-moment"  # noqa: S105 - the role lives as long as the dump takes
 
 
-async def tables(superuser_url: str, database: str, service: str) -> str:
-    """The tables, constraints and indexes of a service, made by its migrations in a new schema of a database."""
+async def tables(superuser_url: str, database: str, service: str, password: str) -> str:
+    """The tables, constraints and indexes of a service, made by its migrations in a new schema of a database.
+
+    The password becomes that of the service's role, on the whole server.
+    """
     url = superuser_url.rsplit("/", 1)[0] + f"/{database}"
-    await ensure_service(url, database, service, PASSWORD)
-    own = url.replace(url.split("//", 1)[1].split("@", 1)[0], f"{role_of(service)}:{PASSWORD}")
+    await ensure_service(url, database, service, password)
+    own = url.replace(url.split("//", 1)[1].split("@", 1)[0], f"{role_of(service)}:{password}")
     await migrate(own, service, CHECKOUT / "services" / service / "migrations")
     return HEAD + _readable(await asyncio.to_thread(_dump, url, service))
 
@@ -53,7 +56,7 @@ async def write() -> None:
         try:
             await ensure_database(postgres.superuser_url, "vicino")
             for service in SERVICES:
-                text = await tables(postgres.superuser_url, "vicino", service)
+                text = await tables(postgres.superuser_url, "vicino", service, token_urlsafe())
                 (CHECKOUT / "services" / service / "schema.sql").write_text(text, encoding="utf-8")
         finally:
             await postgres.stop()

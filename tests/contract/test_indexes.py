@@ -8,6 +8,7 @@ import pytest
 
 from services.chassis.migrate import migrate
 from services.local.roles import SERVICES, ensure_service, role_of
+from tests.support.databases import PASSWORD
 
 ROW_BYTES_MAX = 2_600
 """A little less than PostgreSQL's limit: a row of an index has a header, and each text one of its own."""
@@ -26,8 +27,8 @@ UNBOUNDED = {"jsonb", "json", "text[]"}
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_no_index_can_refuse_what_comes_in(service: str, database: str) -> None:
-    await ensure_service(database, database.rsplit("/", 1)[1], service, "only-for-tests")
-    url = f"postgresql://{role_of(service)}:only-for-tests@{database.split('@', 1)[1]}"
+    await ensure_service(database, database.rsplit("/", 1)[1], service, PASSWORD)
+    url = f"postgresql://{role_of(service)}:{PASSWORD}@{database.split('@', 1)[1]}"
     module = importlib.import_module(f"services.{service}.app")
     await migrate(url, service, Path(module.MIGRATIONS))
     db = await asyncpg.connect(url)

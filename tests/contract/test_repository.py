@@ -101,3 +101,27 @@ def test_no_test_changes_what_other_tests_share() -> None:
         if "faults" not in file.parts and file != Path(__file__):
             found = shared.search(file.read_text(encoding="utf-8"))
             assert found is None, f"{file.relative_to(ROOT)}: {found}"
+
+
+def test_every_test_gives_a_shared_role_the_one_password() -> None:
+    """Who gives a role its password gives it on the whole server: another one shuts out the tests beside it."""
+    calls = 0
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        local = {
+            alias.name
+            for node in nodes
+            if isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith("services.local.")
+            for alias in node.names
+        }
+        giving = local & {"ensure_service", "ensure_provisioner", "tables"}
+        for node in nodes:
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in giving:
+                *_, role, password = ("provisioner", *map(ast.unparse, node.args))
+                a_role_of_its_own = role.startswith("f'")
+                calls += 1
+                assert a_role_of_its_own or password == "PASSWORD", (
+                    f"{file.relative_to(ROOT)}:{node.lineno}"
+                )
+    assert calls > 10

@@ -37,6 +37,7 @@ from services.local.roles import ensure_database, ensure_service, role_of
 from tests.faults import verdict
 from tests.faults.standing import Standing, above_zero, account
 from tests.faults.verdict import Count, Sent
+from tests.support.databases import PASSWORD
 from tests.support.furnishing import furnish, meter_key, service_id, tenant_id
 from tests.support.running import read_topic
 
@@ -49,7 +50,6 @@ EVENTS = 150
 SETTLE_SECONDS = 60.0
 SESSION_MS = 6000
 ANSWER = aiohttp.ClientTimeout(total=5)
-PASSWORD = "only-for-tests"
 Message: TypeAlias = tuple[str, bytes, bytes]
 """Topic, key, value."""
 

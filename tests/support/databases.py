@@ -9,6 +9,9 @@ import asyncpg
 
 from services.local.roles import ensure_database
 
+PASSWORD = "only-for-tests"
+"""Of every service's role. Roles belong to the server, which the tests share: another password would shut others out."""
+
 
 @asynccontextmanager
 async def fresh_database(superuser_url: str) -> AsyncIterator[str]:

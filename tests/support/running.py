@@ -22,8 +22,8 @@ from services.chassis.settings import ServiceSettings
 from services.local.ports import free_port
 from services.local.roles import ensure_service, role_of
 from tests.support.account import TABLES
+from tests.support.databases import PASSWORD
 
-PASSWORD = "only-for-tests"
 SETTLE_SECONDS = 60.0
 """Only what hangs gets there, also on two busy cores; a test has 120 s."""
 

@@ -37,6 +37,7 @@ from tests.integration.billing.scenario import (
 )
 from tests.integration.billing.test_metering import NOVEMBER, meter, offer, total
 from tests.support.catalogue import ROME
+from tests.support.databases import PASSWORD
 from tests.support.oracles import History, quantity_over
 
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,8 +47,8 @@ REGIONS, KINDS = ["it", "fr", "us"], ["voice", "fax"]
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
     """Billing's schema, with nothing in it."""
-    await ensure_service(database, database.rsplit("/", 1)[1], "billing", "only-for-tests")
-    url = f"postgresql://{role_of('billing')}:only-for-tests@{database.split('@', 1)[1]}"
+    await ensure_service(database, database.rsplit("/", 1)[1], "billing", PASSWORD)
+    url = f"postgresql://{role_of('billing')}:{PASSWORD}@{database.split('@', 1)[1]}"
     await migrate(url, "billing", app.MIGRATIONS)
     found = await open_pool(url, "billing", 2, "test")
     yield found

@@ -22,6 +22,7 @@ from services.chassis.store import Log
 from services.chassis.unit import Unit
 from services.local.roles import ensure_service, role_of
 from tests.integration.chassis.test_engine_smoke import MIGRATIONS, heartbeat
+from tests.support.databases import PASSWORD
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 N = 9
@@ -113,8 +114,8 @@ class World:
 
 @pytest.fixture
 async def world(database: str) -> AsyncIterator[World]:
-    await ensure_service(database, database.rsplit("/", 1)[1], "monitoring", "only-for-tests")
-    url = f"postgresql://{role_of('monitoring')}:only-for-tests@{database.split('@', 1)[1]}"
+    await ensure_service(database, database.rsplit("/", 1)[1], "monitoring", PASSWORD)
+    url = f"postgresql://{role_of('monitoring')}:{PASSWORD}@{database.split('@', 1)[1]}"
     await migrate(url, "monitoring", MIGRATIONS)
     pool = await open_pool(url, "monitoring", 3, "test")
     yield World(pool, Log(USAGE.name, 0, "log"))

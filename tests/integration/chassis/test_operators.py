@@ -10,6 +10,7 @@ import asyncpg
 from services.chassis.migrate import migrate
 from services.chassis.settings import ServiceSettings
 from tests.integration.chassis.test_life import MIGRATIONS
+from tests.support.databases import PASSWORD
 from tests.support.running import settings_for
 
 
@@ -54,8 +55,6 @@ async def test_a_password_that_is_wrong_is_told_in_a_line(
     url = (
         await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
     ).postgres_url
-    code, said = await vicino(
-        "rejects", "list", "monitoring", url=url.replace("only-for-tests", "hunter2")
-    )
+    code, said = await vicino("rejects", "list", "monitoring", url=url.replace(PASSWORD, "hunter2"))
     assert (code, said.count("\n"), "hunter2" in said) == (1, 1, False)
     assert said.startswith("Vicino cannot go on: password authentication failed")

@@ -22,7 +22,8 @@ from services.local.demo.world import PARTIES
 from services.local.roles import ensure_service
 from services.monitoring.app import MonitoringSettings, build
 from tests.support.catalogue import CATALOGUE
-from tests.support.running import PASSWORD, Running, running, settings_for
+from tests.support.databases import PASSWORD
+from tests.support.running import Running, running, settings_for
 
 NOW = datetime(2026, 12, 3, 9, tzinfo=UTC)
 TENANT, RESELLER = "11111111-1111-1111-1111-111111111111", "VAR-TO-01"

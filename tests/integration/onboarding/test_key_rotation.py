@@ -18,9 +18,9 @@ from services.onboarding.adapters import Instance
 from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX
 from services.onboarding.adapters.postgres import PostgresDriver
 from services.onboarding.domain.credentials import derive, name_before, name_of
+from tests.support.databases import PASSWORD
 
 A, B = b"a" * 32, b"b" * 32
-PASSWORD = "only-for-tests"
 STEP = ProvisioningStep(driver="postgres")
 
 

@@ -25,9 +25,9 @@ from services.onboarding.adapters import Instance
 from services.onboarding.adapters.logins import LOGIN_CONNECTIONS_MAX, make_database, make_role
 from services.onboarding.adapters.postgres import PostgresDriver
 from services.onboarding.domain.credentials import derive, name_before
+from tests.support.databases import PASSWORD
 
 KEY = b"k" * 32
-PASSWORD = "only-for-tests"
 TENANTS = 25
 POOL = 12
 STEP = ProvisioningStep(driver="postgres")

@@ -34,10 +34,10 @@ from services.local.demo.world import PARTIES, Backend, catalogue
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
 from services.onboarding.domain.credentials import derive, name_of
+from tests.support.databases import PASSWORD
 from tests.support.running import Running, running, settings_for
 
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
-PASSWORD = "only-for-tests"
 
 
 @dataclass

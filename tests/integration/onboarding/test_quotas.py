@@ -14,9 +14,10 @@ from services.chassis.clock import ManualClock
 from services.local.demo.world import Backend
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
-from tests.integration.onboarding.test_onboarding import NEAR, NOW, PASSWORD, Scenario, event, order
+from tests.integration.onboarding.test_onboarding import NEAR, NOW, Scenario, event, order
 from tests.integration.onboarding.test_senders import OWN, by, later, say
 from tests.support import before
+from tests.support.databases import PASSWORD
 from tests.support.running import running, settings_for
 
 FIRMS, SERVICES, IN_PROGRESS = 3, 6, 4

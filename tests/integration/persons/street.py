@@ -27,7 +27,8 @@ from tests.integration.gateway.world import (
     reseller,
     tenant_of,
 )
-from tests.support.running import PASSWORD, Running, running, settings_for
+from tests.support.databases import PASSWORD
+from tests.support.running import Running, running, settings_for
 from tests.support.searching import files, found_in, tables, topics
 from tests.support.servers import Addresses
 
