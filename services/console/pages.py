@@ -1,58 +1,142 @@
-"""The operator's pages: server-rendered, no script, nothing from elsewhere."""
+"""The operator's pages: what each one shows."""
 
-from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse
 
-from services.chassis.texts import one_line
-from services.console import italian
+from services.chassis.database import Connection
+from services.chassis.service import Runtime
+from services.console import metrics, rendering, store
+from services.console.domain.stages import WAITING
+from services.console.lists import OFFSET_MAX, Listing, Offset
 
-ROME = ZoneInfo("Europe/Rome")
-
-
-def _moment(value: datetime | str | None) -> str:
-    if value is None:
-        return "-"
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{at.astimezone(ROME):%d\N{NO-BREAK SPACE}%b\N{NO-BREAK SPACE}%Y, %H:%M}"
-
-
-def _spoken(wire_type: str) -> str:
-    """An event's type as people say it: `vicino.alert.opened.v1` is `alert opened`."""
-    return " ".join(wire_type.split(".")[1:-1])
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
-def _one_line(value: Any) -> Any:
-    """What a template shows: a text of somebody else's stays within its line. Numbers and markup are ours."""
-    return one_line(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+PAGE = 100
+WAITING_SHOWN = 50
+PLOTTED = 30
 
 
-def environment() -> Environment:
-    """The templates. Everything is escaped; an unknown name is an error."""
-    made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_one_line,
-    )
-    made.filters.update(
-        amount=italian.amount,
-        quantity=italian.quantity,
-        day=italian.day,
-        moment=_moment,
-        spoken=_spoken,
-    )
-    return made
+class _Missing(Exception):
+    """What the address names is not known here."""
 
 
-def bars(rows: list[tuple[str, Decimal]]) -> list[dict[str, Any]]:
-    """Horizontal bars for a small plot: label, value, length in percent of the longest."""
-    top = max((value for _, value in rows), default=Decimal(0)) or Decimal(1)
-    return [
-        {"label": label, "value": value, "percent": max(0, round(100 * value / top))}
-        for label, value in rows
-    ]
+class Pages:
+    """Renders a page for who may see it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._templates = rendering.environment()
+
+    async def show(
+        self, name: str, query: Callable[[Connection], Awaitable[dict[str, Any]]]
+    ) -> Response:
+        """A page of the read model."""
+        try:
+            async with self._runtime.pool.acquire() as db:
+                found = await query(db)
+        except _Missing as missing:
+            return self.missing(str(missing))
+        metrics.PAGES.labels(name).inc()
+        return self.plain(name, **found)
+
+    def missing(self, what: str) -> Response:
+        """For a person who followed an old link, or mistyped."""
+        return self.plain("missing", 404, what=what)
+
+    def plain(self, name: str, status: int = 200, **found: Any) -> Response:
+        """A page that needs no question."""
+        html = self._templates.get_template(f"{name}.html").render(
+            page=name, now=self._runtime.clock.now(), **found
+        )
+        return HTMLResponse(html, status, headers=HEADERS)
+
+
+async def _overview(db: Connection) -> dict[str, Any]:
+    some = store.Part(WAITING_SHOWN)
+    return {
+        "figures": await store.figures(db), "shown": WAITING_SHOWN, "plot": rendering.bars(await store.invoiced(db, PLOTTED)),
+        "waiting": {
+            "tenants": await store.tenants(db, some, state="waiting"),
+            "alerts": await store.alerts(db, some, waiting=True),
+            "orders": await store.orders(db, some, states=WAITING),
+        },
+    }  # fmt: skip
+
+
+async def _one_tenant(db: Connection, tenant_id: str) -> dict[str, Any]:
+    found = await store.tenants(db, store.ONE, tenant_id=tenant_id)
+    if not found:
+        raise _Missing("tenant")
+    return {
+        "tenant": found[0], "orders": await store.orders(db, tenant_id=tenant_id),
+        "invoices": await store.invoices(db, tenant_id=tenant_id), "alerts": await store.alerts(db, tenant_id=tenant_id),
+    }  # fmt: skip
+
+
+async def _one_invoice(db: Connection, invoice_id: str) -> dict[str, Any]:
+    found = await store.invoices(db, store.ONE, invoice_id=invoice_id)
+    if not found:
+        raise _Missing("invoice")
+    return {"invoice": found[0]}
+
+
+async def _part(db: Connection, name: str, query: Listing, offset: int) -> dict[str, Any]:
+    """A part of a list, and where those before and after it begin."""
+    found = await query(db, store.Part(PAGE + 1, offset))
+    return {
+        name: found[:PAGE],
+        "before": max(0, offset - PAGE) if offset else None,
+        "after": offset + PAGE if len(found) > PAGE and offset + PAGE <= OFFSET_MAX else None,
+    }
+
+
+def add_pages(app: FastAPI, show: Pages) -> None:
+    """The pages that show a list, or one thing."""
+
+    @app.get("/", response_class=HTMLResponse)
+    async def overview() -> Response:
+        """Who waits for what, at a glance."""
+        return await show.show("overview", _overview)
+
+    def offer(name: str, query: Listing, about: str) -> None:
+        async def listed(offset: Offset = 0) -> Response:
+            return await show.show(name, lambda db: _part(db, name, query, offset))
+
+        app.get(f"/{name}", response_class=HTMLResponse, name=f"page of {name}", description=about)(
+            listed
+        )
+
+    offer("tenants", store.tenants, "All tenants.")
+    offer("resellers", store.resellers, "Load against capacity.")
+    offer("invoices", store.invoices, "All invoices, newest first.")
+
+    @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
+    async def tenant(tenant_id: str) -> Response:
+        """One tenant, whole."""
+        return await show.show("tenant", lambda db: _one_tenant(db, tenant_id))
+
+    @app.get("/invoices/{invoice_id}", response_class=HTMLResponse)
+    async def invoice(invoice_id: str) -> Response:
+        """An invoice as the SME reads it."""
+        return await show.show("invoice", lambda db: _one_invoice(db, invoice_id))
+
+    @app.get("/alerts", response_class=HTMLResponse)
+    async def alerts(offset: Offset = 0) -> Response:
+        """Alerts, newest first, and who was told last."""
+
+        async def query(db: Connection) -> dict[str, Any]:
+            return {
+                **await _part(db, "alerts", store.alerts, offset),
+                "deliveries": await store.deliveries(db),
+            }
+
+        return await show.show("alerts", query)

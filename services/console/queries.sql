@@ -120,11 +120,11 @@ where document is not null and (:tenant_id::text is null or alert.tenant_id = :t
   and (not :waiting or (resolved_at is null and acknowledged_at is null))
 order by document ->> 'opened_at' desc, alert.id limit :limit offset :offset;
 
--- name: figures()^
+-- name: figures(order_states)^
 -- What there is in all: tenants served and waiting, orders and alerts that wait, what was invoiced.
 select (select count(*) from tenant where state = 'active') as tenants_active,
        (select count(*) from tenant where state = 'waiting') as tenants_waiting,
-       (select count(*) from service_order where state in ('held', 'delayed', 'acknowledged', 'failed')) as orders_waiting,
+       (select count(*) from service_order where state = any (:order_states::text[])) as orders_waiting,
        (select count(*) from alert where document is not null and resolved_at is null and acknowledged_at is null) as alerts_waiting,
        (select count(*) from invoice) as invoices,
        (select coalesce(sum((document -> 'totals' ->> 'imponibile')::numeric), 0) from invoice) as invoiced_total;

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
+from services.console.domain.stages import WAITING, alert_state
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -20,6 +21,7 @@ class Part:
     offset: int = 0
 
 
+STAMPS = ("acknowledged_at", "escalated_at", "resolved_at")
 FIRST = Part()
 ONE = Part(1)
 
@@ -78,14 +80,6 @@ async def invoices(
     ]
 
 
-def _state(row: Any) -> str:
-    if row["resolved_at"]:
-        return "resolved"
-    if row["acknowledged_at"]:
-        return "acknowledged"
-    return "escalated" if row["escalated_at"] else "open"
-
-
 async def alerts(
     db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, waiting: bool = False
 ) -> list[dict[str, Any]]:
@@ -97,7 +91,11 @@ async def alerts(
         {
             **row["document"],
             **{k: v for k, v in row.items() if k != "document"},
-            "state": _state(row),
+            "state": alert_state(
+                acknowledged_at=row["acknowledged_at"],
+                escalated_at=row["escalated_at"],
+                resolved_at=row["resolved_at"],
+            ),
         }
         for row in found
     ]
@@ -112,7 +110,7 @@ async def deliveries(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]
 
 async def figures(db: Connection) -> dict[str, Any]:
     """What there is in all."""
-    return dict(await sql.figures(db))
+    return dict(await sql.figures(db, order_states=WAITING))
 
 
 async def invoiced(db: Connection, limit: int) -> list[tuple[str, Decimal]]:

@@ -13,7 +13,7 @@ from yarl import URL
 from schemas.topics import BY_NAME
 from services.chassis.admin import remove_topics
 from services.chassis.texts import UNSEEN
-from services.console import api
+from services.console import pages
 from services.console.app import ConsoleSettings, build
 from tests.support.databases import fresh_database
 from tests.support.running import Running, running, settings_for
@@ -138,16 +138,16 @@ async def test_each_page_shows_a_part_and_leads_to_the_next(console: Running) ->
     async with aiohttp.ClientSession(headers=TOKEN) as session:
         for name in PAGES:
             first = await page(session, f"{console.url}/{name}")
-            assert first.count("<tr>") <= 2 * (api.PAGE + 1), name
+            assert first.count("<tr>") <= 2 * (pages.PAGE + 1), name
             assert 'rel="next" href="?offset=100"' in first, name
-            last = await page(session, f"{console.url}/{name}?offset={MANY - MANY % api.PAGE}")
+            last = await page(session, f"{console.url}/{name}?offset={MANY - MANY % pages.PAGE}")
             assert 'rel="next"' not in last, name
             assert 'rel="prev"' in last, name
         overview = await page(session, f"{console.url}/")
-        assert overview.count("<tr>") <= 3 * api.WAITING_SHOWN + api.PLOTTED + 2
+        assert overview.count("<tr>") <= 3 * pages.WAITING_SHOWN + pages.PLOTTED + 2
         assert overview.count(f"<strong>{MANY}</strong>") == 3
         tenant = await page(session, f"{console.url}/tenants/t1")
-        assert tenant.count("<tr>") <= 200 + 3 * api.PAGE + 5
+        assert tenant.count("<tr>") <= 200 + 3 * pages.PAGE + 5
 
 
 def nasty(value: Any) -> Any:

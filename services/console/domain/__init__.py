@@ -1,0 +1,1 @@
+"""What the console makes of facts. No database, no network, no clock."""

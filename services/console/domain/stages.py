@@ -1,0 +1,58 @@
+"""How far an order, a service, an alert and a notification have come, as a page says it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from schemas.alerts import AlertState
+
+
+class OrderStage(StrEnum):
+    """How far an order has come."""
+
+    ACKNOWLEDGED = "acknowledged"
+    HELD = "held"
+    """A person must decide."""
+    DELAYED = "delayed"
+    """It waits for a back-end."""
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+    @property
+    def rank(self) -> int:
+        """A fact that comes late never takes an order back to a lower rank."""
+        return 3 if self in ENDED else 2
+
+
+ENDED = frozenset({OrderStage.COMPLETED, OrderStage.PARTIAL, OrderStage.FAILED})
+WAITING = (OrderStage.HELD, OrderStage.DELAYED, OrderStage.ACKNOWLEDGED, OrderStage.FAILED)
+"""Orders that somebody should look at."""
+
+
+class ServiceStage(StrEnum):
+    """Whether a service is there."""
+
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+class DeliveryOutcome(StrEnum):
+    """Whether somebody was told."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+def alert_state(
+    *,
+    acknowledged_at: datetime | None,
+    escalated_at: datetime | None,
+    resolved_at: datetime | None,
+) -> AlertState:
+    """The state of an alert by what happened to it: the end first, then an answer, then an escalation."""
+    if resolved_at:
+        return AlertState.RESOLVED
+    if acknowledged_at:
+        return AlertState.ACKNOWLEDGED
+    return AlertState.ESCALATED if escalated_at else AlertState.OPEN

@@ -1,0 +1,1 @@
+"""Facts become rows: one file per thing that a page shows. Nothing is decided here."""

@@ -1,0 +1,42 @@
+"""The services of tenants and their quantities."""
+
+from typing import Any
+
+from schemas.envelope import Event
+from schemas.tenants import (
+    ProvisioningFailed,
+    ServiceActivated,
+    ServiceChanged,
+)
+from services.chassis.unit import Unit
+from services.console.domain.stages import ServiceStage
+from services.console.store import sql
+
+
+async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
+    """A service lives."""
+    await _service(event, unit)
+    await sql.order_goes_on(unit.db, id=event.data.order_id)
+
+
+async def service_changed(event: Event[ServiceChanged], unit: Unit) -> None:
+    """A service has other quantities."""
+    await _service(event, unit)
+    await sql.order_goes_on(unit.db, id=event.data.order_id)
+
+
+async def _service(event: Event[Any], unit: Unit) -> None:
+    data = event.data.model_dump(mode="json")
+    await sql.put_service(
+        unit.db, id=data["service_id"], tenant_id=event.subject, sku=data["sku"], state=ServiceStage.ACTIVE,
+        quantities=data["quantities"], effective_at=event.data.effective_at, explanation=None,
+    )  # fmt: skip
+
+
+async def provisioning_failed(event: Event[ProvisioningFailed], unit: Unit) -> None:
+    """A service could not be made."""
+    data = event.data
+    await sql.put_service(
+        unit.db, id=data.service_id, tenant_id=event.subject, sku=data.sku, state=ServiceStage.FAILED, quantities={},
+        effective_at=None, explanation=data.explanation,
+    )  # fmt: skip
