@@ -72,19 +72,19 @@ select id from reseller where id = any(:ids::text[]);
 
 -- name: tenant(id)^
 -- A tenant.
-select id, no, external_id, zone, closed_until from tenant where id = :id;
+select id, no, external_id, zone, currency, reseller_id from tenant where id = :id;
 
 -- name: tenants()
 -- All tenants, in order.
-select id, no, external_id, zone from tenant order by id;
+select id, no, external_id, zone, currency, reseller_id from tenant order by id;
 
 -- name: tenants_beyond(id, limit)
 -- The next tenants, in order.
-select id, no, external_id, zone from tenant where id > :id order by id limit :limit;
+select id, no, external_id, zone, currency, reseller_id from tenant where id > :id order by id limit :limit;
 
 -- name: lock_tenant(id)^
 -- A tenant, held alone: nothing of it is counted meanwhile.
-select id, no, external_id, zone, currency, reseller_id, details, closed_until from tenant where id = :id for update;
+select id, no, external_id, zone, currency, reseller_id from tenant where id = :id for update;
 
 -- name: share_tenants(ids)
 -- Tenants whose usage is about to be counted: nothing of them is closed meanwhile. In order, so that nobody deadlocks.
@@ -102,7 +102,7 @@ on conflict do nothing returning id;
 
 -- name: services(tenant_id)
 -- A tenant's services, in the order documents show them.
-select id, sku, item, activated_at, plan from service where tenant_id = :tenant_id order by activated_at, item, id;
+select id, activated_at, plan from service where tenant_id = :tenant_id order by activated_at, item, id;
 
 -- name: services_by_id(ids)
 -- The services that usage is about.

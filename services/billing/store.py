@@ -5,13 +5,52 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import asyncpg
+
+from schemas.catalogue import Plan
 from services.billing.domain.charges import Charge
+from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days, civil_day
 from services.billing.domain.recurring import Billed, Change
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
+
+
+def _tenant(row: asyncpg.Record) -> BilledTenant:
+    return BilledTenant(**dict(row) | {"zone": ZoneInfo(row["zone"])})
+
+
+async def tenant(db: Connection, tenant_id: str) -> BilledTenant | None:
+    """A tenant."""
+    row = await sql.tenant(db, id=tenant_id)
+    return None if row is None else _tenant(row)
+
+
+async def lock_tenant(db: Connection, tenant_id: str) -> BilledTenant:
+    """A tenant that is known to be here, held alone: nothing of it is counted meanwhile."""
+    return _tenant(await sql.lock_tenant(db, id=tenant_id))
+
+
+async def tenants(db: Connection) -> list[BilledTenant]:
+    """All tenants, in order."""
+    return [_tenant(row) for row in await collect(sql.tenants(db))]
+
+
+async def tenants_beyond(db: Connection, tenant_id: str, limit: int) -> list[BilledTenant]:
+    """The next tenants after an id, in order."""
+    return [
+        _tenant(row) for row in await collect(sql.tenants_beyond(db, id=tenant_id, limit=limit))
+    ]
+
+
+async def services(db: Connection, tenant_id: str) -> list[BilledService]:
+    """A tenant's services, in the order documents show them."""
+    return [
+        BilledService(row["id"], row["activated_at"], Plan.model_validate(row["plan"]))
+        for row in await collect(sql.services(db, tenant_id=tenant_id))
+    ]
 
 
 async def timeline(db: Connection, service_id: str, zone: ZoneInfo) -> list[Change]:

@@ -18,7 +18,7 @@ from services.chassis.service import Runtime
 from services.chassis.store import collect
 from services.chassis.strangers import Strangers
 from services.chassis.web import Problem, address_of, application, bearer, check_pace, unauthorized
-from services.gateway import contract, metrics
+from services.gateway import contract, metrics, store
 from services.gateway.domain.admission import Principal, PrincipalKind
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
 from services.gateway.domain.faults import Fault, Refused
@@ -166,8 +166,9 @@ class Doors:
         found: dict[str, Any] = {"kind": principal.kind, "id": principal.id}
         if principal.kind == PrincipalKind.RESELLER:
             async with self.runtime.pool.acquire() as db:
-                reseller = await sql.reseller(db, id=principal.id)
-            closed_at = reseller["webhook_closed_at"]
+                reseller = await store.reseller(db, principal.id)
+            assert reseller is not None  # it has a key
+            closed_at = reseller.webhook_closed_at
             found["webhook"] = {"open": closed_at is None, "closed_at": closed_at}
         return found
 

@@ -9,7 +9,7 @@ from schemas.deliveries import Channel
 from services.chassis.jobs import GiveUp, Job, JobHandler, RetryLater, handle
 from services.chassis.logs import logger
 from services.chassis.unit import Unit
-from services.gateway import metrics
+from services.gateway import metrics, store
 from services.gateway.adapters.mail import Mailer, mail_fault
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.schedule import DeliveryVerdict, Outcome, next_wait_seconds
@@ -34,18 +34,18 @@ class Messengers:
 async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
     """POST a signed notification; 2xx is delivered, 410 closes the address, anything else is tried again."""
     async with job.read() as db:
-        row = await sql.notification(db, id=job.args.notification_id)
-        reseller = await sql.reseller(db, id=row["recipient"])
-        if reseller is None or reseller["webhook_closed_at"] is not None:
+        notification = await store.notification(db, job.args.notification_id)
+        reseller = await store.reseller(db, notification.recipient)
+        if reseller is None or reseller.webhook_closed_at is not None:
             raise GiveUp("this recipient takes no webhooks")
-        body = msgspec.json.encode(await compose(db, row, messengers.contacts))
+        body = msgspec.json.encode(await compose(db, notification, messengers.contacts))
         receiver = await receiver_of(db, reseller, messengers.webhooks, job.now)
-    verdict, answer = await messengers.webhooks.post(receiver, row["id"], body)
+    verdict, answer = await messengers.webhooks.post(receiver, notification.id, body)
     metrics.DELIVERIES.labels(Channel.WEBHOOK, verdict.outcome).inc()
     if verdict.outcome is Outcome.DELIVERED:
         await _delivered(job, answer)
     else:
-        await _not_delivered(job, row["recipient"], verdict, answer)
+        await _not_delivered(job, notification.recipient, verdict, answer)
 
 
 async def _not_delivered(
@@ -66,15 +66,15 @@ async def _not_delivered(
 async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
     """Send a mail to the operator."""
     async with job.read() as db:
-        row = await sql.notification(db, id=job.args.notification_id)
-        event = await compose(db, row, messengers.contacts)
+        notification = await store.notification(db, job.args.notification_id)
+        event = await compose(db, notification, messengers.contacts)
     try:
-        await messengers.mailer.send(row["id"], event)
+        await messengers.mailer.send(notification.id, event)
     except Exception as error:  # noqa: BLE001 - whatever a mail server does is an attempt that failed
         metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.RETRY).inc()
         answer = mail_fault(error)
         async with job.read() as db:
-            await sql.note_attempt(db, id=row["id"], answer=answer)
+            await sql.note_attempt(db, id=notification.id, answer=answer)
         raise RetryLater(job.kind.backoff.seconds(job.attempt), answer) from None
     metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.DELIVERED).inc()
     await _delivered(job, "sent")

@@ -272,7 +272,7 @@ update notification set attempts = attempts + 1, last_answer = :answer where id 
 -- name: settle_notification(id, state, answer, at)^
 -- What became of it.
 update notification set state = :state, last_answer = :answer, settled_at = :at where id = :id
-returning id, recipient, channel, about, tenant_id, alert_id, attempts;
+returning id, recipient, channel, about, tenant_id, alert_id, event, state, attempts;
 
 -- name: reopen_notification(id)^
 -- To be sent again, on demand.

@@ -5,7 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
+
 from schemas.catalogue import Plan
+from schemas.deliveries import Channel
 from schemas.reasons import Reason
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
@@ -13,6 +16,8 @@ from services.gateway.domain.admission import KnownService, KnownTenant
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault
 from services.gateway.domain.keeping import kept_name, kept_pointer
+from services.gateway.domain.model import NamedTenant, Notification, NotifiedReseller
+from services.gateway.domain.schedule import DeliveryState
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -37,6 +42,37 @@ class Accepted(NamedTuple):
     answer: Answer
     key: bytes | None = None
     message: bytes | None = None
+
+
+def _notification(row: asyncpg.Record) -> Notification:
+    known = {"channel": Channel(row["channel"]), "state": DeliveryState(row["state"])}
+    return Notification(**dict(row) | known)
+
+
+async def notification(db: Connection, notification_id: str) -> Notification:
+    """Something to be told, which is here."""
+    return _notification(await sql.notification(db, id=notification_id))
+
+
+async def settle_notification(
+    db: Connection, notification_id: str, state: DeliveryState, answer: str, at: datetime
+) -> Notification:
+    """Keep what became of a notification."""
+    return _notification(
+        await sql.settle_notification(db, id=notification_id, state=state, answer=answer, at=at)
+    )
+
+
+async def reseller(db: Connection, reseller_id: str) -> NotifiedReseller | None:
+    """A reseller."""
+    row = await sql.reseller(db, id=reseller_id)
+    return None if row is None else NotifiedReseller(**dict(row))
+
+
+async def tenant(db: Connection, tenant_id: str) -> NamedTenant | None:
+    """A tenant."""
+    row = await sql.tenant(db, id=tenant_id)
+    return None if row is None else NamedTenant(**dict(row))
 
 
 async def plans(db: Connection) -> Plans:

@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-import asyncpg
-
+from services.billing import store as billing
 from services.billing.domain.buckets import Bucket, civil_hour
+from services.billing.domain.model import BilledTenant
 from services.billing.metering.adding import Place, Sums, add_up
 from services.billing.metering.gathering import Gathering
 from services.billing.metering.intake import EARLY_MAX
 from services.billing.metering.knowledge import MeteringKnowledge
 from services.billing.metering.reading import Span, days, events
-from services.billing.metering.store import sql
+from services.billing.metering.store import series_in, sql
 from services.billing.metering.writing import write
-from services.billing.store import sql as billing
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
@@ -54,7 +52,7 @@ class CheckOutcome:
 
 async def verify(
     db: Connection,
-    tenants: Sequence[asyncpg.Record],
+    tenants: Sequence[BilledTenant],
     first: date,
     after: date,
     meter: str | None = None,
@@ -68,8 +66,8 @@ async def verify(
         found, owners = await _recomputed(db, tenants, first, after, meter)
         stored: dict[Place, Bucket] = {}
         for tenant in tenants:
-            own = await _stored(db, tenant, days(first, after, ZoneInfo(tenant["zone"])), meter)
-            owners |= {service_id: tenant["id"] for (service_id, *_), _ in own}
+            own = await _stored(db, tenant, days(first, after, tenant.zone), meter)
+            owners |= {service_id: tenant.id for (service_id, *_), _ in own}
             stored |= own
     right = {place: bucket for place, (_, bucket) in found.buckets.items()}
     places = sorted(right.keys() | stored.keys())
@@ -90,12 +88,10 @@ async def rebuild(
     `RawGone` rather than add up what is no longer all there.
     """
     async with db.transaction():
-        tenant = await billing.lock_tenant(db, id=tenant_id)
-        span = days(first, after, ZoneInfo(tenant["zone"]))
+        tenant = await billing.lock_tenant(db, tenant_id)
+        span = days(first, after, tenant.zone)
         sums, owners = await _recomputed(db, [tenant], first, after, meter)
-        series = [
-            row["no"] for row in await collect(sql.series_in(db, tenant_id=tenant_id, meter=meter))
-        ]
+        series = [row.no for row in await series_in(db, tenant_id, meter)]
         await sql.clear(db, series=series, starts=span.start, ends=span.end)
         await write(db, MeteringKnowledge(), sums, owners)
     return len(sums.buckets)
@@ -109,11 +105,11 @@ async def ensure_raw(db: Connection, start: datetime) -> None:
 
 
 async def _recomputed(
-    db: Connection, tenants: Sequence[asyncpg.Record], first: date, after: date, meter: str | None
+    db: Connection, tenants: Sequence[BilledTenant], first: date, after: date, meter: str | None
 ) -> tuple[Sums, dict[str, str]]:
     """What the events come to, and whose each service is."""
-    zones = {tenant["id"]: ZoneInfo(tenant["zone"]) for tenant in tenants}
-    spans = {tenant["no"]: days(first, after, zones[tenant["id"]]) for tenant in tenants}
+    zones = {tenant.id: tenant.zone for tenant in tenants}
+    spans = {tenant.no: days(first, after, zones[tenant.id]) for tenant in tenants}
     await ensure_raw(db, min(span.start for span in spans.values()))
     knowledge, sums, owners = MeteringKnowledge(), Sums(), dict[str, str]()
     await knowledge.refresh(db)
@@ -135,17 +131,12 @@ async def _recomputed(
 
 
 async def _stored(
-    db: Connection, tenant: asyncpg.Record, span: Span, meter: str | None
+    db: Connection, tenant: BilledTenant, span: Span, meter: str | None
 ) -> Mapping[Place, Bucket]:
     window = {"starts": span.start, "ends": span.end}
     keys = {
-        row["no"]: (
-            row["service_id"],
-            row["meter"],
-            row["version"],
-            tuple(sorted(row["dimensions"].items())),
-        )
-        for row in await collect(sql.series_in(db, tenant_id=tenant["id"], meter=meter))
+        row.no: (row.service_id, row.meter, row.version, tuple(sorted(row.dimensions.items())))
+        for row in await series_in(db, tenant.id, meter)
     }
     found: dict[Place, Bucket] = {}
     for row in await collect(sql.buckets(db, series=list(keys), **window)):
@@ -156,7 +147,7 @@ async def _stored(
         found.setdefault((keys[row["series_no"]], row["starts"]), Bucket()).values.add(
             UUID(int=row["value"].int)
         )
-    zone = ZoneInfo(tenant["zone"])
+    zone = tenant.zone
     for row in await collect(sql.levels(db, series=list(keys), **window)):
         place = (keys[row["series_no"]], civil_hour(row["at"], zone))
         found.setdefault(place, Bucket()).levels.add((row["at"], row["order"], row["level"]))

@@ -18,7 +18,7 @@ from services.billing.domain.money import tidy
 from services.billing.domain.periods import civil_day, midnight
 from services.billing.metering.arrivals import Arrival, as_before, read
 from services.billing.metering.blocks import unpack, unpack_offsets
-from services.billing.metering.store import sql
+from services.billing.metering.store import Series, series_of, sql
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
@@ -41,12 +41,12 @@ def days(first: date, after: date, zone: ZoneInfo) -> Span:
 
 async def metered(db: Connection, service_id: str, key: str, meters: Meters, span: Span) -> Decimal:
     """The quantity of a service's meter over a window, all its groups together."""
-    series = await collect(sql.series_of_meter(db, service_id=service_id, meter=key))
+    series = await series_of(db, service_id, key)
     return await quantity(db, key, meters, series, span)
 
 
 async def quantity(
-    db: Connection, key: str, meters: Meters, series: Sequence[asyncpg.Record], span: Span
+    db: Connection, key: str, meters: Meters, series: Sequence[Series], span: Span
 ) -> Decimal:
     """The quantity of some series of one meter over a window, each instant by the definition in force then.
 
@@ -67,17 +67,17 @@ async def quantity(
     return tidy(add_up([*counted, rounded(averaged, decimals)]))
 
 
-def _of(series: Sequence[asyncpg.Record], stretch: Stretch) -> list[asyncpg.Record]:
+def _of(series: Sequence[Series], stretch: Stretch) -> list[Series]:
     """The series of a stretch's versions."""
     numbers = {version.version for version in stretch.versions}
-    return [row for row in series if row["version"] in numbers]
+    return [row for row in series if row.version in numbers]
 
 
 async def _counted(
-    db: Connection, aggregation: Aggregation, series: Sequence[asyncpg.Record], span: Span
+    db: Connection, aggregation: Aggregation, series: Sequence[Series], span: Span
 ) -> Decimal:
     """Buckets are not cut at the bounds of versions: each is of one version, which may begin within an hour."""
-    window = {"series": [row["no"] for row in series], "starts": span.start, "ends": span.end}
+    window = {"series": [row.no for row in series], "starts": span.start, "ends": span.end}
     if aggregation is Aggregation.UNIQUE_COUNT:
         return Decimal(await sql.distinct_values(db, **window))
     return _folded(aggregation, await collect(sql.buckets(db, **window)))
@@ -100,7 +100,7 @@ def _folded(aggregation: Aggregation, buckets: Sequence[asyncpg.Record]) -> Deci
 
 
 async def _average(
-    db: Connection, eras: Sequence[Stretch], series: Sequence[asyncpg.Record], span: Span
+    db: Connection, eras: Sequence[Stretch], series: Sequence[Series], span: Span
 ) -> Fraction:
     """The average level over a window, exactly; levels of different groups add up.
 
@@ -113,7 +113,7 @@ async def _average(
             continue
         groups: dict[str, list[int]] = {}
         for row in _of(series, era):
-            groups.setdefault(str(sorted(row["dimensions"].items())), []).append(row["no"])
+            groups.setdefault(str(sorted(row.dimensions.items())), []).append(row.no)
         for numbers in groups.values():
             area += await _level_time(db, numbers, Span(*part))
     return average(area, span.start, span.end)

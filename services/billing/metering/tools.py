@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from services.billing import store as billing
+from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import midnight
 from services.billing.metering.checks import CheckOutcome, ensure_raw, rebuild, verify
 from services.billing.store import sql
@@ -40,9 +42,9 @@ async def definitions(url: str) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-async def _tenants(db: Connection, wanted: str | None) -> list[asyncpg.Record]:
-    found = await collect(sql.tenants(db))
-    chosen = [row for row in found if wanted is None or wanted in (row["id"], row["external_id"])]
+async def _tenants(db: Connection, wanted: str | None) -> list[BilledTenant]:
+    found = await billing.tenants(db)
+    chosen = [row for row in found if wanted is None or wanted in (row.id, row.external_id)]
     if wanted is not None and not chosen:
         raise NoSuchTarget(f"no tenant has the id or external id {wanted}")
     return chosen
@@ -55,7 +57,7 @@ async def verified(
     db = await _open(url)
     try:
         for row in await _tenants(db, tenant):
-            yield row["external_id"] or row["id"], await verify(db, [row], first, after, meter)
+            yield row.external_id or row.id, await verify(db, [row], first, after, meter)
     finally:
         await db.close()
 
@@ -75,7 +77,7 @@ async def rebuilt(
             await ensure_raw(db, midnight(first, ROME))
             await _date(db, meter, version, first + timedelta(1))
         for row in await _tenants(db, tenant):
-            yield row["external_id"] or row["id"], await rebuild(db, row["id"], first, after, meter)
+            yield row.external_id or row.id, await rebuild(db, row.id, first, after, meter)
     finally:
         await db.close()
 

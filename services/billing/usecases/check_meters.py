@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from services.billing import store
 from services.billing.job_kinds import CheckMeters, check_meters
 from services.billing.metering.checks import verify
 from services.billing.metering.days import drop_before
 from services.billing.metering.store import sql as metering
-from services.billing.store import sql
 from services.chassis.database import Connection
 from services.chassis.logs import logger
-from services.chassis.store import collect
 from services.chassis.unit import Unit
 
 CHECK_EVERY = timedelta(hours=6)
@@ -44,14 +43,14 @@ def plan_check(unit: Unit) -> None:
 async def compare_some(db: Connection, args: CheckMeters, today: date) -> Checked:
     """Compare the buckets of the next tenants with their raw events; each difference is logged."""
     day = args.day or today
-    tenants = await collect(sql.tenants_beyond(db, id=args.beyond, limit=TENANTS_AT_ONCE))
+    tenants = await store.tenants_beyond(db, args.beyond, TENANTS_AT_ONCE)
     buckets, differences = args.buckets, args.differences
     if tenants:
         outcome = await verify(db, tenants, _since(day), day + timedelta(1))
         buckets, differences = buckets + outcome.buckets, differences + len(outcome.differences)
         for difference in outcome.differences:
             log.error("a bucket differs from its events", **_plain(difference))
-    last_tenant = tenants[-1]["id"] if len(tenants) == TENANTS_AT_ONCE else None
+    last_tenant = tenants[-1].id if len(tenants) == TENANTS_AT_ONCE else None
     return Checked(day, buckets, differences, last_tenant)
 
 

@@ -10,14 +10,13 @@ from decimal import Decimal
 from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
 
-import asyncpg
-
 from schemas.billing import InvoiceIssued
 from schemas.catalogue import Plan, UsagePrice
 from services.billing import metrics, store
 from services.billing.domain.charges import Charge
 from services.billing.domain.invoice import SERIES, due_date, lines, number, totals
 from services.billing.domain.meters import Meters
+from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import Days, civil_day, midnight, month_of
 from services.billing.domain.pricing import usage_charges
 from services.billing.domain.recurring import Change, average_units, recurring_charges, setup_charge
@@ -25,7 +24,6 @@ from services.billing.metering.knowledge import load_meters
 from services.billing.metering.reading import days, metered
 from services.billing.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import collect
 from services.chassis.unit import Unit
 
 
@@ -36,8 +34,7 @@ def invoice_id(tenant_id: str, boundary: date) -> str:
 
 async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
     """Make and issue the invoice of a tenant and boundary, if it was not made before. No charges: no document."""
-    tenant = await sql.lock_tenant(unit.db, id=tenant_id)
-    zone = ZoneInfo(tenant["zone"])
+    tenant = await store.lock_tenant(unit.db, tenant_id)
     opened = await sql.open_invoice(
         unit.db,
         id=invoice_id(tenant_id, boundary),
@@ -47,8 +44,8 @@ async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
     )
     if opened is None:
         return
-    charges = await _charges(unit.db, tenant_id, boundary, zone)
-    await sql.close_until(unit.db, id=tenant_id, instant=midnight(boundary, zone))
+    charges = await _charges(unit.db, tenant_id, boundary, tenant.zone)
+    await sql.close_until(unit.db, id=tenant_id, instant=midnight(boundary, tenant.zone))
     for service_id, charge in charges:
         await store.add_charge(unit.db, opened, tenant_id, service_id, charge)
     if charges:
@@ -56,7 +53,7 @@ async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
 
 
 async def _publish(
-    tenant: asyncpg.Record,
+    tenant: BilledTenant,
     opened: str,
     boundary: date,
     charges: list[tuple[str, Charge]],
@@ -65,13 +62,13 @@ async def _publish(
     document_lines = lines(charges, boundary)
     n = await sql.next_number(unit.db, series=SERIES, year=boundary.year)
     issued = InvoiceIssued(
-        invoice_id=opened, number=number(boundary.year, n), date=boundary, due=due_date(boundary), currency=tenant["currency"],
-        reseller_id=tenant["reseller_id"], lines=document_lines, totals=totals(document_lines),
+        invoice_id=opened, number=number(boundary.year, n), date=boundary, due=due_date(boundary), currency=tenant.currency,
+        reseller_id=tenant.reseller_id, lines=document_lines, totals=totals(document_lines),
     )  # fmt: skip
     await sql.issue_invoice(
         unit.db, id=opened, number=issued.number, document=issued.model_dump(mode="json")
     )
-    unit.publish(issued, subject=tenant["id"])
+    unit.publish(issued, subject=tenant.id)
     metrics.INVOICES.inc()
 
 
@@ -81,26 +78,24 @@ async def _charges(
     """All charges of a run, in the order of the document: services as the tenant got them, fees, then usage."""
     meters = await load_meters(db)
     found: list[tuple[str, Charge]] = []
-    for service in await collect(sql.services(db, tenant_id=tenant_id)):
-        plan = Plan.model_validate(service["plan"])
-        activated = civil_day(service["activated_at"], zone)
+    for service in await store.services(db, tenant_id):
+        plan = service.plan
+        activated = civil_day(service.activated_at, zone)
         if activated > boundary:
             continue
-        changes = await store.timeline(db, service["id"], zone)
+        changes = await store.timeline(db, service.id, zone)
         setup = (
             None
-            if await sql.has_setup(db, service_id=service["id"])
+            if await sql.has_setup(db, service_id=service.id)
             else setup_charge(plan, activated)
         )
         charges = [setup] if setup else []
-        charges += recurring_charges(plan, changes, await store.billed(db, service["id"]), boundary)
+        charges += recurring_charges(plan, changes, await store.billed(db, service.id), boundary)
         if boundary.day == 1 and activated < boundary:
             month = month_of(boundary - timedelta(days=1))
             for price in plan.usage:
-                charges += await _usage(
-                    db, service["id"], plan, price, meters, changes, month, zone
-                )
-        found += [(service["id"], charge) for charge in charges]
+                charges += await _usage(db, service.id, plan, price, meters, changes, month, zone)
+        found += [(service.id, charge) for charge in charges]
     return found
 
 

@@ -3,9 +3,9 @@
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.billing import store
 from services.billing.domain.periods import midnight, next_boundary
 from services.billing.job_kinds import InvoiceRun, invoice_run
-from services.billing.store import sql
 from services.chassis.unit import Unit
 
 
@@ -26,5 +26,5 @@ def plan_invoice(
 
 async def plan_next_invoice(tenant_id: str, boundary: date, grace_hours: int, unit: Unit) -> None:
     """Plan the invoice of the boundary after this one."""
-    tenant = await sql.lock_tenant(unit.db, id=tenant_id)
-    plan_invoice(tenant_id, next_boundary(boundary), ZoneInfo(tenant["zone"]), grace_hours, unit)
+    tenant = await store.lock_tenant(unit.db, tenant_id)
+    plan_invoice(tenant_id, next_boundary(boundary), tenant.zone, grace_hours, unit)

@@ -6,17 +6,17 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
-from asyncpg import Record
 
 from schemas.scalars import plain
+from services.billing import store
 from services.billing.domain.meters import Meters
+from services.billing.domain.model import BilledTenant
 from services.billing.metering.adding import counted_by
 from services.billing.metering.knowledge import MeteringKnowledge, load_meters
 from services.billing.metering.reading import HOUR, Span, cut, days, events, quantity
+from services.billing.metering.store import Series, series_in
 from services.billing.metering.store import sql as metering
-from services.billing.store import sql
 from services.chassis.database import Connection
-from services.chassis.store import collect
 
 SPANS_MAX = 800
 """A month by the hour, and a little."""
@@ -49,7 +49,7 @@ async def query_usage(db: Connection, tenant_id: str, query: UsageQuery) -> list
     tenant = await _tenant(db, tenant_id)
     if query.first >= query.after:
         raise Unanswerable("`to` is the day after the last one: it must be later than `from`")
-    zone, meters = ZoneInfo(tenant["zone"]), await load_meters(db)
+    zone, meters = tenant.zone, await load_meters(db)
     _check_names(meters, query)
     span = _days_of(query, zone)
     length = {
@@ -60,7 +60,7 @@ async def query_usage(db: Connection, tenant_id: str, query: UsageQuery) -> list
     if length > SPANS_MAX:
         raise Unanswerable(f"more than {SPANS_MAX} values of each meter: ask for fewer days")
     n = await metering.count_groups(
-        db, tenant_id=tenant["id"], meter=query.meter, names=query.group_by
+        db, tenant_id=tenant.id, meter=query.meter, names=query.group_by
     )
     if n * length > VALUES_MAX:
         raise Unanswerable(
@@ -86,9 +86,7 @@ async def query_events(
     Raises `NotKnown`, `Unanswerable`.
     """
     tenant, span = await _tenant(db, tenant_id), _hour_from(hour)
-    found = [
-        arrival async for arrivals, _ in events(db, {tenant["no"]: span}) for arrival in arrivals
-    ]
+    found = [arrival async for arrivals, _ in events(db, {tenant.no: span}) for arrival in arrivals]
     found.sort(key=lambda event: (event.at, event.key))
     if meter is not None:
         knowledge = MeteringKnowledge()
@@ -104,22 +102,22 @@ async def query_events(
     return [msgspec.json.decode(event.raw) for event in found]
 
 
-async def _tenant(db: Connection, tenant_id: str) -> Record:
-    tenant: Record | None = await sql.tenant(db, id=tenant_id)
+async def _tenant(db: Connection, tenant_id: str) -> BilledTenant:
+    tenant = await store.tenant(db, tenant_id)
     if tenant is None:
         raise NotKnown("no such tenant")
     return tenant
 
 
 async def _groups(
-    db: Connection, tenant: Record, query: UsageQuery
-) -> dict[tuple[str, str, str], list[Record]]:
+    db: Connection, tenant: BilledTenant, query: UsageQuery
+) -> dict[tuple[str, str, str], list[Series]]:
     """A tenant's series by service, meter and the dimensions asked for, as JSON."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
-    for row in await collect(metering.series_in(db, tenant_id=tenant["id"], meter=query.meter)):
-        dimensions = {name: row["dimensions"].get(name, "") for name in query.group_by}
+    groups: dict[tuple[str, str, str], list[Series]] = {}
+    for row in await series_in(db, tenant.id, query.meter):
+        dimensions = {name: row.dimensions.get(name, "") for name in query.group_by}
         groups.setdefault(
-            (row["service_id"], row["meter"], msgspec.json.encode(dimensions).decode()), []
+            (row.service_id, row.meter, msgspec.json.encode(dimensions).decode()), []
         ).append(row)
     return groups
 

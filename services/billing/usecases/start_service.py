@@ -1,8 +1,7 @@
 """Start a service: its quantities from a day on, its plan frozen as it was sold, its first invoice planned."""
 
-from zoneinfo import ZoneInfo
-
 from schemas.tenants import ServiceActivated
+from services.billing import store
 from services.billing.domain.periods import civil_day
 from services.billing.job_kinds import CountService, count_service
 from services.billing.metering.intake import UsageIntake
@@ -40,12 +39,12 @@ async def begin_counting(
     plan = await sql.plan(unit.db, sku=args.sku)
     if plan is None:
         raise PlanMissing("the catalogue is not here yet")
-    tenant = await sql.lock_tenant(unit.db, id=args.tenant_id)
+    tenant = await store.lock_tenant(unit.db, args.tenant_id)
     await sql.add_service(
         unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
         activated_at=args.effective_at, plan=plan["plan"],
     )  # fmt: skip
     await intake.count_parked(unit.db, args.service_id, unit.now)
     if await sql.is_first_service(unit.db, tenant_id=args.tenant_id):
-        zone = ZoneInfo(tenant["zone"])
-        plan_invoice(args.tenant_id, civil_day(args.effective_at, zone), zone, grace_hours, unit)
+        first = civil_day(args.effective_at, tenant.zone)
+        plan_invoice(args.tenant_id, first, tenant.zone, grace_hours, unit)

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from schemas.scalars import read_instant, rfc3339
 from schemas.tenants import OrderFailed
 from services.chassis.database import Connection
 from services.chassis.jobs import NotYet
 from services.chassis.store import collect
+from services.gateway import store
 from services.gateway.adapters.webhook import Receiver, WebhookSender
+from services.gateway.domain.model import Notification, NotifiedReseller
 from services.gateway.principals import sealed
 from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.tenant_keys import contact_of
@@ -19,50 +19,50 @@ from services.gateway.store import sql
 TENANT_WAIT_SECONDS = 0.5
 
 
-async def compose(db: Connection, row: asyncpg.Record, contacts: Contacts) -> dict[str, Any]:
+async def compose(db: Connection, notification: Notification, contacts: Contacts) -> dict[str, Any]:
     """The event as its recipient gets it, for an alert with the persons to call. Raises `NotYet` while the tenant is unknown."""
-    data = dict(row["event"]["data"])
+    data = dict(notification.event["data"])
     # How the others stood is between them and the operator.
     data.pop("ranking", None)
     # Told to who ordered, who need not be the tenant's reseller: no names.
-    if row["about"] == OrderFailed.wire_type:
-        return _addressed(row, data)
-    tenant = await sql.tenant(db, id=row["tenant_id"])
-    if tenant is None or tenant["external_id"] is None:
+    if notification.about == OrderFailed.wire_type:
+        return _addressed(notification, data)
+    tenant = await store.tenant(db, notification.tenant_id)
+    if tenant is None or tenant.external_id is None:
         raise NotYet(TENANT_WAIT_SECONDS, "the tenant's names are not here yet")
     data["tenant"] = {
-        "tenant_id": tenant["id"],
-        "external_id": tenant["external_id"],
-        "name": tenant["name"],
+        "tenant_id": tenant.id,
+        "external_id": tenant.external_id,
+        "name": tenant.name,
     }
-    if row["alert_id"] is not None:
+    if notification.alert_id is not None:
         data["tenant"]["contact"] = await contact_of(db, contacts, tenant)
-        reseller = await sql.reseller(db, id=data["reseller_id"])
+        reseller = await store.reseller(db, data["reseller_id"])
         data["contact"] = (
-            contacts.open(reseller["contact"], sealed.reseller_contact(reseller["id"]))
+            contacts.open(reseller.contact, sealed.reseller_contact(reseller.id))
             if reseller
             else None
         )
-    return _addressed(row, data)
+    return _addressed(notification, data)
 
 
-def _addressed(row: asyncpg.Record, data: dict[str, Any]) -> dict[str, Any]:
+def _addressed(notification: Notification, data: dict[str, Any]) -> dict[str, Any]:
     """The event around its data."""
-    event = row["event"]
+    event = notification.event
     return {
-        "specversion": "1.0", "id": event["id"], "source": "/vicino/gateway", "type": row["about"],
-        "subject": row["tenant_id"], "time": rfc3339(read_instant(event["time"])), "datacontenttype": "application/json",
+        "specversion": "1.0", "id": event["id"], "source": "/vicino/gateway", "type": notification.about,
+        "subject": notification.tenant_id, "time": rfc3339(read_instant(event["time"])), "datacontenttype": "application/json",
         "data": data,
     }  # fmt: skip
 
 
 async def receiver_of(
-    db: Connection, reseller: asyncpg.Record, webhooks: WebhookSender, now: datetime
+    db: Connection, reseller: NotifiedReseller, webhooks: WebhookSender, now: datetime
 ) -> Receiver:
     """Where it goes; for a day after a rotation it is signed with the secret before, too."""
-    past = await collect(sql.past_secrets(db, id=reseller["id"], now=now))
-    kept = [reseller["webhook_secret"], *(row["secret"] for row in past)]
-    row = sealed.webhook_secret(reseller["id"])
+    past = await collect(sql.past_secrets(db, id=reseller.id, now=now))
+    kept = [reseller.webhook_secret, *(row["secret"] for row in past)]
+    row = sealed.webhook_secret(reseller.id)
     return Receiver(
-        reseller["webhook_url"], tuple(webhooks.open_secret(secret, row) for secret in kept)
+        reseller.webhook_url, tuple(webhooks.open_secret(secret, row) for secret in kept)
     )

@@ -13,6 +13,7 @@ from services.chassis.database import Connection
 from services.chassis.logs import logger
 from services.chassis.sealing import SealBroken
 from services.chassis.store import collect
+from services.gateway.domain.model import NamedTenant
 from services.gateway.principals import sealed
 from services.gateway.principals.contacts import Contacts, Persons, key_named
 from services.gateway.store import sql
@@ -60,13 +61,13 @@ def _persons(contacts: Contacts, found: Iterable[asyncpg.Record]) -> dict[str, P
 
 
 async def contact_of(
-    db: Connection, contacts: Contacts, tenant: asyncpg.Record
+    db: Connection, contacts: Contacts, tenant: NamedTenant
 ) -> dict[str, Any] | None:
     """The person to call at a tenant; None when none is known, or was erased. Raises `SealBroken`."""
-    contact, place = tenant["contact"], sealed.tenant_contact(tenant["id"])
+    contact, place = tenant.contact, sealed.tenant_contact(tenant.id)
     if contact is None:
         return None
-    persons = (await known(db, contacts, [tenant["id"]])).get(tenant["id"])
+    persons = (await known(db, contacts, [tenant.id])).get(tenant.id)
     if persons is not None and key_named(contact) == persons.key_id:
         return persons.open(contact, place)
     return contacts.open(contact, place)  # an earlier build kept it

@@ -4,17 +4,17 @@ from uuid import uuid4
 
 from schemas.orders import AssignmentDecided, OrderReviewed
 from services.chassis.web import Problem
+from services.gateway import store
 from services.gateway.operator_requests import Decision, ReviewSpec
 from services.gateway.principals import tenant_keys
-from services.gateway.store import sql
 from services.gateway.usecases.registry import Registry
 
 
 async def decide_assignment(registry: Registry, tenant_id: str, decision: Decision) -> str:
     """Say who shall serve a tenant; returns the event's id. Raises `Problem` 404."""
     async with registry.runtime.unit(f"decision|{uuid4()}") as unit:
-        tenant = await sql.tenant(unit.db, id=tenant_id)
-        reseller = await sql.reseller(unit.db, id=decision.reseller_id)
+        tenant = await store.tenant(unit.db, tenant_id)
+        reseller = await store.reseller(unit.db, decision.reseller_id)
         if tenant is None or reseller is None:
             raise Problem(404, "Not Found", "no such tenant or reseller")
         keys = await tenant_keys.held(

@@ -1,0 +1,30 @@
+"""What billing keeps of tenants and their services."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from schemas.catalogue import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class BilledTenant:
+    """A tenant as documents and meters know it."""
+
+    id: str
+    no: int
+    """Short for `id`, in blocks of raw events."""
+    external_id: str | None
+    zone: ZoneInfo
+    """Of its civil days."""
+    currency: str
+    reseller_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BilledService:
+    """A service instance, with its plan as it was sold."""
+
+    id: str
+    activated_at: datetime
+    plan: Plan
