@@ -147,7 +147,12 @@ class Running:
 
     async def settled(self) -> None:
         """Wait until everything written is taken, no job is due, and the outbox is empty."""
+        await self.wake()
         await self.eventually(self._is_settled)
+
+    async def wake(self) -> None:
+        """Let the worker look for due jobs now: nothing tells it that a test has moved the clock."""
+        await self.sql("select pg_notify($1, '')", f"vicino_{self.service.name}_jobs")
 
     async def _is_settled(self) -> bool:
         done = await self.sql(

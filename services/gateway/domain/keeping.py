@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from schemas.scalars import Value
-from services.gateway.domain.admission import OUTSIDE
 from services.gateway.domain.cloudevents import OPTIONAL, REQUIRED, RESERVED
+from services.gateway.domain.reading import OUTSIDE
 
 LEFT_OUT = "…"
 INDEX_DIGITS_MAX = 5

@@ -13,9 +13,9 @@ from services.gateway.domain.admission import (
     KnownTenant,
     Principal,
     PrincipalKind,
-    Typed,
 )
 from services.gateway.domain.keys import matches, split
+from services.gateway.domain.reading import Typed
 from services.gateway.store import Plans, sql
 
 FRESH_SECONDS = 3.0

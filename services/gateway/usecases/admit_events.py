@@ -20,17 +20,15 @@ from services.gateway import metrics, store
 from services.gateway.domain.admission import (
     Admitted,
     Principal,
-    Typed,
     admit,
     claims,
     content_of,
-    read,
-    too_far,
 )
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Faults, Refused
 from services.gateway.domain.partitioning import key_of
+from services.gateway.domain.reading import Typed, read, too_far
 from services.gateway.inbound.in_flight import InFlight, Turns
 from services.gateway.inbound.instants import Instants
 from services.gateway.inbound.pace import Pace

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from services.local.demo import checks
+from services.local.demo import checks, secrecy
 from services.local.demo.stage import ORDER, Stage, reasons
 from services.local.demo.usage import DemoService
 from services.local.demo.world import PARTIES, catalogue, cloud_event
@@ -135,7 +135,7 @@ async def _sees_only_its_own(
     stage: Stage, service: DemoService, services: list[DemoService]
 ) -> str:
     key, host = (
-        checks.key_bytes(stage.stack.master_key),
+        secrecy.key_bytes(stage.stack.master_key),
         stage.stack.superuser_url.rsplit("@", 1)[1].split("/")[0],
     )
     own = derive(key, service.service_id)

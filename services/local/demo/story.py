@@ -18,7 +18,7 @@ from services.chassis.admin import remove_topics
 from services.chassis.clock import steer
 from services.chassis.kafka_login import servers_from
 from services.local.access import OPERATOR, remove_access
-from services.local.demo import checks, joining, month, tables, trouble
+from services.local.demo import joining, month, secrecy, tables, trouble
 from services.local.demo.outcome import outcome
 from services.local.demo.stage import Stage, rome
 from services.local.demo.world import Mailbox
@@ -43,7 +43,7 @@ ACTS: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
     ("3 December: a back-end refuses a service for good", trouble.act_refusal),
     ("3 December: an incident is reported, and forgotten", trouble.act_incident),
     ("3 December: two alerts are resolved, the third escalates", trouble.act_answers),
-    ("a look for secrets in every event and log", checks.secrets),
+    ("a look for secrets in every event and log", secrecy.secrets),
 )
 
 

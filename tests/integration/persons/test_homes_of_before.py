@@ -11,8 +11,9 @@ from schemas.envelope import decode
 from schemas.orders import OrderPlaced
 from services.chassis.sealing import Sealer
 from services.gateway import housekeeping
-from services.gateway.domain.admission import content_of, read
+from services.gateway.domain.admission import content_of
 from services.gateway.domain.cloudevents import parse
+from services.gateway.domain.reading import read
 from services.gateway.inbound.in_flight import InFlight
 from services.gateway.principals import sealed, tenant_keys
 from services.gateway.principals.contacts import Contacts

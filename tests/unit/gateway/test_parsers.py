@@ -14,16 +14,14 @@ from schemas.reasons import Reason
 from services import gateway
 from services.gateway import contract
 from services.gateway.domain.admission import (
-    OUTSIDE,
     Known,
     Principal,
     PrincipalKind,
-    Typed,
     claims,
-    read,
 )
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED, parse
 from services.gateway.domain.faults import MEANINGS, Fault, Refused, pointer
+from services.gateway.domain.reading import OUTSIDE, Typed, read
 from tests.support.catalogue import PLANS
 
 NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)

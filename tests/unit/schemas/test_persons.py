@@ -19,8 +19,8 @@ from schemas.orders import (
 from schemas.persons import Personal, apart, marks, may_name_persons, together
 from schemas.scalars import Value
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived, ResolutionGiven
-from services.gateway.domain.admission import OUTSIDE
 from services.gateway.domain.keeping import LEFT_OUT, kept_name, kept_pointer
+from services.gateway.domain.reading import OUTSIDE
 
 NAMES_NOBODY = {
     "OrderPlaced.reference", "OrderItem.sku", "OrderItem.service_id", "OrderItem.quantities",
