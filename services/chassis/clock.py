@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -77,3 +78,22 @@ def steer(path: Path, instant: datetime) -> None:
 def clock_from(path: Path | None) -> Clock:
     """The clock that the settings ask for."""
     return SystemClock() if path is None else SteeredClock(path)
+
+
+class Elapsed:
+    """Seconds that have passed: by the machine or by a clock, whichever moved further since the last look. Never goes back.
+
+    A wait that is measured so is over when a clock is set ahead, and no longer than it should be when a clock is set back.
+    """
+
+    def __init__(self, clock: Clock, machine: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._machine = clock, machine
+        self._seen = (clock.now(), machine())
+        self._seconds = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since the beginning."""
+        (before, machine_before), self._seen = self._seen, (self._clock.now(), self._machine())
+        moved = (self._seen[0] - before).total_seconds()
+        self._seconds += max(moved, self._seen[1] - machine_before)
+        return self._seconds

@@ -1,6 +1,5 @@
 """Limits whose jobs fail: how much is tried of them, so that what is down is asked now and then, and not all the time."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ class FailingLimits:
     Thousands of jobs of one party that is down would else be tried one after the other, as fast as they fail.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: dict[str, _Failing] = {}
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from schemas.envelope import faults
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
+from services.chassis.clock import Elapsed
 from services.chassis.database import is_infrastructure, told
 from services.chassis.failing_limits import FailingLimits
 from services.chassis.failpoints import reach
@@ -53,7 +54,7 @@ class Worker:
         }
         self._wakeups = wakeups
         self._running: dict[asyncio.Task[None], str] = {}
-        self._failing = FailingLimits()
+        self._failing = FailingLimits(Elapsed(context.clock))
         self._alive = time.monotonic()
         self._leasing = asyncio.Lock()
         self._stopping = False
