@@ -3,6 +3,7 @@
 import pytest
 
 from services.billing.usecases import query_usage
+from tests.integration.billing.metering import call, meter, offer
 from tests.integration.billing.scenario import (
     ERP,
     TENANT,
@@ -11,7 +12,6 @@ from tests.integration.billing.scenario import (
     catalogue,
     open_scenario,
 )
-from tests.integration.billing.test_metering import call, meter, offer
 
 BAD: dict[str, tuple[str, dict[str, str], int]] = {
     "from year 1": ("usage", {"from": "0001-01-01", "to": "2026-11-02"}, 422),

@@ -25,6 +25,7 @@ from services.billing.metering.writing import write
 from services.chassis.database import Pool, open_pool
 from services.chassis.migrate import migrate
 from services.local.roles import ensure_service, role_of
+from tests.integration.billing.metering import NOVEMBER, meter, offer, total
 from tests.integration.billing.scenario import (
     ERP,
     START,
@@ -35,7 +36,6 @@ from tests.integration.billing.scenario import (
     open_scenario,
     used,
 )
-from tests.integration.billing.test_metering import NOVEMBER, meter, offer, total
 from tests.support.catalogue import ROME
 from tests.support.databases import PASSWORD
 from tests.support.oracles import History, quantity_over

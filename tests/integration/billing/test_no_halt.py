@@ -11,6 +11,7 @@ import pytest
 from schemas.envelope import Event
 from schemas.topics import USAGE
 from services.billing.metering.arrivals import read
+from tests.integration.billing.metering import NOVEMBER, counted, meter, offer, total
 from tests.integration.billing.scenario import (
     ERP,
     MAIL,
@@ -22,7 +23,6 @@ from tests.integration.billing.scenario import (
     open_scenario,
     used,
 )
-from tests.integration.billing.test_metering import NOVEMBER, counted, meter, offer, total
 
 GROUPED = [f"{n}{'d' * 98}" for n in range(8)]
 """Eight dimensions with the longest names."""

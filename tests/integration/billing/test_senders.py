@@ -11,6 +11,7 @@ from schemas.tenants import TenantAssigned
 from services.billing.app import BillingSettings
 from services.billing.metering.arrivals import read
 from services.billing.metering.keys import as_bigint
+from tests.integration.billing.metering import CALLS, LEVEL, NOVEMBER, offer, total
 from tests.integration.billing.scenario import (
     ERP,
     START,
@@ -22,7 +23,6 @@ from tests.integration.billing.scenario import (
     open_scenario,
     used,
 )
-from tests.integration.billing.test_metering import CALLS, LEVEL, NOVEMBER, offer, total
 from tests.support.before import home_of_before, usage_key
 from tests.support.running import settings_for
 
@@ -52,6 +52,7 @@ async def open_trade(scenario: Scenario) -> None:
 @pytest.mark.parametrize(
     "senders",
     [("VAR-A", "erp"), ("erp", "VAR-A"), ("erp", "operator"), ("erp", None), (None, "erp")],
+    ids=lambda senders: " then ".join(map(str, senders)),
 )
 async def test_two_senders_with_one_source_and_id_are_both_counted(
     database: str, bootstrap: str, topic_prefix: str, senders: tuple[str | None, str | None]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.horizon import EARLY_MAX, LATE_MAX
+from tests.integration.billing.metering import CALLS, call, meter, offer
 from tests.integration.billing.scenario import (
     ERP,
     MAIL,
@@ -18,7 +19,6 @@ from tests.integration.billing.scenario import (
     open_scenario,
     used,
 )
-from tests.integration.billing.test_metering import CALLS, call, meter, offer
 
 ROOT = Path(__file__).parents[3]
 LONG_AGO = START - timedelta(days=300)

@@ -208,7 +208,7 @@ async def test_a_limit_that_fails_has_one_place_and_gets_all_back_when_one_succe
 ) -> None:
     back_ends = BackEnds()
     names = [f"n{n}" for n in range(6)]
-    back_ends.failures.update(dict.fromkeys(names, 3))
+    back_ends.failures.update(dict.fromkeys(names, 1))
     async with copies(1, back_ends, database, bootstrap, topic_prefix) as at_work:
         async with at_work.runtime.unit("some") as unit:
             for name in names:

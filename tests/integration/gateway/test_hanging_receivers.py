@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
+from tests.integration.gateway.notifying import alert, attempts
 from tests.integration.gateway.receivers import Behaviour, answering, hang, receiving, slow_loris
-from tests.integration.gateway.test_webhooks import alert, attempts
 from tests.integration.gateway.world import World, open_world, reseller, tenant_of
 from tests.support.name_server import naming
 

@@ -131,7 +131,12 @@ async def test_a_person_at_a_tenant_can_be_forgotten(served: World) -> None:
         ),
         ("/operator/v1/catalogue", [], 422),
     ],
-)
+    ids=[
+        "named like the operator", "named like nobody", "named like a back-end", "a back-end named like a reseller",
+        "a control character in the name", "no room", "no language", "tiers that are no list", "another scheme",
+        "an address that is none", "plans without meters", "a plan twice", "no catalogue",
+    ],
+)  # fmt: skip
 async def test_what_does_not_hold_together_is_not_registered(
     world: World, path: str, body: Any, status: int
 ) -> None:

@@ -70,7 +70,7 @@ async def settings(database: str, bootstrap: str, topic_prefix: str) -> Monitori
     return await settings_for(MonitoringSettings, "monitoring", database, bootstrap, topic_prefix)
 
 
-@pytest.mark.parametrize("senders", [("VAR-A", "erp"), ("erp", "VAR-A")])
+@pytest.mark.parametrize("senders", [("VAR-A", "erp"), ("erp", "VAR-A")], ids=" then ".join)
 async def test_two_senders_with_one_source_and_id_both_open_an_alert(
     settings: MonitoringSettings, senders: tuple[str, str]
 ) -> None:
