@@ -9,6 +9,7 @@ from schemas import identity
 from schemas.catalogue import Plan
 from schemas.envelope import Event, Payload
 from schemas.orders import ItemAction, OrderItem, OrderPlaced
+from schemas.quantities import QuantityFault, quantity_faults
 from schemas.reasons import Reason
 from schemas.signals import (
     HeartbeatReceived,
@@ -18,9 +19,6 @@ from schemas.usage import UsageRecorded
 from services.gateway.domain.content import Content
 from services.gateway.domain.faults import Fault, pointer
 from services.gateway.domain.reading import Typed
-
-BASE = "base"
-"""The component that every service instance has exactly once."""
 
 OF_SERVICES = (UsageRecorded, HeartbeatReceived, IncidentReported)
 """What a back-end of services may say, about services of its SKUs."""
@@ -141,14 +139,11 @@ def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fa
 
 def _quantity_faults(index: int, n: int, item: OrderItem, plan: Plan) -> Iterator[Fault]:
     sold = {price.meter for price in plan.recurring}
-    for meter, quantity in item.quantities.items():
-        at = pointer("data", "items", n, "quantities", meter)
-        if meter not in sold:
-            yield Fault(index, at, Reason.UNKNOWN_METER, "not sold by this plan")
-        elif quantity != quantity.to_integral_value():
-            yield Fault(index, at, Reason.BAD_DATA, "ordered in whole units")
-        elif meter == BASE and quantity != 1:
-            yield Fault(index, at, Reason.BAD_DATA, "a service has exactly one base")
+    for component, fault in quantity_faults(sold, item.quantities):
+        at = pointer("data", "items", n, "quantities", component)
+        is_unknown = fault is QuantityFault.NOT_SOLD
+        reason = Reason.UNKNOWN_METER if is_unknown else Reason.BAD_DATA
+        yield Fault(index, at, reason, fault.value)
 
 
 def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterator[Fault]:

@@ -7,12 +7,16 @@ from decimal import Decimal
 
 from schemas.catalogue import Plan
 from schemas.orders import ItemAction
+from schemas.quantities import BASE, QuantityFault, quantity_faults
 from schemas.reasons import Reason
 from schemas.tenants import OrderState
 from services.onboarding.domain.states import ItemState
 
-BASE = "base"
-"""The component that every service instance has exactly once."""
+REASONS = {
+    QuantityFault.NOT_SOLD: Reason.UNKNOWN_QUANTITY,
+    QuantityFault.NOT_WHOLE: Reason.QUANTITY_NOT_WHOLE,
+    QuantityFault.NOT_ONE_BASE: Reason.QUANTITY_FIXED,
+}
 
 
 class OrderFault(ValueError):
@@ -36,12 +40,6 @@ class Sellable:
         return self.plans[sku]
 
 
-def _whole(meter: str, quantity: Decimal) -> Decimal:
-    if quantity != quantity.to_integral_value():
-        raise OrderFault(Reason.QUANTITY_NOT_WHOLE, f"{meter} is ordered in whole units")
-    return quantity.quantize(Decimal(1))
-
-
 def quantities(
     plan: Plan, ordered: Mapping[str, Decimal], before: Mapping[str, Decimal] | None = None
 ) -> dict[str, Decimal]:
@@ -51,13 +49,11 @@ def quantities(
     `unknown_quantity` for what the plan does not sell, `quantity_not_whole`, `quantity_fixed` for a base other than 1.
     """
     sold = [price.meter for price in plan.recurring]
-    if unknown := sorted(ordered.keys() - set(sold)):
-        raise OrderFault(Reason.UNKNOWN_QUANTITY, f"{plan.sku} does not sell {', '.join(unknown)}")
-    if ordered.get(BASE, Decimal(1)) != 1:
-        raise OrderFault(Reason.QUANTITY_FIXED, f"{plan.sku} has exactly one base")
-    kept = before or {}
+    for component, fault in quantity_faults(sold, ordered):
+        raise OrderFault(REASONS[fault], f"{plan.sku}, {component}: {fault}")
+    after = {**(before or {}), **ordered}
     result = {
-        meter: _whole(meter, ordered.get(meter, kept.get(meter, Decimal(0)))) for meter in sold
+        component: after.get(component, Decimal(0)).quantize(Decimal(1)) for component in sold
     }
     return result | ({BASE: Decimal(1)} if BASE in sold else {})
 
