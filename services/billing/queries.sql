@@ -127,8 +127,8 @@ on conflict (part, outcome, reason) do update set n = usage_tally.n + excluded.n
 select outcome, reason, sum(n)::bigint as n from usage_tally group by outcome, reason order by outcome, reason;
 
 -- name: billed(service_id)
--- Recurring units billed for a service, by day.
-select meter, day_from, day_to, units_billed from charge where service_id = :service_id and kind = 'recurring' order by id;
+-- What was billed of a service's recurring components, by days.
+select component, day_from, day_to, units_billed, net from charge where service_id = :service_id and kind = 'recurring' order by id;
 
 -- name: has_setup(service_id)$
 -- Whether a service's set-up fee was charged.

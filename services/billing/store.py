@@ -63,11 +63,11 @@ async def timeline(db: Connection, service_id: str, zone: ZoneInfo) -> list[Chan
 
 
 async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:
-    """The recurring units billed for a service, by meter."""
+    """What was billed of a service's recurring components (`SKU/code`)."""
     found: dict[str, list[Billed]] = {}
     for row in await collect(sql.billed(db, service_id=service_id)):
-        found.setdefault(row["meter"], []).append(
-            Billed(Days(row["day_from"], row["day_to"]), row["units_billed"])
+        found.setdefault(row["component"], []).append(
+            Billed(Days(row["day_from"], row["day_to"]), row["units_billed"], row["net"])
         )
     return found
 

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from services.billing.domain.money import UNIT_PRICE_STEP, half_up, share, tidy
+from services.billing.domain.money import (
+    QUANTITY_STEP,
+    UNIT_PRICE_STEP,
+    exactly,
+    half_up,
+    share,
+    tidy,
+)
 from services.billing.domain.periods import Days
 
 
@@ -36,20 +43,21 @@ class Charge:
 
 
 def prorated(price: Decimal, quantity: Decimal, part: int, whole: int) -> tuple[Decimal, Decimal]:
-    """Unit price (8 decimals) and net (cents) of `quantity` units for `part` of `whole` days.
+    """Unit price (8 decimals) and exact amount of `quantity` units for `part` of `whole` days.
 
-    The net comes from the exact product, not from the rounded unit price (domain rule: price x quantity x days / days).
+    The amount comes from the exact product, not from the rounded unit price (domain rule: price x quantity x days / days).
     """
-    exact = share(price, part, whole)
-    unit_price = price if part == whole else half_up(exact, UNIT_PRICE_STEP)
-    return unit_price, half_up(share(price * quantity, part, whole))
+    unit_price = price if part == whole else half_up(share(price, part, whole), UNIT_PRICE_STEP)
+    with exactly():
+        return unit_price, share(price * quantity, part, whole)
 
 
 def priced(price: Decimal, quantity: Decimal) -> Decimal:
     """Net of a line: half up of quantity times price."""
-    return half_up(price * quantity)
+    with exactly():
+        return half_up(price * quantity)
 
 
 def shown(quantity: Decimal) -> Decimal:
-    """A quantity as a document shows it."""
-    return tidy(quantity)
+    """A quantity as a document shows it: to 8 decimals at most."""
+    return tidy(half_up(quantity, QUANTITY_STEP))

@@ -1,6 +1,8 @@
 """Money is `Decimal`, rounded half up (EN 16931, FatturaPA): never a float, never half even."""
 
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 
 CENT = Decimal("0.01")
 UNIT_PRICE_STEP = Decimal("0.00000001")
@@ -8,6 +10,15 @@ UNIT_PRICE_STEP = Decimal("0.00000001")
 
 PRECISION_DIGITS = 60
 """Enough for the product of two `numeric(38,12)`, exactly."""
+
+
+QUANTITY_STEP = Decimal("0.00000001")
+"""Documents show quantities to 8 decimals; amounts come from the exact quantity."""
+
+
+def exactly() -> AbstractContextManager[Context]:
+    """Arithmetic to so many digits that no rounding is felt in a result."""
+    return localcontext(prec=PRECISION_DIGITS)
 
 
 def half_up(amount: Decimal, step: Decimal = CENT) -> Decimal:
@@ -22,6 +33,22 @@ def share(amount: Decimal, part: int, whole: int) -> Decimal:
     with localcontext() as context:
         context.prec = PRECISION_DIGITS
         return amount * part / whole
+
+
+def spread(exact: Sequence[Decimal], total: Decimal, step: Decimal = CENT) -> list[Decimal]:
+    """Amounts of lines that sum to `total`, each the exact one rounded half up, or a step beside it.
+
+    Steps over or short go to the lines that rounded most the other way, one each. What is left then is of earlier
+    documents that were rounded by another rule; it stays as it is.
+    """
+    with exactly():
+        nets = [half_up(amount, step) for amount in exact]
+        short = int((total - sum(nets)) / step)
+        sign = 1 if short > 0 else -1
+        by_error = sorted(range(len(nets)), key=lambda n: (sign * (nets[n] - exact[n]), n))
+        for n in by_error[: abs(short)]:
+            nets[n] += sign * step
+    return nets
 
 
 def tidy(number: Decimal) -> Decimal:

@@ -1,6 +1,7 @@
 """Civil time: billing thinks in the tenant's days and months, half open, and stores instants in UTC."""
 
 from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +20,9 @@ class Days:
 
     def __len__(self) -> int:
         return (self.end - self.start).days
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.start + timedelta(days=n) for n in range(len(self)))
 
     @property
     def last(self) -> date:

@@ -3,20 +3,22 @@
 For each component and civil month, the quantity that should be billed for each day is compared with the quantity that
 is. The difference is cut into rectangles (so many units, from a day to a day) and each becomes a charge. Nothing is
 special about an increase, a decrease, a start in mid-month or a fact that comes late: they are all differences.
+
+The amount of a component and month is rounded once. What is due now is that amount less what was billed of it, and the
+charges sum to it: in whatever order facts come, the parts sum to the whole.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from schemas.catalogue import Plan, PriceModel, RecurringPrice, Timing
+from schemas.catalogue import Plan, Price, PriceModel, RecurringPrice, Timing
 from services.billing.domain.charges import Charge, ChargeKind, prorated, shown
-from services.billing.domain.periods import Days, months
+from services.billing.domain.money import exactly, half_up, share, spread
+from services.billing.domain.periods import Days, month_of, months
 from services.billing.domain.pricing import volume_price
-
-LOOK_BACK_MONTHS = 12
-"""Facts that come later than this do not change what is billed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Billed:
 
     days: Days
     units: Decimal
+    net: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,11 @@ Level = Callable[[date], Decimal]
 
 def wanted(timeline: Sequence[Change], meter: str) -> Level:
     """The quantity that should be billed on a day: that of the last change up to it; 0 before the first."""
+    days = [change.day for change in timeline]
 
     def level(day: date) -> Decimal:
-        found = Decimal(0)
-        for change in timeline:
-            if change.day <= day:
-                found = change.quantities.get(meter, Decimal(0))
-        return found
+        n = bisect_right(days, day)
+        return timeline[n - 1].quantities.get(meter, Decimal(0)) if n else Decimal(0)
 
     return level
 
@@ -101,7 +102,8 @@ def recurring_charges(
 ) -> list[Charge]:
     """The charges that a run at `boundary` makes for one service, in plan order.
 
-    Prices in advance cover the month that `boundary` lies in, prices in arrears the months before it.
+    `timeline` is ordered by day; `billed` is by component (`SKU/code`). Prices in advance cover the month that `boundary`
+    lies in, prices in arrears the months before it. However old a month is, a fact about it is billed.
     """
     charges: list[Charge] = []
     if not timeline:
@@ -110,12 +112,23 @@ def recurring_charges(
         last = boundary if price.timing is Timing.ADVANCE else boundary - timedelta(days=1)
         if last < timeline[0].day and price.timing is Timing.ARREARS:
             continue
-        spans = [month for month in months(timeline[0].day, last) if _due(price, month, boundary)][
-            -LOOK_BACK_MONTHS:
-        ]
-        for month in sorted(spans, reverse=True):
-            charges += _of_month(plan, price, timeline, billed.get(price.meter, ()), month)
+        rows = _by_month(billed.get(component(plan, price), ()))
+        for month in reversed(months(timeline[0].day, last)):
+            if _due(price, month, boundary):
+                charges += _of_month(plan, price, timeline, rows.get(month.start, []), month)
     return charges
+
+
+def component(plan: Plan, price: Price) -> str:
+    """What a price is called on documents and in the ledger."""
+    return f"{plan.sku}/{price.code}"
+
+
+def _by_month(billed: Iterable[Billed]) -> dict[date, list[Billed]]:
+    found: dict[date, list[Billed]] = {}
+    for row in billed:
+        found.setdefault(month_of(row.days.start).start, []).append(row)
+    return found
 
 
 def _due(price: RecurringPrice, month: Days, boundary: date) -> bool:
@@ -129,37 +142,68 @@ def _of_month(
     billed: Sequence[Billed],
     month: Days,
 ) -> list[Charge]:
-    want, have = wanted(timeline, price.meter), billed_level(billed)
+    want = wanted(timeline, price.meter)
+    if _is_billed_whole(timeline, want, billed, month):
+        return []
+    have = billed_level(billed)
     if price.model is PriceModel.VOLUME:
-        return _volume(plan, price, timeline, want, have, month)
+        pieces = _repriced(want, have, month)
+    else:
+        pieces = rectangles(lambda day: want(day) - have(day), month)
+    priced = [
+        prorated(_signed(price, piece.units), abs(piece.units), len(piece.days), len(month))
+        for piece in pieces
+    ]
+    due = _amount(price, want, month) - sum((row.net for row in billed), Decimal(0))
+    nets = spread([amount for _, amount in priced], due)
+    return [
+        _charge(plan, price, piece, at, net, month, timeline[0].day)
+        for piece, (at, _), net in zip(pieces, priced, nets, strict=True)
+    ]
+
+
+def _is_billed_whole(
+    timeline: Sequence[Change], want: Level, billed: Sequence[Billed], month: Days
+) -> bool:
+    """Whether nothing changed within a month and it was billed as one: nearly all months of an old service."""
+    if any(month.start < change.day < month.end for change in timeline):
+        return False
+    units = want(month.start)
+    return [(row.days, row.units) for row in billed] == ([(month, units)] if units else [])
+
+
+def _amount(price: RecurringPrice, want: Level, month: Days) -> Decimal:
+    """What a component costs in a month, rounded once."""
+    with exactly():
+        daily = sum(
+            (_each(price, units) * units for units in map(want, month) if units), Decimal(0)
+        )
+        return half_up(share(daily, 1, len(month)))
+
+
+def _each(price: RecurringPrice, units: Decimal) -> Decimal:
+    """The price of each of so many units, for a whole month."""
+    if price.model is PriceModel.VOLUME:
+        return volume_price(price.tiers, units)
     assert price.price is not None
-    pieces = rectangles(lambda day: want(day) - have(day), month)
-    return [_charge(plan, price, price.price, piece, month, timeline[0].day) for piece in pieces]
+    return price.price
 
 
-def _volume(
-    plan: Plan,
-    price: RecurringPrice,
-    timeline: Sequence[Change],
-    want: Level,
-    have: Level,
-    month: Days,
-) -> list[Charge]:
+def _signed(price: RecurringPrice, units: Decimal) -> Decimal:
+    each = _each(price, abs(units))
+    return each if units > 0 else -each
+
+
+def _repriced(want: Level, have: Level, month: Days) -> list[Rectangle]:
     """More units can lower the price of all: credit the old ones at their old price, charge all at the new one."""
-    charges = []
+    pieces = []
     for days in _constant(lambda day: (want(day), have(day)), month):
         new, old = want(days.start), have(days.start)
-        if new == old:
-            continue
-        for units, sign in ((old, -1), (new, 1)):
-            if units:
-                piece = Rectangle(sign * units, days)
-                charges.append(
-                    _charge(
-                        plan, price, volume_price(price.tiers, units), piece, month, timeline[0].day
-                    )
-                )
-    return charges
+        if new != old:
+            pieces += [
+                Rectangle(sign * units, days) for units, sign in ((old, -1), (new, 1)) if units
+            ]
+    return pieces
 
 
 def _constant(level: Callable[[date], object], month: Days) -> list[Days]:
@@ -175,19 +219,11 @@ def _constant(level: Callable[[date], object], month: Days) -> list[Days]:
 
 
 def _charge(
-    plan: Plan,
-    price: RecurringPrice,
-    unit_price: Decimal,
-    piece: Rectangle,
-    month: Days,
-    activated: date,
-) -> Charge:
-    signed = unit_price if piece.units > 0 else -unit_price
-    quantity = abs(piece.units)
-    at, net = prorated(signed, quantity, len(piece.days), len(month))
+    plan: Plan, price: RecurringPrice, piece: Rectangle, at: Decimal, net: Decimal, month: Days, activated: date
+) -> Charge:  # fmt: skip
     return Charge(
-        ChargeKind.RECURRING, f"{plan.sku}/{price.code}", price.meter, _describe(price, piece, month, activated),
-        shown(quantity), at, price.unit, net, piece.days, price.commissionable, piece.units,
+        ChargeKind.RECURRING, component(plan, price), price.meter, _describe(price, piece, month, activated),
+        shown(abs(piece.units)), at, price.unit, net, piece.days, price.commissionable, piece.units,
     )  # fmt: skip
 
 
@@ -209,9 +245,10 @@ def setup_charge(plan: Plan, activated: date) -> Charge | None:
     """The set-up fee of a service instance; None when the plan asks for none."""
     if plan.setup == 0:
         return None
+    fee = half_up(plan.setup)
     return Charge(
-        ChargeKind.SETUP, f"{plan.sku}/setup", "setup", f"{plan.setup_label} - {plan.name}", Decimal(1), plan.setup, None,
-        plan.setup, Days(activated, activated + timedelta(days=1)), commissionable=True,
+        ChargeKind.SETUP, f"{plan.sku}/setup", "setup", f"{plan.setup_label} - {plan.name}", Decimal(1), fee, None,
+        fee, Days(activated, activated + timedelta(days=1)), commissionable=True,
     )  # fmt: skip
 
 
@@ -225,6 +262,5 @@ def average_units(timeline: Sequence[Change], meter: str, month: Days) -> Decima
     if len(active) == 0:
         return Decimal(0)
     level = wanted(timeline, meter)
-    return sum(
-        (level(active.start + timedelta(days=n)) for n in range(len(active))), Decimal(0)
-    ) / len(active)
+    with exactly():
+        return sum(map(level, active), Decimal(0)) / len(active)

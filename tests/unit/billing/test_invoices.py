@@ -48,7 +48,9 @@ def billed(plan: Plan, timeline: list[Change], boundary: str) -> dict[str, list[
     """What a run at an earlier boundary has billed."""
     found: dict[str, list[Billed]] = {}
     for charge in recurring_charges(plan, timeline, {}, date.fromisoformat(boundary)):
-        found.setdefault(charge.meter, []).append(Billed(charge.days, charge.units_billed))
+        found.setdefault(charge.component, []).append(
+            Billed(charge.days, charge.units_billed, charge.net)
+        )
     return found
 
 

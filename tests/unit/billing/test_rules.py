@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.catalogue import Aggregation, Tier
+from schemas.catalogue import Aggregation, RecurringPrice, Tier, Timing
 from services.billing.domain.aggregation import Sample, time_weighted
-from services.billing.domain.charges import prorated
-from services.billing.domain.money import half_up
+from services.billing.domain.charges import priced, prorated
+from services.billing.domain.money import half_up, spread
 from services.billing.domain.periods import Days, anchored, civil_day, hours, midnight, month_of
 from services.billing.domain.pricing import graduated, packages, volume_price
-from services.billing.domain.recurring import Billed, Change, rectangles, recurring_charges
+from services.billing.domain.recurring import (
+    Billed,
+    Change,
+    component,
+    rectangles,
+    recurring_charges,
+)
 from tests.support.catalogue import PLANS, ROME
 from tests.support.oracles import aggregate
 
@@ -27,9 +34,9 @@ RULES = json.loads((Path(__file__).parent / "rules.json").read_text())
 def test_a_published_proration_comes_out(case: dict[str, Any]) -> None:
     days = Days(date.fromisoformat(case["frm"]), date.fromisoformat(case["to"]))
     assert len(days) == case["days"]
-    assert prorated(Decimal(case["price"]), Decimal(1), len(days), case["period"])[1] == Decimal(
-        case["expected"]
-    )
+    assert half_up(
+        prorated(Decimal(case["price"]), Decimal(1), len(days), case["period"])[1]
+    ) == Decimal(case["expected"])
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,7 @@ def test_a_published_proration_comes_out(case: dict[str, Any]) -> None:
     [("24.95", 22, 30, "18.30"), ("24.95", 25, 30, "20.79"), ("17.95", 20, 30, "11.97")],
 )
 def test_more_published_prorations_come_out(price: str, part: int, whole: int, net: str) -> None:
-    assert prorated(Decimal(price), Decimal(1), part, whole)[1] == Decimal(net)
+    assert half_up(prorated(Decimal(price), Decimal(1), part, whole)[1]) == Decimal(net)
 
 
 def test_halves_are_rounded_away_from_zero() -> None:
@@ -130,17 +137,104 @@ def test_a_correction_brings_the_billed_quantity_to_the_wanted_one(
         ]
 
     first = recurring_charges(plan, timeline(before), {}, NOVEMBER.end)
-    billed = [Billed(charge.days, charge.units_billed) for charge in first]
-    second = recurring_charges(plan, timeline(after), {"extension": billed}, NOVEMBER.end)
-    billed += [Billed(charge.days, charge.units_billed) for charge in second]
-    assert recurring_charges(plan, timeline(after), {"extension": billed}, NOVEMBER.end) == []
+    billed = [Billed(charge.days, charge.units_billed, charge.net) for charge in first]
+    second = recurring_charges(plan, timeline(after), {"VOIP-PBX/extension": billed}, NOVEMBER.end)
+    billed += [Billed(charge.days, charge.units_billed, charge.net) for charge in second]
+    assert (
+        recurring_charges(plan, timeline(after), {"VOIP-PBX/extension": billed}, NOVEMBER.end) == []
+    )
+
+
+SEATS = PLANS["CRM-TEAM"]
+ODD = RecurringPrice.model_validate(
+    {"meter": "seat", "code": "odd", "label": "Posto", "unit": "posto", "singular": "posto", "plural": "posti",
+     "timing": "arrears", "price": "24.95"}
+)  # fmt: skip
+
+
+def seats(levels: list[int]) -> list[Change]:
+    return [Change(day, {"seat": Decimal(n)}) for day, n in zip(NOVEMBER, levels, strict=True)]
+
+
+@given(st.lists(LEVELS, min_size=1, max_size=4), st.booleans())
+def test_in_whatever_order_facts_come_a_month_costs_its_amount_rounded_once(
+    told: list[list[int]], by_volume: bool
+) -> None:
+    """The oracle adds up every seat and day as a fraction; each run knows only what was told before it."""
+    volume = SEATS.recurring[0].model_copy(update={"timing": Timing.ARREARS})
+    plan = SEATS.model_copy(update={"recurring": (volume if by_volume else ODD,)})
+    name = component(plan, plan.recurring[0])
+    billed: list[Billed] = []
+    for levels in told:
+        charges = recurring_charges(plan, seats(levels), {name: billed}, NOVEMBER.end)
+        for charge in charges:
+            exact = Fraction(charge.unit_price) * Fraction(charge.quantity)
+            assert abs(exact - Fraction(charge.net)) <= Fraction(2, 100)
+        billed += [Billed(charge.days, charge.units_billed, charge.net) for charge in charges]
+        each = {n: Fraction(volume_price(volume.tiers, Decimal(n))) for n in range(1, 10)}
+        daily = sum((each[n] if by_volume else Fraction("24.95")) * n for n in levels if n)
+        cents = Fraction(daily, 30) * 100
+        wanted = int(cents + Fraction(1, 2))
+        assert sum(row.net for row in billed) * 100 == wanted
+
+
+def test_two_components_of_one_quantity_are_billed_each_for_itself() -> None:
+    support = ODD.model_copy(update={"code": "support", "price": Decimal("2.00")})
+    plan = SEATS.model_copy(update={"recurring": (ODD, support)})
+    billed: dict[str, list[Billed]] = {}
+    for boundary in (NOVEMBER.end, date(2027, 1, 1), date(2027, 2, 1)):
+        charges = recurring_charges(
+            plan, [Change(NOVEMBER.start, {"seat": Decimal(5)})], billed, boundary
+        )
+        assert [str(charge.net) for charge in charges] == ["124.75", "10.00"]
+        for charge in charges:
+            row = Billed(charge.days, charge.units_billed, charge.net)
+            billed.setdefault(charge.component, []).append(row)
+
+
+def test_a_fact_of_years_ago_is_billed() -> None:
+    plan = SEATS.model_copy(update={"recurring": (ODD,)})
+    one = [Change(date(2023, 1, 1), {"seat": Decimal(1)})]
+    first = recurring_charges(plan, one, {}, NOVEMBER.end)
+    billed = [Billed(charge.days, charge.units_billed, charge.net) for charge in first]
+    two = [
+        Change(date(2023, 1, 1), {"seat": Decimal(2)}),
+        Change(date(2023, 2, 1), one[0].quantities),
+    ]
+    (late,) = recurring_charges(plan, two, {component(plan, ODD): billed}, NOVEMBER.end)
+    assert (str(late.net), late.days) == ("24.95", month_of(date(2023, 1, 1)))
+
+
+@given(
+    st.lists(st.decimals("-100", "100", places=5), min_size=1, max_size=9),
+)
+def test_lines_sum_to_the_total_and_none_is_two_cents_off(exact: list[Decimal]) -> None:
+    nearest = half_up(sum(exact, Decimal(0)))
+    nets = spread(exact, nearest)
+    assert sum(nets) == nearest
+    assert all(
+        abs(net - amount) <= Decimal("0.015") for net, amount in zip(nets, exact, strict=True)
+    )
+
+
+@given(st.integers(1, 31), st.integers(0, 10**17), st.integers(1, 10**12))
+def test_no_digit_is_lost_on_the_way_to_the_cent(part: int, price: int, quantity: int) -> None:
+    each, units = Decimal(price).scaleb(-2), Decimal(quantity).scaleb(-12)
+    exact = Fraction(each) * Fraction(units) * part / 31
+    net = half_up(prorated(each, units, part, 31)[1])
+    assert Fraction(net) == Fraction(int(exact * 100 + Fraction(1, 2)), 100)
+    assert Fraction(priced(each, units)) == Fraction(
+        int(Fraction(each) * Fraction(units) * 100 + Fraction(1, 2)), 100
+    )
 
 
 def test_more_seats_credit_the_old_ones_at_their_old_price_and_charge_all_at_the_new() -> None:
     plan = PLANS["CRM-TEAM"]
     four = [Change(NOVEMBER.start, {"seat": Decimal(4)})]
     first = recurring_charges(plan, four, {}, NOVEMBER.start)
-    billed = {"seat": [Billed(charge.days, charge.units_billed) for charge in first]}
+    billed = {
+        "CRM-TEAM/seat": [Billed(charge.days, charge.units_billed, charge.net) for charge in first]
+    }
     ten = [*four, Change(date(2026, 11, 16), {"seat": Decimal(10)})]
     again = recurring_charges(plan, ten, billed, NOVEMBER.start)
     assert [(int(c.quantity), str(c.net)) for c in again] == [(4, "-48.00"), (10, "90.00")]
