@@ -157,7 +157,7 @@ class AssignmentNeeded(Payload, type="vicino.assignment.needed.v1", topic=TENANT
 
 
 class ServiceActivated(Payload, type="vicino.service.activated.v1", topic=TENANTS):
-    """A service instance is provisioned and serves. Its price counts from `effective_at`."""
+    """A service instance is provisioned and serves. Its price counts from `effective_at`, but not from before it served."""
 
     service_id: Uuid
     order_id: Uuid
@@ -166,16 +166,20 @@ class ServiceActivated(Payload, type="vicino.service.activated.v1", topic=TENANT
     sku: Key
     quantities: dict[Key, NonNegativeQuantity]
     effective_at: Instant
+    activated_at: Instant | None = None
+    """When it began to serve; None: no later than `effective_at`."""
 
 
 class ServiceChanged(Payload, type="vicino.service.changed.v1", topic=TENANTS):
-    """The quantities of a service instance changed: all of them, as they are from `effective_at` on."""
+    """Quantities of a service instance changed. `quantities` are all that its back-ends hold now."""
 
     service_id: Uuid
     order_id: Uuid
     sku: Key
     quantities: dict[Key, NonNegativeQuantity]
     effective_at: Instant
+    changed: dict[Key, NonNegativeQuantity] | None = None
+    """The quantities that the order named: only they are other ones from `effective_at` on. None: all of them."""
 
 
 class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TENANTS):

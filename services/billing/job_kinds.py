@@ -15,6 +15,7 @@ class CountService(Args):
     sku: str
     item: int
     effective_at: datetime
+    activated_at: datetime | None = None
 
 
 class CountWaiting(Args):

@@ -108,13 +108,14 @@ select id, activated_at, plan from service where tenant_id = :tenant_id order by
 -- The services that usage is about.
 select id, tenant_id, activated_at, plan from service where id = any(:ids::text[]);
 
--- name: add_change(service_id, effective_at, quantities)!
+-- name: add_quantities(service_id, effective_at, names, quantities)!
 -- Quantities from an instant on.
-insert into quantity_change (service_id, effective_at, quantities) values (:service_id, :effective_at, :quantities);
+insert into quantity_fact (service_id, effective_at, name, quantity)
+select :service_id, :effective_at, * from unnest(:names::text[], :quantities::numeric[]);
 
--- name: changes(service_id)
--- A service's quantities over time.
-select effective_at, quantities from quantity_change where service_id = :service_id order by effective_at, seq;
+-- name: quantity_facts(service_id)
+-- A service's quantities over time, in the order they were told.
+select name, effective_at, quantity from quantity_fact where service_id = :service_id order by seq;
 
 -- name: add_tally(part, outcomes, reasons, ns)!
 -- Adds to the account of what became of usage.

@@ -260,15 +260,16 @@ CREATE TABLE plan (
     plan jsonb NOT NULL
 );
 
-CREATE TABLE quantity_change (
+CREATE TABLE quantity_fact (
     service_id text NOT NULL,
+    name text NOT NULL,
     effective_at timestamp with time zone NOT NULL,
     seq bigint NOT NULL,
-    quantities jsonb NOT NULL
+    quantity numeric(38,12) NOT NULL
 );
 
-ALTER TABLE quantity_change ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME quantity_change_seq_seq
+ALTER TABLE quantity_fact ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME quantity_fact_seq_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -484,8 +485,8 @@ ALTER TABLE ONLY parked_usage
 ALTER TABLE ONLY plan
     ADD CONSTRAINT plan_pkey PRIMARY KEY (sku);
 
-ALTER TABLE ONLY quantity_change
-    ADD CONSTRAINT quantity_change_pkey PRIMARY KEY (service_id, effective_at, seq);
+ALTER TABLE ONLY quantity_fact
+    ADD CONSTRAINT quantity_fact_pkey PRIMARY KEY (service_id, name, effective_at, seq);
 
 ALTER TABLE ONLY raw_kept
     ADD CONSTRAINT raw_kept_pkey PRIMARY KEY (one);

@@ -1,7 +1,5 @@
 """Billing's statements (`queries.sql`), typed."""
 
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,8 +8,9 @@ import asyncpg
 from schemas.catalogue import Plan
 from services.billing.domain.charges import Charge
 from services.billing.domain.model import BilledService, BilledTenant
-from services.billing.domain.periods import Days, civil_day
-from services.billing.domain.recurring import Billed, Change
+from services.billing.domain.periods import Days
+from services.billing.domain.quantities import QuantityFact
+from services.billing.domain.recurring import Billed
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 
@@ -53,13 +52,10 @@ async def services(db: Connection, tenant_id: str) -> list[BilledService]:
     ]
 
 
-async def timeline(db: Connection, service_id: str, zone: ZoneInfo) -> list[Change]:
-    """A service's quantities by civil day; of several changes on one day the last one holds."""
-    by_day: dict[date, Change] = {}
-    for row in await collect(sql.changes(db, service_id=service_id)):
-        day = civil_day(row["effective_at"], zone)
-        by_day[day] = Change(day, {meter: Decimal(n) for meter, n in row["quantities"].items()})
-    return [by_day[day] for day in sorted(by_day)]
+async def quantity_facts(db: Connection, service_id: str) -> list[QuantityFact]:
+    """A service's quantities over time, in the order they were told."""
+    found = await collect(sql.quantity_facts(db, service_id=service_id))
+    return [QuantityFact(row["name"], row["effective_at"], row["quantity"]) for row in found]
 
 
 async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:

@@ -111,7 +111,7 @@ async def run_change_service(job: Job[ChangeService], drivers: Drivers) -> None:
         changed = Instance(service.id, service.tenant_id, service.sku, after)
         await drivers.of(step).change(changed, step, f"{job.idempotency_key}-{n}")
     async with job.finish() as unit:
-        await service_changed(service, after, job.args, unit)
+        await service_changed(service, after, item.quantities, job.args, unit)
 
 
 async def change_gave_up(args: ChangeService, unit: Unit, why: str) -> None:

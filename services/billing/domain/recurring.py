@@ -19,14 +19,7 @@ from services.billing.domain.charges import Charge, ChargeKind, prorated, shown
 from services.billing.domain.money import exactly, half_up, share, spread
 from services.billing.domain.periods import Days, month_of, months
 from services.billing.domain.pricing import volume_price
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """All quantities of a service from a civil day on."""
-
-    day: date
-    quantities: Mapping[str, Decimal]
+from services.billing.domain.quantities import Change
 
 
 @dataclass(frozen=True, slots=True)

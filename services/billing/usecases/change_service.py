@@ -1,14 +1,25 @@
-"""Change a service's quantities from an instant on."""
+"""Save a service's quantities: each is a fact of one component, from an instant on."""
 
-from schemas.scalars import plain
-from schemas.tenants import ServiceActivated, ServiceChanged
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from schemas.tenants import ServiceChanged
 from services.billing.store import sql
 from services.chassis.unit import Unit
 
 
-async def change_service(data: ServiceActivated | ServiceChanged, unit: Unit) -> None:
-    """Save all quantities of a service, as they are from `effective_at` on."""
-    await sql.add_change(
-        unit.db, service_id=data.service_id, effective_at=data.effective_at,
-        quantities={meter: plain(n) for meter, n in data.quantities.items()},
+async def change_service(data: ServiceChanged, unit: Unit) -> None:
+    """Save the quantities that changed; a fact of an earlier build says all of them."""
+    changed = data.quantities if data.changed is None else data.changed
+    await save_quantities(data.service_id, changed, data.effective_at, unit)
+
+
+async def save_quantities(
+    service_id: str, quantities: Mapping[str, Decimal], effective_at: datetime, unit: Unit
+) -> None:
+    """Save quantities of a service, by name."""
+    await sql.add_quantities(
+        unit.db, service_id=service_id, effective_at=effective_at, names=list(quantities),
+        quantities=list(quantities.values()),
     )  # fmt: skip

@@ -19,7 +19,8 @@ from services.billing.domain.meters import Meters
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import Days, civil_day, midnight, month_of
 from services.billing.domain.pricing import usage_charges
-from services.billing.domain.recurring import Change, average_units, recurring_charges, setup_charge
+from services.billing.domain.quantities import Change, timeline
+from services.billing.domain.recurring import average_units, recurring_charges, setup_charge
 from services.billing.metering.knowledge import load_meters
 from services.billing.metering.reading import days, metered
 from services.billing.store import sql
@@ -83,7 +84,8 @@ async def _charges(
         activated = civil_day(service.activated_at, zone)
         if activated > boundary:
             continue
-        changes = await store.timeline(db, service.id, zone)
+        facts = await store.quantity_facts(db, service.id)
+        changes = timeline(facts, service.activated_at, zone)
         setup = (
             None
             if await sql.has_setup(db, service_id=service.id)

@@ -3,10 +3,11 @@
 from schemas.tenants import ServiceActivated
 from services.billing import store
 from services.billing.domain.periods import civil_day
+from services.billing.domain.quantities import starts_at
 from services.billing.job_kinds import CountService, count_service
 from services.billing.metering.intake import UsageIntake
 from services.billing.store import sql
-from services.billing.usecases.change_service import change_service
+from services.billing.usecases.change_service import save_quantities
 from services.billing.usecases.plan_invoice import plan_invoice
 from services.chassis.unit import Unit
 
@@ -18,13 +19,14 @@ class PlanMissing(LookupError):
 async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> None:
     """Save a new service's quantities, and begin to count it as soon as its plan is known."""
     await sql.ensure_tenant(unit.db, id=tenant_id)
-    await change_service(data, unit)
+    await save_quantities(data.service_id, data.quantities, data.effective_at, unit)
     args = CountService(
         service_id=data.service_id,
         tenant_id=tenant_id,
         sku=data.sku,
         item=data.item,
         effective_at=data.effective_at,
+        activated_at=data.activated_at,
     )
     unit.enqueue(count_service, args, key=data.service_id)
 
@@ -40,11 +42,12 @@ async def begin_counting(
     if plan is None:
         raise PlanMissing("the catalogue is not here yet")
     tenant = await store.lock_tenant(unit.db, args.tenant_id)
+    start = starts_at(args.effective_at, args.activated_at, tenant.zone)
     await sql.add_service(
         unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
-        activated_at=args.effective_at, plan=plan["plan"],
+        activated_at=start, plan=plan["plan"],
     )  # fmt: skip
     await intake.count_parked(unit.db, args.service_id, unit.now)
     if await sql.is_first_service(unit.db, tenant_id=args.tenant_id):
-        first = civil_day(args.effective_at, tenant.zone)
+        first = civil_day(start, tenant.zone)
         plan_invoice(args.tenant_id, first, tenant.zone, grace_hours, unit)

@@ -14,16 +14,20 @@ from services.onboarding.usecases.end_order import settle
 
 
 async def service_changed(
-    service: ServiceInstance, after: dict[str, Decimal], args: ChangeService, unit: Unit
+    service: ServiceInstance,
+    after: dict[str, Decimal],
+    ordered: dict[str, Decimal],
+    args: ChangeService,
+    unit: Unit,
 ) -> None:
-    """Every back-end of the service has these quantities now."""
+    """Every back-end of the service has the quantities `after` the order, which named those `ordered`."""
     await store.lock_service(unit.db, service.id)
     await sql.set_quantities(unit.db, id=service.id, quantities=to_json(after))
     order = await store.order_at_hand(unit.db, args.order_id)
     unit.publish(
         ServiceChanged(
             service_id=service.id, order_id=order.id, sku=service.sku, quantities=after,
-            effective_at=order.effective_at,
+            effective_at=order.effective_at, changed=ordered,
         ),
         subject=order.tenant_id,
     )  # fmt: skip

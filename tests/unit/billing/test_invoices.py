@@ -14,7 +14,8 @@ from services.billing.domain.charges import Charge
 from services.billing.domain.invoice import lines, totals
 from services.billing.domain.periods import Days, midnight, month_of
 from services.billing.domain.pricing import usage_charges
-from services.billing.domain.recurring import Billed, Change, recurring_charges, setup_charge
+from services.billing.domain.quantities import Change
+from services.billing.domain.recurring import Billed, recurring_charges, setup_charge
 from tests.support.catalogue import PLANS, ROME
 
 DATA = Path(__file__).parent / "invoices.json"

@@ -17,9 +17,9 @@ from services.billing.domain.charges import priced, prorated
 from services.billing.domain.money import half_up, spread
 from services.billing.domain.periods import Days, anchored, civil_day, hours, midnight, month_of
 from services.billing.domain.pricing import graduated, packages, volume_price
+from services.billing.domain.quantities import Change
 from services.billing.domain.recurring import (
     Billed,
-    Change,
     component,
     rectangles,
     recurring_charges,

@@ -1,0 +1,51 @@
+"""What a tenant has ordered of a service, over time: facts of one component each, in whatever order they are told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from services.billing.domain.periods import civil_day
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityFact:
+    """From an instant on, a service has so much of one component."""
+
+    name: str
+    effective_at: datetime
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All quantities of a service from a civil day on."""
+
+    day: date
+    quantities: Mapping[str, Decimal]
+
+
+def starts_at(effective_at: datetime, activated_at: datetime | None, zone: ZoneInfo) -> datetime:
+    """From when a service is charged: from the day that was ordered, but not from before the day on which it served."""
+    if activated_at is None or civil_day(activated_at, zone) <= civil_day(effective_at, zone):
+        return effective_at
+    return activated_at
+
+
+def timeline(facts: Sequence[QuantityFact], start: datetime, zone: ZoneInfo) -> list[Change]:
+    """A service's quantities by civil day, from the day it starts on. `facts` are in the order they were told.
+
+    What lies before the start counts from the start. Of several facts about one component and day, the one of the latest
+    instant holds; of those, the one that was told last.
+    """
+    by_day: dict[date, dict[str, Decimal]] = {}
+    for fact in sorted(facts, key=lambda fact: max(fact.effective_at, start)):
+        day = civil_day(max(fact.effective_at, start), zone)
+        by_day.setdefault(day, {})[fact.name] = fact.quantity
+    changes: list[Change] = []
+    quantities: dict[str, Decimal] = {}
+    for day in sorted(by_day):
+        quantities = quantities | by_day[day]
+        changes.append(Change(day, quantities))
+    return changes
