@@ -15,6 +15,7 @@ from schemas.orders import OrderPlaced
 from schemas.persons import together
 from schemas.topics import SIGNALS
 from services.chassis.sealing import SealBroken
+from services.gateway import store
 from services.gateway.domain.cloudevents import BATCHED, STRUCTURED
 from services.gateway.principals import tenant_keys
 from services.gateway.principals.contacts import Contacts, Persons, place_of
@@ -277,7 +278,8 @@ async def test_an_order_sent_again_after_an_erasure_gets_its_answer_and_brings_n
 async def contact(street: Street) -> dict[str, Any] | None:
     async with street.world.gateway.runtime.pool.acquire() as db:
         contacts = Contacts(street.world.gateway.service.settings.keys())
-        tenant = await db.fetchrow("select id, contact from tenant where id = $1", tenant_of("A"))
+        tenant = await store.tenant(db, tenant_of("A"))
+        assert tenant is not None
         return await tenant_keys.contact_of(db, contacts, tenant)
 
 

@@ -10,7 +10,7 @@ import pytest
 from schemas.envelope import decode
 from schemas.orders import OrderPlaced
 from services.chassis.sealing import Sealer
-from services.gateway import housekeeping
+from services.gateway import housekeeping, store
 from services.gateway.domain.admission import content_of
 from services.gateway.domain.cloudevents import parse
 from services.gateway.domain.reading import read
@@ -45,7 +45,8 @@ async def keep_as_before(world: World) -> None:
 
 async def contact(world: World) -> dict[str, Any] | None:
     async with world.gateway.runtime.pool.acquire() as db:
-        tenant = await db.fetchrow("select id, contact from tenant where id = $1", tenant_of("A"))
+        tenant = await store.tenant(db, tenant_of("A"))
+        assert tenant is not None
         return await tenant_keys.contact_of(
             db, Contacts(world.gateway.service.settings.keys()), tenant
         )
