@@ -1,5 +1,7 @@
 """Billing: what was invoiced. Amounts are net of IVA unless said otherwise, in the document's currency."""
 
+from pydantic import Field
+
 from schemas.envelope import Payload
 from schemas.scalars import (
     Amount,
@@ -55,8 +57,22 @@ class InvoiceTotals(Value):
     da_pagare: Amount
 
 
+class InvoiceReference(Value):
+    """An issued document, as another one names it."""
+
+    number: ShortText
+    date: CivilDate
+
+
+class InvoiceSkipped(Payload, type="vicino.invoice.skipped.v1", topic=BILLING):
+    """What a tenant owed at a boundary came to nothing: its charges cancel each other out, and there is no document."""
+
+    boundary: CivilDate
+    charges: int = Field(ge=1)
+
+
 class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
-    """An invoice is final: it has its number and will never change."""
+    """A document is final: it has its number and will never change. A credit note (`TD04`) has positive amounts."""
 
     invoice_id: Uuid
     number: ShortText
@@ -67,3 +83,5 @@ class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
     reseller_id: ResellerOfInvoice
     lines: tuple[InvoiceLine, ...]
     totals: InvoiceTotals
+    corrects: InvoiceReference | None = None
+    """Of a credit note: the invoice that is credited."""

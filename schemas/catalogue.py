@@ -51,6 +51,13 @@ class Timing(StrEnum):
     ARREARS = "arrears"
 
 
+class AllowanceScope(StrEnum):
+    """Whose an allowance is: a service's own, or pooled over all services of the tenant with this price."""
+
+    SERVICE = "service"
+    TENANT = "tenant"
+
+
 class Meter(Value):
     """What is counted, and how. Published with another definition, it is a new version from that day on."""
 
@@ -145,7 +152,9 @@ class UsagePrice(Price):
     included: NonNegativeQuantity | None = None
     """Units free of charge in each period."""
     included_per: Key | None = None
-    """When set, `included` is per unit of that recurring component, pooled over the tenant."""
+    """When set, `included` is per unit of that recurring component."""
+    included_scope: AllowanceScope = AllowanceScope.SERVICE
+    """A pool adds up what is per unit; what is flat is there once for the tenant."""
 
 
 class ProvisioningStep(Value):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from schemas.catalogue import (
@@ -28,6 +29,7 @@ TIERS_MAX = 100
 FILTER_VALUES_MAX = 100
 HEARTBEAT_SECONDS_MAX = 31 * 86_400
 PRICE_MAX = 1_000_000_000
+MINOR_UNIT = Decimal("0.01")
 UNIT_LENGTH_MAX = 10
 """FatturaPA's UnitaMisura."""
 
@@ -100,6 +102,8 @@ def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
             yield CatalogueFault(("filter", name, n), "this value is named before")
     if meter.aggregation is Aggregation.COUNT and meter.value_property is not None:
         yield CatalogueFault(("value_property",), "a count measures nothing of an event")
+    if meter.aggregation is Aggregation.TIME_WEIGHTED and meter.decimals == 0:
+        yield CatalogueFault(("decimals",), "an average needs decimals: from 1 to 8")
     if meter.aggregation is Aggregation.UNIQUE_COUNT and meter.value_property == "quantity":
         yield CatalogueFault(
             ("value_property",),
@@ -111,6 +115,8 @@ def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[CatalogueFault]:
     """Faults of one plan. `declared`: the keys of the catalogue's meters."""
     if not 0 <= plan.setup <= PRICE_MAX:
         yield CatalogueFault(("setup",), f"from 0 to {PRICE_MAX}")
+    elif plan.setup != plan.setup.quantize(MINOR_UNIT):
+        yield CatalogueFault(("setup",), "an amount is in whole cents")
     if plan.heartbeat_seconds is not None and plan.heartbeat_seconds > HEARTBEAT_SECONDS_MAX:
         yield CatalogueFault(("heartbeat_seconds",), f"at most {HEARTBEAT_SECONDS_MAX}")
     for n, step in enumerate(plan.provisioning):
@@ -168,7 +174,9 @@ def _names(plan: Plan) -> Iterator[CatalogueFault]:
     for kind, prices in priced:
         if len(prices) > PRICES_MAX:
             yield CatalogueFault((kind,), f"at most {PRICES_MAX} prices")
-        for n in _repeated([price.meter for price in prices]):
+        # One quantity may be sold as two components, such as licence and support; one meter's usage is priced once.
+        names = [(price.meter, price.code if kind == "recurring" else "") for price in prices]
+        for n in _repeated(names):
             yield CatalogueFault((kind, n, "meter"), "this plan prices it before")
         places += [(kind, n, "code") for n in range(len(prices))]
         codes += [price.code for price in prices]
@@ -186,6 +194,8 @@ def _of_price(price: Price) -> Iterator[CatalogueFault]:
         yield CatalogueFault(("price",), f"from 0 to {PRICE_MAX}")
     if len(price.tiers) > TIERS_MAX:
         yield CatalogueFault(("tiers",), f"at most {TIERS_MAX} tiers")
+    if price.package_size is not None and price.package_size % 1:
+        yield CatalogueFault(("package_size",), "a package holds whole units")
     for n, tier in enumerate(price.tiers):
         if not 0 <= tier.price <= PRICE_MAX:
             yield CatalogueFault(("tiers", n, "price"), f"from 0 to {PRICE_MAX}")

@@ -168,6 +168,8 @@ class ServiceActivated(Payload, type="vicino.service.activated.v1", topic=TENANT
     effective_at: Instant
     activated_at: Instant | None = None
     """When it began to serve; None: no later than `effective_at`."""
+    catalogue_revision: int | None = Field(default=None, ge=0)
+    """The catalogue by which it was ordered; None: the newest."""
 
 
 class ServiceChanged(Payload, type="vicino.service.changed.v1", topic=TENANTS):

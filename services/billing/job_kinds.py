@@ -16,6 +16,7 @@ class CountService(Args):
     item: int
     effective_at: datetime
     activated_at: datetime | None = None
+    revision: int | None = None
 
 
 class CountWaiting(Args):

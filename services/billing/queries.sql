@@ -1,8 +1,7 @@
--- name: put_plan(sku, revision, currency, plan)!
--- A plan in force.
-insert into plan (sku, revision, currency, plan) values (:sku, :revision, :currency, :plan)
-on conflict (sku) do update set revision = excluded.revision, currency = excluded.currency, plan = excluded.plan
-where plan.revision < excluded.revision;
+-- name: put_plan(sku, revision, valid_from, currency, plan)!
+-- A plan of a catalogue.
+insert into plan (sku, revision, valid_from, currency, plan) values (:sku, :revision, :valid_from, :currency, :plan)
+on conflict do nothing;
 
 -- name: last_meter_version(key)^
 -- The definition of a meter published last.
@@ -43,9 +42,11 @@ insert into epoch (one, id) values (true, :id) on conflict do nothing;
 -- Definitions have changed without a new revision.
 update catalogue_seen set changed = changed + 1;
 
--- name: plan(sku)^
--- The plan of a SKU.
-select plan, currency from plan where sku = :sku;
+-- name: plan(sku, revision, instant)^
+-- The plan of a SKU that is in force at an instant by the catalogues up to a revision (null: all): of the last of them.
+-- Before the first one is in force, the first.
+select plan, currency from plan where sku = :sku and (:revision::bigint is null or revision <= :revision)
+order by valid_from <= :instant desc, case when valid_from <= :instant then revision else -revision end desc limit 1;
 
 -- name: ensure_tenant(id)!
 -- A tenant that is heard of for the first time.
@@ -94,15 +95,15 @@ select id, no, zone, closed_until, reseller_id from tenant where id = any(:ids::
 -- Usage before this instant is invoiced.
 update tenant set closed_until = :instant where id = :id;
 
--- name: add_service(id, tenant_id, sku, item, activated_at, plan)$
+-- name: add_service(id, tenant_id, sku, item, activated_at, plan, currency)$
 -- A service instance, with the plan as it was sold; nothing if it is known.
-insert into service (id, tenant_id, sku, item, activated_at, plan)
-values (:id, :tenant_id, :sku, :item, :activated_at, :plan)
+insert into service (id, tenant_id, sku, item, activated_at, plan, currency)
+values (:id, :tenant_id, :sku, :item, :activated_at, :plan, :currency)
 on conflict do nothing returning id;
 
 -- name: services(tenant_id)
 -- A tenant's services, in the order documents show them.
-select id, activated_at, plan from service where tenant_id = :tenant_id order by activated_at, item, id;
+select id, activated_at, plan, currency from service where tenant_id = :tenant_id order by activated_at, item, id;
 
 -- name: services_by_id(ids)
 -- The services that usage is about.
@@ -135,18 +136,24 @@ select component, day_from, day_to, units_billed, net from charge where service_
 -- Whether a service's set-up fee was charged.
 select exists (select 1 from charge where service_id = :service_id and kind = 'setup');
 
--- name: is_first_service(tenant_id)$
--- Whether a tenant has exactly one service now: its first invoice is to be planned.
-select count(*) = 1 from service where tenant_id = :tenant_id;
-
 -- name: invoice(id)^
 -- An issued document.
 select id, tenant_id, number, document from invoice where id = :id;
 
--- name: open_invoice(id, tenant_id, boundary, issued_on)$
+-- name: open_run(tenant_id, boundary)$
 -- One run for a tenant and boundary, ever; nothing if there was one.
-insert into invoice (id, tenant_id, boundary, issued_on) values (:id, :tenant_id, :boundary, :issued_on)
-on conflict do nothing returning id;
+insert into invoice_run (tenant_id, boundary) values (:tenant_id, :boundary) on conflict do nothing returning true;
+
+-- name: originals(tenant_id)
+-- A tenant's invoices of which something is left to be credited, newest first, with the components that they billed.
+select i.id, i.number, i.issued_on, i.document ->> 'currency' as currency, i.net - coalesce(credited.net, 0) as left,
+       array_agg(charge.service_id) as services, array_agg(charge.component) as components
+from (select *, (document -> 'totals' ->> 'imponibile')::numeric as net from invoice where tenant_id = :tenant_id and tipo = 'TD01') as i
+left join (select corrects as id, sum((document -> 'totals' ->> 'imponibile')::numeric) as net
+           from invoice where tenant_id = :tenant_id and corrects is not null group by corrects) as credited on credited.id = i.id
+join charge on charge.invoice_id = i.id and charge.net > 0
+where i.net > coalesce(credited.net, 0)
+group by i.id, i.number, i.issued_on, i.document, i.net, credited.net order by i.issued_on desc, i.number desc;
 
 -- name: next_number(series, year)$
 -- The next number of a series, without gaps: it is lost if the transaction is.
@@ -154,9 +161,10 @@ insert into invoice_series (series, year, last_number) values (:series, :year, 1
 on conflict (series, year) do update set last_number = invoice_series.last_number + 1
 returning last_number;
 
--- name: issue_invoice(id, number, document)!
--- The document, final.
-update invoice set number = :number, document = :document where id = :id;
+-- name: add_invoice(id, tenant_id, boundary, issued_on, number, tipo, corrects, document)!
+-- A document, final.
+insert into invoice (id, tenant_id, boundary, issued_on, number, tipo, corrects, document)
+values (:id, :tenant_id, :boundary, :issued_on, :number, :tipo, :corrects, :document);
 
 -- name: add_charge(invoice_id, tenant_id, service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed)!
 -- A charge into the ledger.

@@ -8,7 +8,7 @@ CREATE TABLE catalogue_seen (
 
 CREATE TABLE charge (
     id bigint NOT NULL,
-    invoice_id text NOT NULL,
+    invoice_id text,
     tenant_id text NOT NULL,
     service_id text NOT NULL,
     kind text NOT NULL,
@@ -80,7 +80,14 @@ CREATE TABLE invoice (
     boundary date NOT NULL,
     number text,
     issued_on date NOT NULL,
-    document jsonb
+    document jsonb,
+    tipo text DEFAULT 'TD01'::text NOT NULL,
+    corrects text
+);
+
+CREATE TABLE invoice_run (
+    tenant_id text NOT NULL,
+    boundary date NOT NULL
 );
 
 CREATE TABLE invoice_series (
@@ -257,7 +264,8 @@ CREATE TABLE plan (
     sku text NOT NULL,
     revision bigint NOT NULL,
     currency text NOT NULL,
-    plan jsonb NOT NULL
+    plan jsonb NOT NULL,
+    valid_from timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL
 );
 
 CREATE TABLE quantity_fact (
@@ -337,7 +345,8 @@ CREATE TABLE service (
     sku text NOT NULL,
     item integer NOT NULL,
     activated_at timestamp with time zone NOT NULL,
-    plan jsonb NOT NULL
+    plan jsonb NOT NULL,
+    currency text DEFAULT 'EUR'::text NOT NULL
 );
 
 CREATE TABLE tenant (
@@ -437,11 +446,11 @@ ALTER TABLE ONLY invoice
 ALTER TABLE ONLY invoice
     ADD CONSTRAINT invoice_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY invoice_run
+    ADD CONSTRAINT invoice_run_pkey PRIMARY KEY (tenant_id, boundary);
+
 ALTER TABLE ONLY invoice_series
     ADD CONSTRAINT invoice_series_pkey PRIMARY KEY (series, year);
-
-ALTER TABLE ONLY invoice
-    ADD CONSTRAINT invoice_tenant_id_boundary_key UNIQUE (tenant_id, boundary);
 
 ALTER TABLE ONLY job
     ADD CONSTRAINT job_kind_key_key UNIQUE (kind, key);
@@ -483,7 +492,7 @@ ALTER TABLE ONLY parked_usage
     ADD CONSTRAINT parked_usage_pkey PRIMARY KEY (event_key);
 
 ALTER TABLE ONLY plan
-    ADD CONSTRAINT plan_pkey PRIMARY KEY (sku);
+    ADD CONSTRAINT plan_pkey PRIMARY KEY (sku, revision);
 
 ALTER TABLE ONLY quantity_fact
     ADD CONSTRAINT quantity_fact_pkey PRIMARY KEY (service_id, name, effective_at, seq);
@@ -527,9 +536,13 @@ ALTER TABLE ONLY usage_log
 ALTER TABLE ONLY usage_tally
     ADD CONSTRAINT usage_tally_pkey PRIMARY KEY (part, outcome, reason);
 
+CREATE INDEX charge_invoice ON charge USING btree (invoice_id);
+
 CREATE INDEX charge_service ON charge USING btree (service_id, kind);
 
 CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
+
+CREATE INDEX invoice_tenant ON invoice USING btree (tenant_id, boundary);
 
 CREATE INDEX job_due ON job USING btree (kind, limit_name, party, run_at, seq) WHERE (state = 'waiting'::text);
 
@@ -555,3 +568,6 @@ CREATE INDEX usage_block_window ON ONLY usage_block USING btree (last_at, first_
 
 ALTER TABLE ONLY charge
     ADD CONSTRAINT charge_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id);
+
+ALTER TABLE ONLY invoice
+    ADD CONSTRAINT invoice_corrects_fkey FOREIGN KEY (corrects) REFERENCES invoice(id);

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from schemas.catalogue import Plan
-from services.billing.domain.charges import Charge
+from services.billing.domain.documents import Original, ServiceCharge
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
@@ -47,7 +47,9 @@ async def tenants_beyond(db: Connection, tenant_id: str, limit: int) -> list[Bil
 async def services(db: Connection, tenant_id: str) -> list[BilledService]:
     """A tenant's services, in the order documents show them."""
     return [
-        BilledService(row["id"], row["activated_at"], Plan.model_validate(row["plan"]))
+        BilledService(
+            row["id"], row["activated_at"], Plan.model_validate(row["plan"]), row["currency"]
+        )
         for row in await collect(sql.services(db, tenant_id=tenant_id))
     ]
 
@@ -68,12 +70,24 @@ async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:
     return found
 
 
+async def originals(db: Connection, tenant_id: str) -> list[Original]:
+    """A tenant's invoices that can be credited, newest first."""
+    return [
+        Original(
+            row["id"], row["number"], row["issued_on"], row["currency"], row["left"],
+            frozenset(zip(row["services"], row["components"], strict=True)),
+        )
+        for row in await collect(sql.originals(db, tenant_id=tenant_id))
+    ]  # fmt: skip
+
+
 async def add_charge(
-    db: Connection, invoice_id: str, tenant_id: str, service_id: str, charge: Charge
+    db: Connection, invoice_id: str | None, tenant_id: str, one: ServiceCharge
 ) -> None:
-    """A charge into the ledger."""
+    """A charge into the ledger; None: it is on no document."""
+    charge = one.charge
     await sql.add_charge(
-        db, invoice_id=invoice_id, tenant_id=tenant_id, service_id=service_id, kind=charge.kind, component=charge.component,
+        db, invoice_id=invoice_id, tenant_id=tenant_id, service_id=one.service_id, kind=charge.kind, component=charge.component,
         meter=charge.meter, description=charge.description, quantity=charge.quantity, unit_price=charge.unit_price,
         net=charge.net, day_from=charge.days.start, day_to=charge.days.end, units_billed=charge.units_billed,
     )  # fmt: skip

@@ -127,11 +127,11 @@ select (select count(*) from tenant where state = 'active') as tenants_active,
        (select count(*) from service_order where state = any (:order_states::text[])) as orders_waiting,
        (select count(*) from alert where document is not null and resolved_at is null and acknowledged_at is null) as alerts_waiting,
        (select count(*) from invoice) as invoices,
-       (select coalesce(sum((document -> 'totals' ->> 'imponibile')::numeric), 0) from invoice) as invoiced_total;
+       (select coalesce(sum((document -> 'totals' ->> 'imponibile')::numeric * case document ->> 'tipo_documento' when 'TD04' then -1 else 1 end), 0) from invoice) as invoiced_total;
 
 -- name: invoiced(limit)
 -- Whom most was invoiced to, net.
-select coalesce(external_id, tenant_id) as label, sum((document -> 'totals' ->> 'imponibile')::numeric) as value
+select coalesce(external_id, tenant_id) as label, sum((document -> 'totals' ->> 'imponibile')::numeric * case document ->> 'tipo_documento' when 'TD04' then -1 else 1 end) as value
 from invoice left join tenant on tenant.id = tenant_id
 group by 1 order by value desc, label limit :limit;
 

@@ -28,3 +28,4 @@ class BilledService:
     id: str
     activated_at: datetime
     plan: Plan
+    currency: str

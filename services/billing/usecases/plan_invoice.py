@@ -19,9 +19,8 @@ def plan_invoice(
 ) -> None:
     """Plan the invoice of a boundary; if the boundary has long passed, at once."""
     at = max(unit.now, due_at(boundary, zone, grace_hours))
-    unit.enqueue(
-        invoice_run, InvoiceRun(tenant_id=tenant_id, boundary=boundary), at=at, key=tenant_id
-    )
+    key = f"{tenant_id}|{boundary}"  # services that share a boundary share its run
+    unit.enqueue(invoice_run, InvoiceRun(tenant_id=tenant_id, boundary=boundary), at=at, key=key)
 
 
 async def plan_next_invoice(tenant_id: str, boundary: date, grace_hours: int, unit: Unit) -> None:

@@ -24,6 +24,7 @@ async def publish_catalogue(data: CataloguePublished, unit: Unit) -> None:
             unit.db,
             sku=plan.sku,
             revision=data.revision,
+            valid_from=data.valid_from,
             currency=data.currency,
             plan=plan.model_dump(mode="json"),
         )

@@ -27,6 +27,7 @@ async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> N
         item=data.item,
         effective_at=data.effective_at,
         activated_at=data.activated_at,
+        revision=data.catalogue_revision,
     )
     unit.enqueue(count_service, args, key=data.service_id)
 
@@ -34,20 +35,21 @@ async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> N
 async def begin_counting(
     args: CountService, intake: UsageIntake, grace_hours: int, unit: Unit
 ) -> None:
-    """Freeze the plan as sold, count what was parked, and plan the first invoice of a new tenant.
+    """Freeze the plan as sold, count what was parked, and plan the first invoice of the service.
 
     Raises `PlanMissing` while no catalogue has the plan.
     """
-    plan = await sql.plan(unit.db, sku=args.sku)
-    if plan is None:
-        raise PlanMissing("the catalogue is not here yet")
+    seen = await sql.whats_known(unit.db)
+    if args.revision is not None and seen["revision"] < args.revision:
+        raise PlanMissing("the catalogue that it was ordered by is not here yet")
     tenant = await store.lock_tenant(unit.db, args.tenant_id)
     start = starts_at(args.effective_at, args.activated_at, tenant.zone)
+    plan = await sql.plan(unit.db, sku=args.sku, revision=args.revision, instant=start)
+    if plan is None:
+        raise PlanMissing("the catalogue is not here yet")
     await sql.add_service(
         unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
-        activated_at=start, plan=plan["plan"],
+        activated_at=start, plan=plan["plan"], currency=plan["currency"],
     )  # fmt: skip
     await intake.count_parked(unit.db, args.service_id, unit.now)
-    if await sql.is_first_service(unit.db, tenant_id=args.tenant_id):
-        first = civil_day(start, tenant.zone)
-        plan_invoice(args.tenant_id, first, tenant.zone, grace_hours, unit)
+    plan_invoice(args.tenant_id, civil_day(start, tenant.zone), tenant.zone, grace_hours, unit)

@@ -32,6 +32,7 @@ async def _activate(service: ServiceInstance, steps_done: int, unit: Unit) -> No
         ServiceActivated(
             service_id=service.id, order_id=order.id, item=item.n, sku=service.sku, quantities=service.quantities,
             effective_at=order.effective_at, activated_at=unit.now,
+            catalogue_revision=order.revision or None,
         ),
         subject=service.tenant_id,
     )  # fmt: skip

@@ -118,6 +118,10 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "a plan's empty set-up label": (put(f"{PLAN}/setup_label", ""), f"{PLAN}/setup_label"),
     "no plan": (put("/plans", []), "/plans"),
     "a set-up fee below zero": (put(f"{PLAN}/setup", "-1"), f"{PLAN}/setup"),
+    "a set-up fee finer than a cent": (put(f"{PLAN}/setup", "150.005"), f"{PLAN}/setup"),
+    "an average without decimals": (
+        lambda found: found["meters"][0].update(aggregation="time_weighted", decimals=0), f"{CALLS}/decimals"
+    ),
     "a set-up fee beyond all bounds": (put(f"{PLAN}/setup", "1000000001"), f"{PLAN}/setup"),
     "a heartbeat of no seconds": (put(f"{PLAN}/heartbeat_seconds", 0), f"{PLAN}/heartbeat_seconds"),
     "a heartbeat of a century": (put(f"{PLAN}/heartbeat_seconds", 2**31), f"{PLAN}/heartbeat_seconds"),
@@ -133,6 +137,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "a unit that no document shows": (put(f"{USAGE}/unit", "12345678901"), f"{USAGE}/unit"),
     "included per what is not sold": (put(f"{USAGE}/included_per", "docs"), f"{USAGE}/included_per"),
     "included per seat, but how much": (put(f"{USAGE}/included", None), f"{USAGE}/included"),
+    "an allowance of nobody": (put(f"{USAGE}/included_scope", "world"), f"{USAGE}/included_scope"),
     "included below zero": (put(f"{USAGE}/included", "-1"), f"{USAGE}/included"),
     "an unknown price model": (put(f"{USAGE}/model", "free"), f"{USAGE}/model"),
     "no tiers": (put(f"{USAGE}/tiers", []), USAGE),
@@ -148,6 +153,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
         f"{USAGE}/tiers",
     ),
     "a package of nothing": (put(f"{PLAN}/usage/1/package_size", "0"), f"{PLAN}/usage/1"),
+    "half a package": (put(f"{PLAN}/usage/1/package_size", "0.5"), f"{PLAN}/usage/1/package_size"),
     "a package without size": (put(f"{PLAN}/usage/1/package_size", None), f"{PLAN}/usage/1"),
     "a price below zero": (put(f"{SEAT}/price", "-1"), f"{SEAT}/price"),
     "a price as a number": (put(f"{SEAT}/price", 9.9), f"{SEAT}/price"),
@@ -197,6 +203,13 @@ def test_good_catalogues_pass_and_readers_take_what_the_door_refuses_today() -> 
     put(f"{CALLS}/group_by", ["region", "region"])(stored)
     put(f"{CALLS}/filter", {"env": []})(stored)
     CataloguePublished.model_validate({"revision": 1, **stored})
+
+
+def test_one_quantity_may_be_sold_as_two_components() -> None:
+    content = catalogue()
+    licence = content["plans"][0]["recurring"][1]
+    content["plans"][0]["recurring"].append({**licence, "code": "support"})
+    CatalogueSpec.model_validate(content)
 
 
 def test_a_catalogue_too_large_for_a_message_is_refused() -> None:
