@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 RUN := cd $(ROOT) &&
 
-.PHONY: help venv venv-dev demo up test test-cluster check format faults bench lock jars-lock docs clean coverage
+.PHONY: help venv venv-dev demo up test test-cluster check format vectors faults bench lock jars-lock docs clean coverage
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(ROOT)/Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ format: venv-dev ## put the code in order
 
 coverage: venv-dev ## what the tests reach
 	@$(RUN) $(BIN)/python -m pytest -m "not cluster and not campaign" --cov --cov-report=term
+
+vectors: venv-dev ## worked examples through the real service, expected against actual: make vectors DIR=folder
+	@$(RUN) $(BIN)/python -m tests.vectors $(if $(DIR),$(abspath $(DIR)),tests/vectors)
 
 faults: venv-dev ## kill, pause and cut for real, each RUNS=5 times; prints lost, doubled, wrong; writes benchmarks/results/faults.json
 	@$(RUN) $(BIN)/python -m tests.faults $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only "$(ONLY)")

@@ -103,7 +103,8 @@ on conflict do nothing returning id;
 
 -- name: services(tenant_id)
 -- A tenant's services, in the order documents show them.
-select id, activated_at, plan, currency from service where tenant_id = :tenant_id order by activated_at, item, id;
+select id, activated_at, plan, currency from service where tenant_id = :tenant_id
+order by plan ->> 'sku' collate "C", activated_at, item, id;
 
 -- name: services_by_id(ids)
 -- The services that usage is about.
