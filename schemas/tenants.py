@@ -162,7 +162,7 @@ class ServiceActivated(Payload, type="vicino.service.activated.v1", topic=TENANT
     service_id: Uuid
     order_id: Uuid
     item: int = Field(ge=0)
-    """Which item of the order it is, from 0: documents keep that order."""
+    """Which item of the order it is, from 0."""
     sku: Key
     quantities: dict[Key, NonNegativeQuantity]
     effective_at: Instant

@@ -56,8 +56,8 @@ def build(settings: BillingSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     settings.token()  # refused now, not with the first request
     intake = UsageIntake(
-        settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk
-    )
+        settings.usage_late_days, settings.usage_window_days, settings.usage_wait_for_disk, settings.invoice_grace_hours
+    )  # fmt: skip
     return Service(
         "billing",
         settings,

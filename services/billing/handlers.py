@@ -39,7 +39,7 @@ async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
 
 async def service_changed(event: Event[ServiceChanged], unit: Unit) -> None:
     """Quantities from a day on."""
-    await change_service(event.data, unit)
+    await change_service(event.subject, event.data, unit)
 
 
 ROUTES = routes(

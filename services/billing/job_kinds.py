@@ -6,6 +6,9 @@ from services.chassis.backoff import Backoff
 from services.chassis.jobs import JobKind
 from services.chassis.unit import Args
 
+CATALOGUE = "catalogue"
+"""What usage waits for that was let in under a newer catalogue than is known here."""
+
 
 class CountService(Args):
     """Begin to count a service."""
@@ -20,7 +23,9 @@ class CountService(Args):
 
 
 class CountWaiting(Args):
-    """Count what waited for the catalogue."""
+    """Count what waited for the catalogue, or for an invoice run."""
+
+    waits_for: str = CATALOGUE
 
 
 class InvoiceRun(Args):

@@ -12,7 +12,7 @@ from services.billing.job_kinds import (
     count_waiting,
     invoice_run,
 )
-from services.billing.metering.intake import CATALOGUE, UsageIntake
+from services.billing.metering.intake import UsageIntake
 from services.billing.usecases.check_meters import compare_some, go_on
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
@@ -32,17 +32,17 @@ async def run_count_service(job: Job[CountService], intake: UsageIntake, grace_h
 
 
 async def run_count_waiting(job: Job[CountWaiting], intake: UsageIntake) -> None:
-    """Count what waited for the catalogue."""
+    """Count what waited for the catalogue, or for an invoice run."""
     async with job.finish() as unit:
-        await intake.count_parked(unit.db, CATALOGUE, unit.now)
+        await intake.count_parked(unit.db, job.args.waits_for, unit.now)
 
 
 async def run_invoice(job: Job[InvoiceRun], grace_hours: int) -> None:
     """Issue the invoice and plan the next one."""
     tenant_id, boundary = job.args.tenant_id, job.args.boundary
     async with job.finish() as unit:
-        await issue_invoice(tenant_id, boundary, unit)
-        await plan_next_invoice(tenant_id, boundary, grace_hours, unit)
+        as_of = await issue_invoice(tenant_id, boundary, grace_hours, unit)
+        await plan_next_invoice(tenant_id, boundary, grace_hours, as_of or unit.now, unit)
 
 
 async def run_check_meters(job: Job[CheckMeters], raw_days: int) -> None:

@@ -83,6 +83,10 @@ select id, no, external_id, zone, currency, reseller_id from tenant order by id;
 -- The next tenants, in order.
 select id, no, external_id, zone, currency, reseller_id from tenant where id > :id order by id limit :limit;
 
+-- name: share_tenant(id)$
+-- A tenant, held shared: no month of it is closed meanwhile. Up to when it is closed.
+select closed_until from tenant where id = :id for share;
+
 -- name: lock_tenant(id)^
 -- A tenant, held alone: nothing of it is counted meanwhile.
 select id, no, external_id, zone, currency, reseller_id from tenant where id = :id for update;
@@ -110,14 +114,19 @@ order by plan ->> 'sku' collate "C", activated_at, item, id;
 -- The services that usage is about.
 select id, tenant_id, activated_at, plan from service where id = any(:ids::text[]);
 
--- name: add_quantities(service_id, effective_at, names, quantities)!
+-- name: add_quantities(service_id, effective_at, stored_at, names, quantities)!
 -- Quantities from an instant on.
-insert into quantity_fact (service_id, effective_at, name, quantity)
-select :service_id, :effective_at, * from unnest(:names::text[], :quantities::numeric[]);
+insert into quantity_fact (service_id, effective_at, stored_at, name, quantity)
+select :service_id, :effective_at, :stored_at, * from unnest(:names::text[], :quantities::numeric[]);
 
--- name: quantity_facts(service_id)
--- A service's quantities over time, in the order they were told.
-select name, effective_at, quantity from quantity_fact where service_id = :service_id order by seq;
+-- name: quantity_facts(service_id, as_of)
+-- A service's quantities over time, in the order they were told: those that were stored up to an instant.
+select name, effective_at, quantity from quantity_fact
+where service_id = :service_id and stored_at <= :as_of order by seq;
+
+-- name: tenant_of_service(id)$
+-- Whose a service is; nothing while it is not counted yet.
+select tenant_id from service where id = :id;
 
 -- name: add_tally(part, outcomes, reasons, ns)!
 -- Adds to the account of what became of usage.
@@ -133,6 +142,11 @@ select outcome, reason, sum(n)::bigint as n from usage_tally group by outcome, r
 -- What was billed of a service's recurring components, by days.
 select component, day_from, day_to, units_billed, net from charge where service_id = :service_id and kind = 'recurring' order by id;
 
+-- name: billed_usage(tenant_id, month)
+-- What was billed of a tenant's usage of a month, by service and component.
+select service_id, component, quantity, unit_price, net from charge
+where tenant_id = :tenant_id and kind in ('usage', 'cap') and day_from = :month order by id;
+
 -- name: has_setup(service_id)$
 -- Whether a service's set-up fee was charged.
 select exists (select 1 from charge where service_id = :service_id and kind = 'setup');
@@ -141,14 +155,33 @@ select exists (select 1 from charge where service_id = :service_id and kind = 's
 -- An issued document.
 select id, tenant_id, number, document from invoice where id = :id;
 
+-- name: plan_run(tenant_id, boundary, as_of)!
+-- One run for a tenant and boundary, ever.
+insert into invoice_run (tenant_id, boundary, as_of) values (:tenant_id, :boundary, :as_of) on conflict do nothing;
+
 -- name: open_run(tenant_id, boundary)$
--- One run for a tenant and boundary, ever; nothing if there was one.
-insert into invoice_run (tenant_id, boundary) values (:tenant_id, :boundary) on conflict do nothing returning true;
+-- The instant up to which what was stored counts for a run; nothing if it was done before.
+update invoice_run set is_done = true where tenant_id = :tenant_id and boundary = :boundary and not is_done returning as_of;
+
+-- name: open_runs(tenants)
+-- The first run of each of these tenants that is not done.
+select distinct on (tenant_id) tenant_id, boundary, as_of from invoice_run
+where tenant_id = any(:tenants::text[]) and not is_done order by tenant_id, boundary;
+
+-- name: mark_dirty(tenants, months)!
+-- These months are rated again by the next run.
+insert into dirty_period (tenant_id, month)
+select distinct * from unnest(:tenants::text[], :months::date[]) as t (tenant_id, month) order by 1, 2 on conflict do nothing;
+
+-- name: take_dirty(tenant_id, before)
+-- The months of a tenant that are to be rated again. It is held alone.
+delete from dirty_period where tenant_id = :tenant_id and month < :before returning month;
 
 -- name: originals(tenant_id)
 -- A tenant's invoices of which something is left to be credited, newest first, with the components that they billed.
 select i.id, i.number, i.issued_on, i.document ->> 'currency' as currency, i.net - coalesce(credited.net, 0) as left,
-       array_agg(charge.service_id) as services, array_agg(charge.component) as components
+       array_agg(charge.service_id) as services, array_agg(charge.component) as components,
+       array_agg(date_trunc('month', charge.day_from)::date) as months
 from (select *, (document -> 'totals' ->> 'imponibile')::numeric as net from invoice where tenant_id = :tenant_id and tipo = 'TD01') as i
 left join (select corrects as id, sum((document -> 'totals' ->> 'imponibile')::numeric) as net
            from invoice where tenant_id = :tenant_id and corrects is not null group by corrects) as credited on credited.id = i.id

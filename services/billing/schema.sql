@@ -44,6 +44,11 @@ CREATE TABLE consumer_offset (
     CONSTRAINT consumer_offset_next_offset_check CHECK ((next_offset >= 0))
 );
 
+CREATE TABLE dirty_period (
+    tenant_id text NOT NULL,
+    month date NOT NULL
+);
+
 CREATE UNLOGGED TABLE epoch (
     one boolean NOT NULL,
     id uuid NOT NULL,
@@ -87,7 +92,9 @@ CREATE TABLE invoice (
 
 CREATE TABLE invoice_run (
     tenant_id text NOT NULL,
-    boundary date NOT NULL
+    boundary date NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    is_done boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE invoice_series (
@@ -273,7 +280,8 @@ CREATE TABLE quantity_fact (
     name text NOT NULL,
     effective_at timestamp with time zone NOT NULL,
     seq bigint NOT NULL,
-    quantity numeric(38,12) NOT NULL
+    quantity numeric(38,12) NOT NULL,
+    stored_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE quantity_fact ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
@@ -427,6 +435,9 @@ ALTER TABLE ONLY charge
 
 ALTER TABLE ONLY consumer_offset
     ADD CONSTRAINT consumer_offset_pkey PRIMARY KEY (topic, part, log_id);
+
+ALTER TABLE ONLY dirty_period
+    ADD CONSTRAINT dirty_period_pkey PRIMARY KEY (tenant_id, month);
 
 ALTER TABLE ONLY epoch
     ADD CONSTRAINT epoch_pkey PRIMARY KEY (one);

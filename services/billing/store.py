@@ -1,12 +1,14 @@
 """Billing's statements (`queries.sql`), typed."""
 
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from schemas.catalogue import Plan
-from services.billing.domain.documents import Original, ServiceCharge
+from services.billing.domain.corrections import BilledUse
+from services.billing.domain.documents import Billing, Original, ServiceCharge
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
@@ -54,9 +56,9 @@ async def services(db: Connection, tenant_id: str) -> list[BilledService]:
     ]
 
 
-async def quantity_facts(db: Connection, service_id: str) -> list[QuantityFact]:
-    """A service's quantities over time, in the order they were told."""
-    found = await collect(sql.quantity_facts(db, service_id=service_id))
+async def quantity_facts(db: Connection, service_id: str, as_of: datetime) -> list[QuantityFact]:
+    """A service's quantities over time, in the order they were told: what was stored up to an instant."""
+    found = await collect(sql.quantity_facts(db, service_id=service_id, as_of=as_of))
     return [QuantityFact(row["name"], row["effective_at"], row["quantity"]) for row in found]
 
 
@@ -70,12 +72,24 @@ async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:
     return found
 
 
+async def billed_usage(
+    db: Connection, tenant_id: str, month: date
+) -> dict[tuple[str, str], list[BilledUse]]:
+    """What was billed of a tenant's usage of the month that begins on a day, by service and component."""
+    found: dict[tuple[str, str], list[BilledUse]] = {}
+    for row in await collect(sql.billed_usage(db, tenant_id=tenant_id, month=month)):
+        found.setdefault((row["service_id"], row["component"]), []).append(
+            BilledUse(row["quantity"], row["unit_price"], row["net"])
+        )
+    return found
+
+
 async def originals(db: Connection, tenant_id: str) -> list[Original]:
     """A tenant's invoices that can be credited, newest first."""
     return [
         Original(
             row["id"], row["number"], row["issued_on"], row["currency"], row["left"],
-            frozenset(zip(row["services"], row["components"], strict=True)),
+            frozenset(map(Billing, row["services"], row["components"], row["months"])),
         )
         for row in await collect(sql.originals(db, tenant_id=tenant_id))
     ]  # fmt: skip

@@ -21,6 +21,7 @@ class ChargeKind(StrEnum):
     SETUP = "setup"
     RECURRING = "recurring"
     USAGE = "usage"
+    CAP = "cap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Charge:
     commissionable: bool
     units_billed: Decimal = Decimal(0)
     """Recurring charges: the units (negative for a credit) by which the billed quantity of each of these days changes."""
+    cap: str | None = None
+    """Usage: the component of the cap that bounds it; what one cap bounds is settled together."""
 
 
 def prorated(price: Decimal, quantity: Decimal, part: int, whole: int) -> tuple[Decimal, Decimal]:
@@ -50,12 +53,6 @@ def prorated(price: Decimal, quantity: Decimal, part: int, whole: int) -> tuple[
     unit_price = price if part == whole else half_up(share(price, part, whole), UNIT_PRICE_STEP)
     with exactly():
         return unit_price, share(price * quantity, part, whole)
-
-
-def priced(price: Decimal, quantity: Decimal) -> Decimal:
-    """Net of a line: half up of quantity times price."""
-    with exactly():
-        return half_up(price * quantity)
 
 
 def shown(quantity: Decimal) -> Decimal:

@@ -1,8 +1,9 @@
 """From the charges of a run to its documents: what is due, and credit notes where more is given back than is due.
 
-Fewer units are storno lines on the next invoice. Where the lines of an invoice would sum to less than zero, it is split:
-an invoice of what is due, if anything, and a credit note (TD04) for each document that is credited, with positive amounts.
-Lines that sum to zero make no document.
+Fewer ordered units are storno lines on the next invoice. Usage that comes to less than was billed of it is credited: a
+credit note (TD04) for each document that billed it, with positive amounts. Where the lines of an invoice would still sum
+to less than zero, it is split in the same way: an invoice of what is due, if anything, and credit notes. Lines that sum to
+zero make no document.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
-from services.billing.domain.charges import Charge
+from services.billing.domain.charges import Charge, ChargeKind
 
 
 class DocumentType(StrEnum):
@@ -29,17 +31,32 @@ class ServiceCharge:
     charge: Charge
     currency: str
 
+    @property
+    def billing(self) -> "Billing":
+        """What it bills, or credits."""
+        return Billing(
+            self.service_id, self.charge.component, self.charge.days.start.replace(day=1)
+        )
+
+
+class Billing(NamedTuple):
+    """A component of a service, in a month: what a document billed, or what is to be credited."""
+
+    service_id: str
+    component: str
+    month: date
+
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """An issued invoice that can be credited: how much of it is left, and what it billed (service, component)."""
+    """An issued invoice that can be credited: how much of it is left, and what it billed."""
 
     id: str
     number: str
     issued_on: date
     currency: str
     left: Decimal
-    billed: frozenset[tuple[str, str]]
+    billed: frozenset["Billing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +95,40 @@ def documents(charges: Sequence[ServiceCharge], originals: Sequence[Original]) -
     unbilled: list[ServiceCharge] = []
     for currency in dict.fromkeys(one.currency for one in charges):
         own = [one for one in charges if one.currency == currency]
-        total = sum((one.charge.net for one in own), Decimal(0))
-        if total == 0:
-            unbilled += own
-        elif total > 0:
-            drafts.append(Draft(DocumentType.INVOICE, currency, tuple(own)))
+        due, credits = _split(own)
+        if _total(due) > 0:
+            drafts.append(Draft(DocumentType.INVOICE, currency, tuple(due)))
         else:
-            due = tuple(one for one in own if one.charge.net >= 0)
-            if sum((one.charge.net for one in due), Decimal(0)) > 0:
-                drafts.append(Draft(DocumentType.INVOICE, currency, due))
-            else:
-                unbilled += due
-            credits = [one for one in own if one.charge.net < 0]
-            drafts += credit_notes(
-                credits, [one for one in originals if one.currency == currency], currency
-            )
+            unbilled += due
+        drafts += credit_notes(
+            credits, [one for one in originals if one.currency == currency], currency
+        )
     return RunDocuments(tuple(drafts), tuple(unbilled))
+
+
+def _split(charges: Sequence[ServiceCharge]) -> tuple[list[ServiceCharge], list[ServiceCharge]]:
+    """What is due, and what is credited. What is due never sums to less than zero."""
+    settled: dict[tuple[str, str, date], Decimal] = {}
+    for one in charges:
+        settled[_together(one)] = settled.get(_together(one), Decimal(0)) + one.charge.net
+    credits = [
+        one for one in charges
+        if one.charge.kind in (ChargeKind.USAGE, ChargeKind.CAP) and one.charge.net < 0 and settled[_together(one)] < 0
+    ]  # fmt: skip
+    due = [one for one in charges if one not in credits]
+    if _total(due) < 0:
+        credits += [one for one in due if one.charge.net < 0]
+        due = [one for one in due if one.charge.net >= 0]
+    return due, credits
+
+
+def _together(one: ServiceCharge) -> tuple[str, str, date]:
+    """What is settled together: the usage of a component and month, or of all components that a cap bounds."""
+    return one.service_id, one.charge.cap or one.charge.component, one.charge.days.start
+
+
+def _total(charges: Iterable[ServiceCharge]) -> Decimal:
+    return sum((one.charge.net for one in charges), Decimal(0))
 
 
 def credit_notes(
@@ -101,8 +136,8 @@ def credit_notes(
 ) -> list[Draft]:
     """A credit note for each document that is credited; none is credited with more than is left of it.
 
-    A credit goes to the newest document that billed its component and has enough left, else in parts to those that have
-    some left: of these first to those that billed it.
+    A credit goes to the newest document that billed its component for that month and has enough left, else in parts to
+    those that have some left: of these first to those that billed the component.
     """
     left = {original.id: original.left for original in originals}
     found: dict[str, list[ServiceCharge]] = {}
@@ -125,14 +160,13 @@ def _placed(
     one: ServiceCharge, originals: Sequence[Original], left: dict[str, Decimal]
 ) -> list[tuple[str, Charge]]:
     """The documents that a credit goes to, each with its part of the charge."""
-    name, amount = (one.service_id, one.charge.component), -one.charge.net
-    fitting = [original for original in originals if name in original.billed]
-    for original in fitting:
-        if left[original.id] >= amount:
+    amount = -one.charge.net
+    by_fit = sorted(originals, key=lambda original: _fit(one.billing, original))
+    for original in by_fit:
+        if _fit(one.billing, original) < _NOT_AT_ALL and left[original.id] >= amount:
             return [(original.id, one.charge)]
-    others = [original for original in originals if original not in fitting]
     parts: list[tuple[str, Charge]] = []
-    for original in (*fitting, *others):
+    for original in by_fit:
         part = min(amount, left[original.id])
         if part > 0:
             parts.append((original.id, _part(one.charge, part, is_first=not parts)))
@@ -140,6 +174,17 @@ def _placed(
     if amount > 0:
         raise NothingToCredit(f"{one.charge.component}: {amount} more than was billed")
     return parts
+
+
+_NOT_AT_ALL = 2
+
+
+def _fit(billing: Billing, original: Original) -> int:
+    """0: the document billed this; 1: it billed this component, for other months; else it did not bill it."""
+    if billing in original.billed:
+        return 0
+    named = {(one.service_id, one.component) for one in original.billed}
+    return 1 if (billing.service_id, billing.component) in named else _NOT_AT_ALL
 
 
 def _part(charge: Charge, amount: Decimal, *, is_first: bool) -> Charge:

@@ -1,10 +1,12 @@
 """Price models of metered usage: a quantity becomes charges."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from schemas.catalogue import Plan, PriceModel, Tier, UsagePrice
-from services.billing.domain.charges import Charge, ChargeKind, priced, shown
+from services.billing.domain.charges import Charge, ChargeKind, shown
+from services.billing.domain.money import exactly, half_up, spread
 from services.billing.domain.periods import Days
 
 
@@ -26,33 +28,53 @@ def graduated(tiers: Sequence[Tier], quantity: Decimal) -> list[tuple[Tier, Deci
 
 def packages(quantity: Decimal, size: Decimal) -> Decimal:
     """Whole packages, rounded up."""
-    return (quantity / size).to_integral_value(ROUND_CEILING)
+    with exactly():
+        return (quantity / size).to_integral_value(ROUND_CEILING)
 
 
 def usage_charges(
     plan: Plan, price: UsagePrice, quantity: Decimal, included: Decimal, days: Days
 ) -> list[Charge]:
-    """The charges of one meter for one period. `included` units are free; what costs nothing has no line."""
+    """The charges of one meter for one period. `included` units are free; what costs nothing has no line.
+
+    The amount of all of them together is rounded once.
+    """
     excess = max(Decimal(0), quantity - included)
+    pieces = [piece for piece in _pieces(price, excess) if piece.units and piece.each]
+    with exactly():
+        exact = [piece.units * piece.each for piece in pieces]
+        nets = spread(exact, half_up(sum(exact, Decimal(0))))
+    return [
+        Charge(
+            ChargeKind.USAGE, f"{plan.sku}/{price.code}", price.meter, piece.description, shown(piece.units), piece.each,
+            price.unit, net, days, price.commissionable,
+        )
+        for piece, net in zip(pieces, nets, strict=True)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Units at one price."""
+
+    description: str
+    units: Decimal
+    each: Decimal
+
+
+def _pieces(price: UsagePrice, excess: Decimal) -> list[_Piece]:
     if price.model is PriceModel.GRADUATED:
         return [
-            _charge(plan, price, _range(price.label, tier, floor), units, tier.price, days)
+            _Piece(_range(price.label, tier, floor), units, tier.price)
             for tier, floor, units in graduated(price.tiers, excess)
-            if tier.price != 0
         ]
-    if excess == 0:
-        return []
+    if price.model is PriceModel.VOLUME:
+        return [_Piece(_beyond(price), excess, volume_price(price.tiers, excess))]
+    assert price.price is not None
     if price.model is PriceModel.PACKAGE:
         assert price.package_size is not None
-        assert price.price is not None
-        return [
-            _charge(
-                plan, price, _beyond(price), packages(excess, price.package_size), price.price, days
-            )
-        ]
-    each = volume_price(price.tiers, excess) if price.model is PriceModel.VOLUME else price.price
-    assert each is not None
-    return [_charge(plan, price, _beyond(price), excess, each, days)] if each != 0 else []
+        excess = packages(excess, price.package_size)
+    return [_Piece(_beyond(price), excess, price.price)]
 
 
 def _range(label: str, tier: Tier, floor: Decimal) -> str:
@@ -65,12 +87,3 @@ def _beyond(price: UsagePrice) -> str:
     """A flat allowance is named; one that depends on ordered units is not, since it changes with them."""
     named = price.included is not None and price.included_per is None
     return f"{price.label} oltre {shown(price.included or Decimal(0))}" if named else price.label
-
-
-def _charge(
-    plan: Plan, price: UsagePrice, description: str, quantity: Decimal, each: Decimal, days: Days
-) -> Charge:
-    return Charge(
-        ChargeKind.USAGE, f"{plan.sku}/{price.code}", price.meter, description, shown(quantity), each, price.unit,
-        priced(each, quantity), days, price.commissionable,
-    )  # fmt: skip

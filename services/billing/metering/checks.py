@@ -9,6 +9,7 @@ from services.billing import store as billing
 from services.billing.domain.buckets import Bucket, civil_hour
 from services.billing.domain.model import BilledTenant
 from services.billing.metering.adding import Place, Sums, add_up
+from services.billing.metering.closing import mark_dirty
 from services.billing.metering.gathering import Gathering
 from services.billing.metering.intake import EARLY_MAX
 from services.billing.metering.knowledge import MeteringKnowledge
@@ -94,6 +95,7 @@ async def rebuild(
         series = [row.no for row in await series_in(db, tenant_id, meter)]
         await sql.clear(db, series=series, starts=span.start, ends=span.end)
         await write(db, MeteringKnowledge(), sums, owners)
+        await mark_dirty(db, tenant_id, first)
     return len(sums.buckets)
 
 

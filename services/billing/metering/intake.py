@@ -21,10 +21,12 @@ from schemas.reasons import Reason
 from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.domain.usage import QUARTER, MeteredService, Window, quarter_of, start_of
+from services.billing.job_kinds import CATALOGUE
 from services.billing.metering.account import Account
 from services.billing.metering.adding import add_late, add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.blocks import Block, pack, pack_offsets
+from services.billing.metering.closing import MissedRuns, missed_runs
 from services.billing.metering.days import RawDays
 from services.billing.metering.gathering import Gathering, Groups
 from services.billing.metering.judging import Judgement, judge_all
@@ -58,9 +60,6 @@ EARLY_MAX = EARLY_AT_DOORS + SKEW_MAX
 PARKED_PART = -1
 """The account's row for events that were parked first."""
 
-CATALOGUE = "catalogue"
-"""What an event waits for that was let in under a newer catalogue than is known here."""
-
 
 class Times(NamedTuple):
     """When events are judged, and when they came: `arrived` is not the later one."""
@@ -74,14 +73,17 @@ class UsageIntake:
 
     `late_days`: how old usage may be when a door lets it in. `window_days`: how long, at least, an id is known. `wait_for_disk`:
     whether a slice is committed when PostgreSQL has it on disk; else a crash may take back the last of them, with their
-    offsets, and they are counted again from Kafka.
+    offsets, and they are counted again from Kafka. `grace_hours`: how long after a month's end its usage is in its invoice.
     """
 
-    def __init__(self, late_days: int, window_days: int, wait_for_disk: bool = True) -> None:
+    def __init__(
+        self, late_days: int, window_days: int, wait_for_disk: bool = True, grace_hours: int = 48
+    ) -> None:
         late, self._window = timedelta(days=late_days), timedelta(days=window_days)
         # What a door let in may lie in Kafka for long. But where the id is forgotten, only the time tells a repetition.
         self._late = max(late, min(late + LAG_MAX + SKEW_MAX, self._window - EARLY_MAX))
         self._late_days, self._wait_for_disk = late_days, wait_for_disk
+        self._grace_hours = grace_hours
         self._knowledge, self._keys, self._days = MeteringKnowledge(), Keys(), RawDays()
 
     async def handle_slice(self, piece: Slice, unit: SliceUnit) -> None:
@@ -108,7 +110,7 @@ class UsageIntake:
         if not waiting:
             return
         # Apart: log by log it finds what it has made, and may yet lose it.
-        alone = UsageIntake(self._late_days, self._window.days)
+        alone = UsageIntake(self._late_days, self._window.days, grace_hours=self._grace_hours)
         for log in {Log(USAGE.name, row["part"], row["log_id"]) for row in waiting}:
             mine = [
                 row for row in waiting if (row["part"], row["log_id"]) == (log.part, log.log_id)
@@ -184,15 +186,15 @@ class UsageIntake:
             tenants |= await hold_tenants(db, new)  # they came while we looked for services
         strangers = await strangers_among(db, groups, tenants)
         window = Window(times.arrived - self._late, times.now + EARLY_MAX, self._knowledge.revision)
-        judgement = judge_all(groups, services, strangers, window, self._knowledge.meters)
+        runs = await missed_runs(db, groups, tenants, times.now, self._grace_hours)
+        judgement = judge_all(groups, services, strangers, window, self._knowledge.meters, runs)
         if seen is None:
             await _forget_known(db, where, judgement, account)
         for refusal in judgement.refused:
             account.refuse(*refusal)
         if judgement.waiting:
-            await _park(
-                db, _first_of_each(judgement.waiting, account), services, log, times.now, account
-            )
+            waiting = _first_of_each(judgement.waiting, account)
+            await _park(db, waiting, services, runs, log, times.now, account)
         countable = await self._claim(db, where, judgement.countable, gathered.repeats, account)
         reach("usage.keyed")
         if countable:
@@ -247,7 +249,7 @@ class UsageIntake:
             late_sums = add_late(
                 add_up(late, services, zones, meters, log=log_no), zones, tenant_of
             )
-            await write_late(db, series, late_sums, now)
+            await write_late(db, series, late_sums, tenant_of, now)
             metrics.LATE.inc(sum(map(len, late.values())))
 
 
@@ -318,19 +320,24 @@ def _again(arrival: Arrival, said: bytes, account: Account) -> None:
         account.refuse(arrival, Reason.ID_REUSE)
 
 
+def _waits_for(arrival: Arrival, services: Mapping[str, MeteredService], runs: MissedRuns) -> str:
+    """The service, while it is unknown; the run that is to be done first; else the catalogue."""
+    if arrival.said.service_id not in services:
+        return arrival.said.service_id
+    return runs.get((arrival.tenant_id, quarter_of(arrival.at)), CATALOGUE)
+
+
 async def _park(
     db: Connection,
     arrivals: list[Arrival],
     services: Mapping[str, MeteredService],
+    runs: MissedRuns,
     log: Log,
     now: datetime,
     account: Account,
 ) -> None:
     """Set events aside until they can be judged."""
-    waits = [
-        CATALOGUE if arrival.said.service_id in services else arrival.said.service_id
-        for arrival in arrivals
-    ]
+    waits = [_waits_for(arrival, services, runs) for arrival in arrivals]
     keys = [arrival.key for arrival in arrivals]
     new = {
         row["event_key"]

@@ -1,6 +1,6 @@
 """Judging what was read of a slice: what counts, what must wait, and what is refused and why. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -79,8 +79,12 @@ def judge_all(
     strangers: AbstractSet[EventGroup],
     window: Window,
     meters: Meters,
+    runs: Container[tuple[str, int]] = (),
 ) -> Judgement:
-    """Judge events, by what is known of services and meters, and of who may no longer speak for a tenant."""
+    """Judge events, by what is known of services and meters, and of who may no longer speak for a tenant.
+
+    `runs`: tenants and quarters of an hour whose usage waits until the invoice that it is too late for is made.
+    """
     found = Judgement()
     for events, arrivals in groups.items():
         if events in strangers:
@@ -93,5 +97,8 @@ def judge_all(
         elif verdict is not None:
             found._refuse(arrivals, verdict)
         elif good := found._in_time_and_measurable(events, arrivals, service, window, meters):
-            found.countable[events] = good
+            if (events.tenant_id, events.quarter) in runs:
+                found._wait(good)
+            else:
+                found.countable[events] = good
     return found

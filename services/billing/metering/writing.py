@@ -7,6 +7,7 @@ from services.billing.domain.buckets import Bucket
 from services.billing.metering.adding import Late, Sums
 from services.billing.metering.knowledge import MeteringKnowledge, SeriesKey
 from services.billing.metering.store import sql
+from services.billing.store import sql as billing
 from services.chassis.database import Connection
 
 
@@ -47,9 +48,13 @@ async def write_late(
     db: Connection,
     series: Mapping[SeriesKey, int],
     late: Mapping[tuple[SeriesKey, date], Late],
+    tenant_of: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Note what came too late for its invoice. It has been written: `series` is what came of that."""
+    """Note what came too late for its invoice, and have its months rated again.
+
+    It has been written: `series` is what came of that.
+    """
     placed = sorted(
         ((series[key], month, item) for (key, month), item in late.items()),
         key=lambda item: item[:2],
@@ -58,3 +63,7 @@ async def write_late(
         db, series=[no for no, _, _ in placed], months=[month for _, month, _ in placed],
         ns=[item.n for _, _, item in placed], totals=[item.total for _, _, item in placed], seen=now,
     )  # fmt: skip
+    months = sorted({(tenant_of[service_id], month) for (service_id, *_), month in late})
+    await billing.mark_dirty(
+        db, tenants=[tenant for tenant, _ in months], months=[month for _, month in months]
+    )

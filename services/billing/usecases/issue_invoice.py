@@ -2,31 +2,24 @@
 
 A service's first boundary is the day it starts (fees in advance and set-up), then the first day of each civil month, on
 which all services of a tenant share their documents. A run is finalised some hours later (grace), so that late usage and
-late facts of the boundary's eve are in it; the documents carry the boundary's date.
+late facts of the boundary's eve are in it; the documents carry the boundary's date. What comes after that instant is left
+for the next run, however late this one is: the documents are the same whenever they are made.
 """
 
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date, datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.billing import InvoiceIssued, InvoiceReference, InvoiceSkipped
-from schemas.catalogue import UsagePrice
 from services.billing import metrics, store
-from services.billing.domain.allowances import MeteredUse, free_quantities
-from services.billing.domain.charges import Charge
-from services.billing.domain.documents import Draft, ServiceCharge, documents
+from services.billing.domain.documents import Draft, documents
 from services.billing.domain.invoice import SERIES, due_date, lines, number, totals
-from services.billing.domain.meters import Meters
-from services.billing.domain.model import BilledService, BilledTenant
-from services.billing.domain.money import exactly
-from services.billing.domain.periods import Days, civil_day, midnight, month_of
-from services.billing.domain.pricing import usage_charges
-from services.billing.domain.quantities import Change, timeline
-from services.billing.domain.recurring import average_units, recurring_charges, setup_charge
-from services.billing.metering.knowledge import load_meters
-from services.billing.metering.reading import days, metered
+from services.billing.domain.model import BilledTenant
+from services.billing.domain.periods import midnight
+from services.billing.domain.runs import run_key
+from services.billing.job_kinds import CountWaiting, count_waiting
 from services.billing.store import sql
-from services.chassis.database import Connection
+from services.billing.usecases.charge_tenant import charge_tenant
+from services.billing.usecases.plan_invoice import plan_run
 from services.chassis.unit import Unit
 
 
@@ -37,15 +30,23 @@ def invoice_id(tenant_id: str, boundary: date, *more: str) -> str:
     )
 
 
-async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
-    """Make and issue the documents of a tenant and boundary, if that was not done before. No charges: no document."""
+async def issue_invoice(
+    tenant_id: str, boundary: date, grace_hours: int, unit: Unit
+) -> datetime | None:
+    """Make and issue the documents of a tenant and boundary, if that was not done before. No charges: no document.
+
+    Returns the instant up to which what was stored counted; None if the run was done before.
+    """
     tenant = await store.lock_tenant(unit.db, tenant_id)
-    if not await sql.open_run(unit.db, tenant_id=tenant_id, boundary=boundary):
-        return
-    charges = await _charges(unit.db, tenant, boundary)
+    await plan_run(tenant, boundary, grace_hours, unit.now, unit)
+    as_of = await sql.open_run(unit.db, tenant_id=tenant_id, boundary=boundary)
+    if as_of is None:
+        return None
+    charges = await charge_tenant(unit.db, tenant, boundary, as_of)
     if boundary.day == 1:
-        instant = midnight(boundary, tenant.zone)
-        await sql.close_until(unit.db, id=tenant_id, instant=instant)
+        await sql.close_until(unit.db, id=tenant_id, instant=midnight(boundary, tenant.zone))
+        waits_for = run_key(tenant_id, boundary)
+        unit.enqueue(count_waiting, CountWaiting(waits_for=waits_for), key=waits_for)
     is_credited = any(one.charge.net < 0 for one in charges)
     originals = await store.originals(unit.db, tenant_id) if is_credited else []
     made = documents(charges, originals)
@@ -60,6 +61,7 @@ async def issue_invoice(tenant_id: str, boundary: date, unit: Unit) -> None:
         unit.publish(
             InvoiceSkipped(boundary=boundary, charges=len(made.unbilled)), subject=tenant_id
         )
+    return as_of  # type: ignore[no-any-return]
 
 
 async def _issue(
@@ -81,68 +83,3 @@ async def _issue(
         await store.add_charge(unit.db, document_id, tenant.id, one)
     unit.publish(issued, subject=tenant.id)
     metrics.INVOICES.inc()
-
-
-async def _charges(db: Connection, tenant: BilledTenant, boundary: date) -> list[ServiceCharge]:
-    """All charges of a run, in the order of the document: services as the tenant got them, fees, then usage."""
-    meters = await load_meters(db)
-    due: list[tuple[BilledService, list[Charge], list[Change]]] = []
-    for service in await store.services(db, tenant.id):
-        started = civil_day(service.activated_at, tenant.zone)
-        if started > boundary or (boundary.day != 1 and started != boundary):
-            continue
-        facts = await store.quantity_facts(db, service.id)
-        changes = timeline(facts, service.activated_at, tenant.zone)
-        due.append((service, await _fees(db, service, started, changes, boundary), changes))
-    usage = await _usage(db, tenant, meters, due, boundary) if boundary.day == 1 else {}
-    return [
-        ServiceCharge(service.id, charge, service.currency)
-        for service, fees, _ in due
-        for charge in (*fees, *usage.get(service.id, []))
-    ]
-
-
-async def _fees(
-    db: Connection, service: BilledService, started: date, changes: list[Change], boundary: date
-) -> list[Charge]:
-    is_set_up = await sql.has_setup(db, service_id=service.id)
-    setup = None if is_set_up else setup_charge(service.plan, started)
-    billed = await store.billed(db, service.id)
-    return [
-        *([setup] if setup else []),
-        *recurring_charges(service.plan, changes, billed, boundary),
-    ]
-
-
-async def _usage(
-    db: Connection,
-    tenant: BilledTenant,
-    meters: Meters,
-    due: list[tuple[BilledService, list[Charge], list[Change]]],
-    boundary: date,
-) -> dict[str, list[Charge]]:
-    """The charges of the month before, by service; allowances may be pooled over the tenant."""
-    month = month_of(boundary - timedelta(days=1))
-    span = days(month.start, month.end, tenant.zone)
-    priced: list[BilledService] = []
-    uses: list[MeteredUse] = []
-    for service, _, changes in due:
-        if civil_day(service.activated_at, tenant.zone) >= boundary:
-            continue
-        for price in service.plan.usage:
-            used = await metered(db, service.id, price.meter, meters, span)
-            priced.append(service)
-            uses.append(MeteredUse(service.plan.sku, price, used, _included(price, changes, month)))
-    found: dict[str, list[Charge]] = {}
-    for service, use, free in zip(priced, uses, free_quantities(uses), strict=True):
-        charges = usage_charges(service.plan, use.price, use.quantity, free, month)
-        found.setdefault(service.id, []).extend(charges)
-    return found
-
-
-def _included(price: UsagePrice, changes: list[Change], month: Days) -> Decimal:
-    included = price.included or Decimal(0)
-    if price.included_per is None:
-        return included
-    with exactly():
-        return included * average_units(changes, price.included_per, month)

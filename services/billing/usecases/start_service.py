@@ -5,6 +5,7 @@ from services.billing import store
 from services.billing.domain.periods import civil_day
 from services.billing.domain.quantities import starts_at
 from services.billing.job_kinds import CountService, count_service
+from services.billing.metering.closing import mark_dirty
 from services.billing.metering.intake import UsageIntake
 from services.billing.store import sql
 from services.billing.usecases.change_service import save_quantities
@@ -52,4 +53,6 @@ async def begin_counting(
         activated_at=start, plan=plan["plan"], currency=plan["currency"],
     )  # fmt: skip
     await intake.count_parked(unit.db, args.service_id, unit.now)
-    plan_invoice(args.tenant_id, civil_day(start, tenant.zone), tenant.zone, grace_hours, unit)
+    started = civil_day(start, tenant.zone)
+    await mark_dirty(unit.db, args.tenant_id, started)
+    await plan_invoice(tenant, started, grace_hours, unit.now, unit)

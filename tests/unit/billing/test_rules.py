@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.catalogue import Aggregation, RecurringPrice, Tier, Timing
 from services.billing.domain.aggregation import Sample, time_weighted
-from services.billing.domain.charges import priced, prorated
+from services.billing.domain.charges import prorated
 from services.billing.domain.money import half_up, spread
 from services.billing.domain.periods import Days, anchored, civil_day, hours, midnight, month_of
 from services.billing.domain.pricing import graduated, packages, volume_price
@@ -223,9 +223,6 @@ def test_no_digit_is_lost_on_the_way_to_the_cent(part: int, price: int, quantity
     exact = Fraction(each) * Fraction(units) * part / 31
     net = half_up(prorated(each, units, part, 31)[1])
     assert Fraction(net) == Fraction(int(exact * 100 + Fraction(1, 2)), 100)
-    assert Fraction(priced(each, units)) == Fraction(
-        int(Fraction(each) * Fraction(units) * 100 + Fraction(1, 2)), 100
-    )
 
 
 def test_more_seats_credit_the_old_ones_at_their_old_price_and_charge_all_at_the_new() -> None:

@@ -1,0 +1,93 @@
+"""What a tenant owes at a boundary: fees of its services, then the usage of the month before and of months to be rated again."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from services.billing import store
+from services.billing.domain.charges import Charge
+from services.billing.domain.corrections import corrections
+from services.billing.domain.documents import ServiceCharge
+from services.billing.domain.model import BilledTenant
+from services.billing.domain.periods import Days, civil_day, month_of, months
+from services.billing.domain.quantities import timeline
+from services.billing.domain.recurring import component, recurring_charges, setup_charge
+from services.billing.metering.knowledge import load_meters
+from services.billing.store import sql
+from services.billing.usecases.rate_usage import ServiceInTime, by_service, rate_usage
+from services.chassis.database import Connection
+from services.chassis.store import collect
+
+
+async def charge_tenant(
+    db: Connection, tenant: BilledTenant, boundary: date, as_of: datetime
+) -> list[ServiceCharge]:
+    """All charges of a run, in the order of the document. What was stored after `as_of` is left for the next run."""
+    services = await services_in_time(db, tenant, as_of)
+    whole = boundary.day == 1
+    due = [
+        one for one in services if one.started <= boundary and (whole or one.started == boundary)
+    ]
+    fees = {one.service.id: await _fees(db, one, boundary) for one in due}
+    usage = by_service(await _usage(db, tenant, services, boundary)) if whole else {}
+    return [
+        ServiceCharge(one.service.id, charge, one.service.currency)
+        for one in due
+        for charge in (*fees[one.service.id], *usage.get(one.service.id, ()))
+    ]
+
+
+async def services_in_time(
+    db: Connection, tenant: BilledTenant, as_of: datetime
+) -> list[ServiceInTime]:
+    """A tenant's services with their quantities, as known at an instant."""
+    found = []
+    for service in await store.services(db, tenant.id):
+        facts = await store.quantity_facts(db, service.id, as_of)
+        if facts:
+            started = civil_day(service.activated_at, tenant.zone)
+            changes = timeline(facts, service.activated_at, tenant.zone)
+            found.append(ServiceInTime(service, started, changes))
+    return found
+
+
+async def _fees(db: Connection, one: ServiceInTime, boundary: date) -> list[Charge]:
+    plan = one.service.plan
+    is_set_up = await sql.has_setup(db, service_id=one.service.id)
+    setup = None if is_set_up else setup_charge(plan, one.started)
+    billed = await store.billed(db, one.service.id)
+    charges = recurring_charges(plan, one.changes, billed, boundary)
+    return [*([setup] if setup else []), *charges]
+
+
+async def _usage(
+    db: Connection, tenant: BilledTenant, services: Sequence[ServiceInTime], boundary: date
+) -> list[tuple[str, Charge]]:
+    """The charges of the month before; then, oldest first, what earlier months come to beyond what was billed of them."""
+    meters = await load_meters(db)
+    last = month_of(_day_before(boundary))
+    charges: list[tuple[str, Charge]] = []
+    for month in (last, *await _dirty(db, tenant.id, last)):
+        billed = await store.billed_usage(db, tenant.id, month.start)
+        for use in await rate_usage(db, tenant, meters, services, month):
+            plan = use.service.plan
+            rows = billed.get((use.service.id, component(plan, use.price)), ())
+            more = corrections(plan, use.price, use.charges, rows, month)
+            charges += [(use.service.id, charge) for charge in more]
+    return charges
+
+
+async def _dirty(db: Connection, tenant_id: str, last: Days) -> list[Days]:
+    """The months before `last` that are rated again: from the oldest one that changed on, for a level lasts."""
+    changed = [
+        row["month"]
+        for row in await collect(sql.take_dirty(db, tenant_id=tenant_id, before=last.end))
+    ]
+    return (
+        months(min(changed), _day_before(last.start))
+        if changed and min(changed) < last.start
+        else []
+    )
+
+
+def _day_before(day: date) -> date:
+    return date.fromordinal(day.toordinal() - 1)

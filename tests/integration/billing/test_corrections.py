@@ -1,0 +1,202 @@
+"""What comes after a month's invoice is billed, or given back, by the next one, with the days it belongs to."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from schemas.billing import InvoiceIssued
+from schemas.tenants import ServiceChanged
+from services.billing.domain.periods import midnight
+from services.billing.metering.checks import rebuild
+from services.chassis.database import connect
+from tests.integration.billing.scenario import (
+    ERP,
+    MAIL,
+    START,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    fact,
+    open_scenario,
+    used,
+)
+from tests.support.catalogue import CATALOGUE, ROME
+
+GRACE = timedelta(hours=49)
+STORAGE = "mail_storage_overage_gb_month"
+
+
+@pytest.fixture
+async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+    async with open_scenario(database, bootstrap, topic_prefix) as found:
+        await found.publish(catalogue(CATALOGUE))
+        yield found
+
+
+def day(text: str, hours: float = 0) -> datetime:
+    """Some hours into a civil day."""
+    return midnight(date.fromisoformat(text), ROME) + timedelta(hours=hours)
+
+
+async def run_until(scenario: Scenario, *boundaries: str) -> None:
+    """Let the runs of boundaries be made, each in its time."""
+    for boundary in boundaries:
+        scenario.clock.set(day(boundary) + GRACE)
+        await scenario.service.settled()
+
+
+async def issued(scenario: Scenario, boundary: str, tipo: str = "TD01") -> InvoiceIssued | None:
+    found = [
+        event.data for event in await scenario.service.published(InvoiceIssued)
+        if (str(event.data.date), event.data.tipo_documento) == (boundary, tipo)
+    ]  # fmt: skip
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+async def told(
+    scenario: Scenario, boundary: str, component: str, tipo: str = "TD01"
+) -> Sequence[tuple[str, str, str]]:
+    """The lines of a component on a document: first day, quantity, net."""
+    document = await issued(scenario, boundary, tipo)
+    assert document is not None, f"no {tipo} of {boundary}"
+    return [
+        (str(line.period_from), f"{line.quantity.normalize():f}", str(line.net))
+        for line in document.lines if line.sku == component
+    ]  # fmt: skip
+
+
+async def test_late_usage_is_on_the_next_document_with_its_own_days(scenario: Scenario) -> None:
+    scenario.clock.set(day("2026-11-20"))
+    documents = [used(f"d{n}", START + timedelta(minutes=n), value=f"d-{n}") for n in range(110)]
+    await scenario.publish(activated(ERP, "ERP-CLOUD", 0, base="1"), *documents)
+    await run_until(scenario, "2026-12-01")
+    assert await told(scenario, "2026-12-01", "ERP-CLOUD/e_invoices") == [
+        ("2026-11-01", "10", "0.80")
+    ]
+    late = [used(f"l{n}", START + timedelta(hours=1, minutes=n), value=f"l-{n}") for n in range(25)]
+    await scenario.publish(*late)
+    await run_until(scenario, "2027-01-01", "2027-02-01")
+    assert await told(scenario, "2027-01-01", "ERP-CLOUD/e_invoices") == [
+        ("2026-11-01", "25", "2.00")
+    ]
+    assert await told(scenario, "2027-02-01", "ERP-CLOUD/e_invoices") == []
+
+
+async def test_a_late_level_changes_every_month_up_to_the_next_sample(scenario: Scenario) -> None:
+    await scenario.publish(
+        activated(MAIL, "MAIL-STD", 0, mailbox="1", pec_mailbox="0"),
+        used("first", START, MAIL, STORAGE, quantity="100"),
+    )
+    await run_until(scenario, "2026-12-01", "2027-01-01")
+    assert await told(scenario, "2027-01-01", "MAIL-STD/storage") == [("2026-12-01", "90", "10.80")]
+    scenario.clock.set(day("2027-01-04"))
+    await scenario.publish(used("late", day("2026-11-30"), MAIL, STORAGE, quantity="900"))
+    await run_until(scenario, "2027-02-01")
+    assert await told(scenario, "2027-02-01", "MAIL-STD/storage") == [
+        ("2027-01-01", "890", "106.80"),
+        ("2026-11-01", "26.666667", "3.20"),
+        ("2026-12-01", "800", "96.00"),
+    ]
+
+
+async def test_a_lower_level_that_comes_late_is_credited(scenario: Scenario) -> None:
+    await scenario.publish(
+        activated(MAIL, "MAIL-STD", 0, mailbox="1", pec_mailbox="0"),
+        used("first", START, MAIL, STORAGE, quantity="100"),
+    )
+    await run_until(scenario, "2026-12-01")
+    assert await told(scenario, "2026-12-01", "MAIL-STD/storage") == [("2026-11-01", "90", "10.80")]
+    await scenario.publish(used("late", day("2026-11-16"), MAIL, STORAGE, quantity="60"))
+    await run_until(scenario, "2027-01-01")
+    note = await issued(scenario, "2027-01-01", "TD04")
+    assert note is not None
+    assert note.corrects is not None
+    original = await issued(scenario, "2026-12-01")
+    assert original is not None
+    assert note.corrects.number == original.number
+    assert await told(scenario, "2027-01-01", "MAIL-STD/storage", "TD04") == [
+        ("2026-11-01", "20", "2.40")
+    ]
+    assert await told(scenario, "2027-01-01", "MAIL-STD/storage") == [("2026-12-01", "50", "6.00")]
+    assert note.totals.totale_documento == Decimal("2.93")
+
+
+async def test_a_change_told_late_changes_the_pool_of_its_month(scenario: Scenario) -> None:
+    await scenario.publish(
+        activated(MAIL, "MAIL-STD", 0, mailbox="1", pec_mailbox="0"),
+        used("first", START, MAIL, STORAGE, quantity="100"),
+    )
+    await run_until(scenario, "2026-12-01")
+    changed = ServiceChanged.model_validate(
+        {"service_id": MAIL, "order_id": TENANT, "sku": "MAIL-STD", "quantities": {"mailbox": "3"},
+         "changed": {"mailbox": "3"}, "effective_at": START}
+    )  # fmt: skip
+    await scenario.publish(fact(changed, "changed"))
+    await run_until(scenario, "2027-01-01")
+    assert await told(scenario, "2027-01-01", "MAIL-STD/storage", "TD04") == [
+        ("2026-11-01", "20", "2.40")
+    ]
+
+
+async def test_a_rebuilt_month_is_rated_again(scenario: Scenario) -> None:
+    scenario.clock.set(day("2026-11-20"))
+    documents = [used(f"d{n}", START + timedelta(minutes=n), value=f"d-{n}") for n in range(110)]
+    await scenario.publish(activated(ERP, "ERP-CLOUD", 0, base="1"), *documents)
+    await scenario.service.sql(
+        "delete from meter_value where value in (select value from meter_value limit 4)"
+    )
+    await run_until(scenario, "2026-12-01")
+    assert await told(scenario, "2026-12-01", "ERP-CLOUD/e_invoices") == [
+        ("2026-11-01", "6", "0.48")
+    ]
+    db = await connect(scenario.url, "billing", "test")
+    await rebuild(db, TENANT, date(2026, 11, 1), date(2026, 12, 1))
+    await db.close()
+    await run_until(scenario, "2027-01-01")
+    assert await told(scenario, "2027-01-01", "ERP-CLOUD/e_invoices") == [("2026-11-01", "4", "0.32")]  # fmt: skip
+
+
+@pytest.mark.parametrize("held_up", [False, True], ids=["in time", "17 days later"])
+async def test_a_run_counts_what_was_there_when_it_was_due(
+    scenario: Scenario, held_up: bool
+) -> None:
+    documents = [used(f"d{n}", START + timedelta(minutes=n), value=f"d-{n}") for n in range(110)]
+    late = [used(f"l{n}", START + timedelta(hours=2, minutes=n), value=f"l-{n}") for n in range(25)]
+    scenario.clock.set(day("2026-11-20"))
+    await scenario.publish(activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="1"), *documents)
+    await scenario.service.settled()
+    changed = ServiceChanged.model_validate(
+        {"service_id": ERP, "order_id": TENANT, "sku": "ERP-CLOUD", "quantities": {"extra_user": "3"},
+         "changed": {"extra_user": "3"}, "effective_at": day("2026-11-16")}
+    )  # fmt: skip
+    if held_up:
+        await scenario.service.sql(
+            "update job set run_at = run_at + interval '17 days' where kind = 'invoice_run'"
+        )
+        scenario.clock.set(day("2026-12-18"))
+        await scenario.publish(*late, fact(changed, "changed"))
+        assert (await scenario.account())[("parked", "")] == 25
+    await run_until(scenario, "2026-12-18" if held_up else "2026-12-01")  # fmt: skip
+    if not held_up:
+        scenario.clock.set(day("2026-12-18"))
+        await scenario.publish(*late, fact(changed, "changed"))
+    document = await issued(scenario, "2026-12-01")
+    assert document is not None
+    said = [(line.sku, str(line.net)) for line in document.lines]
+    assert said == [
+        ("ERP-CLOUD/base", "49.00"),
+        ("ERP-CLOUD/extra_user", "19.00"),
+        ("ERP-CLOUD/e_invoices", "0.80"),
+    ]
+    assert (await scenario.account())[("counted", "")] == 135
+    await run_until(scenario, "2027-01-01")
+    assert await told(scenario, "2027-01-01", "ERP-CLOUD/e_invoices") == [
+        ("2026-11-01", "25", "2.00")
+    ]
+    assert await told(scenario, "2027-01-01", "ERP-CLOUD/extra_user") == [
+        ("2027-01-01", "3", "57.00"), ("2026-12-01", "2", "38.00"), ("2026-11-16", "2", "19.00"),
+    ]  # fmt: skip
