@@ -35,6 +35,8 @@ class InvoiceLine(Value):
     natura: str | None = None
     commissionable: bool
     service_id: Uuid
+    tipo_cessione: str | None = None
+    """FatturaPA's TipoCessionePrestazione: `AB` for what a spending cap takes off."""
 
 
 class TaxSummary(Value):
@@ -69,6 +71,38 @@ class InvoiceSkipped(Payload, type="vicino.invoice.skipped.v1", topic=BILLING):
 
     boundary: CivilDate
     charges: int = Field(ge=1)
+
+
+class SpendingCap(Value):
+    """What some meters of a service may cost in a civil month, net of IVA."""
+
+    service_id: Uuid
+    meters: tuple[Key, ...] = Field(min_length=1)
+    amount: Amount | None
+    """None: the cap is lifted."""
+    hard: bool = True
+    """A hard cap is the most that is billed; a soft one is only told."""
+    since: CivilDate
+    """The first day of the first month that it bounds."""
+
+
+class CapSet(Payload, SpendingCap, type="vicino.cap.set.v1", topic=BILLING):
+    """A spending cap was set, changed or lifted."""
+
+
+class CapReached(Payload, type="vicino.cap.reached.v1", topic=BILLING):
+    """Half, four fifths or all of a spending cap is spent, as the month stands now. Told once a month for each share."""
+
+    service_id: Uuid
+    meters: tuple[Key, ...]
+    month: CivilDate
+    """Its first day."""
+    amount: Amount
+    hard: bool
+    spent: Amount
+    percent: int
+    """50, 80 or 100."""
+    reseller_id: ResellerOfInvoice
 
 
 class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):

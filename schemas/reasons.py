@@ -54,6 +54,10 @@ class Reason(StrEnum):
     QUANTITY_FIXED = "quantity_fixed"
     QUANTITY_NOT_WHOLE = "quantity_not_whole"
     WRONG_VALUE = "wrong_value"
+    CAP_RANGE = "cap_range"
+    METER_TWICE = "meter_twice"
+    MINOR_UNIT = "minor_unit"
+    RETROACTIVE = "retroactive"
     HANDLER_FAILED = "handler_failed"
 
     # Why an order waits, or how it ended.

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
+from uuid import uuid4
 
 from asyncpg import Record
 from fastapi import FastAPI, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.envelope import ATTRIBUTE_LENGTH_MAX
-from schemas.scalars import plain, storable
+from schemas.scalars import Amount, Key, Uuid, plain, storable
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.billing.usecases.explain_invoice import explain_invoice
@@ -21,6 +22,8 @@ from services.billing.usecases.query_usage import (
     query_events,
     query_usage,
 )
+from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
+from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.summarise_usage import summarise_usage
 from services.chassis import store as chassis_store
 from services.chassis.database import Connection
@@ -72,7 +75,44 @@ def build_api(runtime: Runtime) -> FastAPI:
     )
     _of_all_tenants(app, ask)
     _of_one_tenant(app, ask)
+    _caps(app, ask, runtime)
     return app
+
+
+class CapRequest(BaseModel):
+    """A spending cap, as an operator asks for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_id: Uuid
+    meters: tuple[Key, ...] = Field(min_length=1, max_length=100)
+    amount: Amount | None
+    """Net of IVA, in the currency of the service. Null lifts the cap."""
+    hard: bool = True
+    since: date | None = None
+    """The first day of a month; none: this month."""
+
+
+def _caps(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
+    @app.put("/v1/tenants/{tenant_id}/caps", status_code=204)
+    async def put_cap(tenant_id: Name, asked: CapRequest) -> None:
+        """Set, change or lift what meters of a service may cost in a civil month."""
+        try:
+            async with runtime.unit(f"cap|{uuid4()}") as unit:
+                await set_cap(
+                    tenant_id, unit, service_id=asked.service_id, meters=asked.meters, amount=asked.amount,
+                    hard=asked.hard, since=asked.since,
+                )  # fmt: skip
+        except NoSuchService as error:
+            raise Problem(404, "Not Found", str(error)) from None
+        except CapRefused as error:
+            fault = {"pointer": f"/{error.field}", "reason": error.reason, "detail": error.detail}
+            raise Problem(422, "Unprocessable Content", error.detail, [fault]) from None
+
+    @app.get("/v1/tenants/{tenant_id}/caps")
+    async def get_caps(tenant_id: Name) -> list[dict[str, Any]]:
+        """The caps of this month: what each allows, and what is spent of it so far."""
+        return await ask(lambda db: show_caps(db, tenant_id, runtime.clock.now()))
 
 
 def _of_all_tenants(app: FastAPI, ask: Reads) -> None:

@@ -35,6 +35,12 @@ class InvoiceRun(Args):
     boundary: date
 
 
+class WatchCaps(Args):
+    """Tell which shares of a tenant's spending caps are spent."""
+
+    tenant_id: str
+
+
 class CheckMeters(Args):
     """Compare buckets with their raw events, some tenants at a time; after the last tenant, drop old days."""
 
@@ -53,6 +59,7 @@ count_waiting = JobKind(
     "count_waiting", CountWaiting, attempts=None, backoff=Backoff(0.2, max_seconds=30)
 )
 invoice_run = JobKind("invoice_run", InvoiceRun, attempts=None, backoff=Backoff(5, max_seconds=600))
+watch_caps = JobKind("watch_caps", WatchCaps, attempts=None, backoff=Backoff(5, max_seconds=600))
 check_meters = JobKind(
     "check_meters",
     CheckMeters,

@@ -1,25 +1,31 @@
 """Timers and waits: each job calls its use case and finishes. The routing table is at the bottom."""
 
+from datetime import timedelta
 from functools import partial
 
+from services.billing import store
 from services.billing.job_kinds import (
     CheckMeters,
     CountService,
     CountWaiting,
     InvoiceRun,
+    WatchCaps,
     check_meters,
     count_service,
     count_waiting,
     invoice_run,
+    watch_caps,
 )
 from services.billing.metering.intake import UsageIntake
 from services.billing.usecases.check_meters import compare_some, go_on
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
 from services.billing.usecases.start_service import PlanMissing, begin_counting
+from services.billing.usecases.watch_caps import tell
 from services.chassis.jobs import Job, JobHandler, RetryLater, handle
 
 CATALOGUE_WAIT_SECONDS = 0.2
+WATCH_EVERY = timedelta(hours=1)
 
 
 async def run_count_service(job: Job[CountService], intake: UsageIntake, grace_hours: int) -> None:
@@ -45,6 +51,14 @@ async def run_invoice(job: Job[InvoiceRun], grace_hours: int) -> None:
         await plan_next_invoice(tenant_id, boundary, grace_hours, as_of or unit.now, unit)
 
 
+async def run_watch_caps(job: Job[WatchCaps]) -> None:
+    """Tell what is reached, and look again in an hour while the tenant has a cap."""
+    async with job.finish() as unit:
+        tenant = await store.tenant(unit.db, job.args.tenant_id)
+        if tenant is not None and await tell(tenant, unit):
+            unit.enqueue(watch_caps, job.args, at=unit.now + WATCH_EVERY, key=tenant.id)
+
+
 async def run_check_meters(job: Job[CheckMeters], raw_days: int) -> None:
     """Compare some tenants' buckets with their raw events, outside of the transaction that saves the result."""
     async with job.read() as db:
@@ -59,5 +73,6 @@ def jobs(intake: UsageIntake, grace_hours: int, raw_days: int) -> tuple[JobHandl
         handle(count_service, partial(run_count_service, intake=intake, grace_hours=grace_hours)),
         handle(count_waiting, partial(run_count_waiting, intake=intake)),
         handle(invoice_run, partial(run_invoice, grace_hours=grace_hours)),
+        handle(watch_caps, run_watch_caps),
         handle(check_meters, partial(run_check_meters, raw_days=raw_days)),
     )

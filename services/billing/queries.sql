@@ -142,9 +142,24 @@ select outcome, reason, sum(n)::bigint as n from usage_tally group by outcome, r
 -- What was billed of a service's recurring components, by days.
 select component, day_from, day_to, units_billed, net from charge where service_id = :service_id and kind = 'recurring' order by id;
 
+-- name: add_cap(tenant_id, service_id, meters, since, amount, is_hard, spent, stored_at)!
+-- What meters of a service may cost from a month on.
+insert into spending_cap (tenant_id, service_id, meters, since, amount, is_hard, spent, stored_at)
+values (:tenant_id, :service_id, :meters, :since, :amount, :is_hard, :spent, :stored_at);
+
+-- name: caps(tenant_id, as_of)
+-- A tenant's caps, in the order they were told: those that were stored up to an instant.
+select service_id, meters, since, amount, is_hard, spent from spending_cap
+where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+
+-- name: note_cap(tenant_id, service_id, meters, month, percent)$
+-- Notes that a share of a cap is told; nothing if it was told before.
+insert into cap_notice (tenant_id, service_id, meters, month, percent)
+values (:tenant_id, :service_id, :meters, :month, :percent) on conflict do nothing returning true;
+
 -- name: billed_usage(tenant_id, month)
--- What was billed of a tenant's usage of a month, by service and component.
-select service_id, component, quantity, unit_price, net from charge
+-- What was billed of a tenant's usage of a month, by service, component and meters.
+select service_id, component, meter, quantity, unit_price, net from charge
 where tenant_id = :tenant_id and kind in ('usage', 'cap') and day_from = :month order by id;
 
 -- name: has_setup(service_id)$

@@ -1,4 +1,12 @@
 -- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.
+CREATE TABLE cap_notice (
+    tenant_id text NOT NULL,
+    service_id text NOT NULL,
+    meters text[] NOT NULL,
+    month date NOT NULL,
+    percent integer NOT NULL
+);
+
 CREATE TABLE catalogue_seen (
     one boolean NOT NULL,
     revision bigint NOT NULL,
@@ -22,7 +30,7 @@ CREATE TABLE charge (
     day_to date NOT NULL,
     units_billed numeric(38,12) NOT NULL,
     CONSTRAINT charge_check CHECK ((day_from < day_to)),
-    CONSTRAINT charge_kind_check CHECK ((kind = ANY (ARRAY['setup'::text, 'recurring'::text, 'usage'::text]))),
+    CONSTRAINT charge_kind_check CHECK ((kind = ANY (ARRAY['setup'::text, 'recurring'::text, 'usage'::text, 'cap'::text]))),
     CONSTRAINT charge_quantity_check CHECK ((quantity >= (0)::numeric))
 );
 
@@ -357,6 +365,27 @@ CREATE TABLE service (
     currency text DEFAULT 'EUR'::text NOT NULL
 );
 
+CREATE TABLE spending_cap (
+    seq bigint NOT NULL,
+    tenant_id text NOT NULL,
+    service_id text NOT NULL,
+    meters text[] NOT NULL,
+    since date NOT NULL,
+    amount numeric,
+    is_hard boolean NOT NULL,
+    spent numeric NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE spending_cap ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME spending_cap_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE tenant (
     id text NOT NULL,
     external_id text,
@@ -426,6 +455,9 @@ CREATE TABLE usage_tally (
     n bigint NOT NULL,
     CONSTRAINT usage_tally_outcome_check CHECK ((outcome = ANY (ARRAY['counted'::text, 'duplicate'::text, 'rejected'::text, 'parked'::text])))
 );
+
+ALTER TABLE ONLY cap_notice
+    ADD CONSTRAINT cap_notice_pkey PRIMARY KEY (tenant_id, service_id, meters, month, percent);
 
 ALTER TABLE ONLY catalogue_seen
     ADD CONSTRAINT catalogue_seen_pkey PRIMARY KEY (one);
@@ -529,6 +561,9 @@ ALTER TABLE ONLY series
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY spending_cap
+    ADD CONSTRAINT spending_cap_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_no_key UNIQUE (no);
 
@@ -574,6 +609,8 @@ CREATE INDEX reject_reason ON reject USING btree (reason, id);
 CREATE INDEX series_tenant ON series USING btree (tenant_id, meter);
 
 CREATE INDEX service_tenant ON service USING btree (tenant_id);
+
+CREATE INDEX spending_cap_tenant ON spending_cap USING btree (tenant_id);
 
 CREATE INDEX usage_block_window ON ONLY usage_block USING btree (last_at, first_at);
 

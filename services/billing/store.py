@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from schemas.catalogue import Plan
+from services.billing.domain.caps import Cap
 from services.billing.domain.corrections import BilledUse
 from services.billing.domain.documents import Billing, Original, ServiceCharge
 from services.billing.domain.model import BilledService, BilledTenant
@@ -74,14 +75,22 @@ async def billed(db: Connection, service_id: str) -> dict[str, list[Billed]]:
 
 async def billed_usage(
     db: Connection, tenant_id: str, month: date
-) -> dict[tuple[str, str], list[BilledUse]]:
-    """What was billed of a tenant's usage of the month that begins on a day, by service and component."""
-    found: dict[tuple[str, str], list[BilledUse]] = {}
+) -> dict[tuple[str, str, str], list[BilledUse]]:
+    """What was billed of a tenant's usage of the month that begins on a day, by service, component and meters."""
+    found: dict[tuple[str, str, str], list[BilledUse]] = {}
     for row in await collect(sql.billed_usage(db, tenant_id=tenant_id, month=month)):
-        found.setdefault((row["service_id"], row["component"]), []).append(
+        found.setdefault((row["service_id"], row["component"], row["meter"]), []).append(
             BilledUse(row["quantity"], row["unit_price"], row["net"])
         )
     return found
+
+
+async def caps(db: Connection, tenant_id: str, as_of: datetime) -> list[Cap]:
+    """A tenant's caps, in the order they were told: what was stored up to an instant."""
+    return [
+        Cap(**dict(row) | {"meters": tuple(row["meters"])})
+        for row in await collect(sql.caps(db, tenant_id=tenant_id, as_of=as_of))
+    ]
 
 
 async def originals(db: Connection, tenant_id: str) -> list[Original]:

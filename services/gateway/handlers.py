@@ -1,7 +1,7 @@
 """Events in: who serves whom, which services live, and what is to be told to whom."""
 
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
-from schemas.billing import InvoiceIssued
+from schemas.billing import CapReached, InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
 from schemas.identity import OPERATOR
@@ -88,6 +88,11 @@ async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
+async def cap_reached(event: Event[CapReached], unit: Unit) -> None:
+    """The reseller hears how much of a spending cap its tenant has used."""
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
 ROUTES = routes(
     on(TenantRegistered, tenant_registered),
     on(TenantAssigned, tenant_assigned),
@@ -101,4 +106,5 @@ ROUTES = routes(
     on(AlertResolved, alert_resolved),
     on(AlertEscalated, alert_escalated),
     on(InvoiceIssued, invoice_issued),
+    on(CapReached, cap_reached),
 )

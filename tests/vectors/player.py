@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
@@ -87,6 +88,8 @@ def _acts(life: Mapping[str, Any]) -> Iterator[tuple[datetime, Act]]:
         if "start" in found or "change" in found:
             item = starts.index(found) if "start" in found else 0
             yield at, partial(_publish, events=[_fact(life, n, found, item, zone)])
+        if "cap" in found:
+            yield at, partial(_cap, life=life, found=found)
     for n, found in enumerate(life["usage"]):
         yield _usage(life, n, found, zone)
     ends = [date.fromisoformat(one["boundary"]) for one in life["expect"] if "boundary" in one]
@@ -120,6 +123,17 @@ async def _begin(scenario: Scenario, life: Mapping[str, Any], at: datetime) -> N
 
 async def _publish(scenario: Scenario, events: list[Event[Any]]) -> None:
     await scenario.publish(*events)
+
+
+async def _cap(scenario: Scenario, life: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    body = {
+        "service_id": service_id(life, found["cap"]), "meters": found["meters"], "amount": found["amount"],
+        "hard": found["hard"], "since": str(month_of(date.fromisoformat(found["on"])).start),
+    }  # fmt: skip
+    status, answer = await scenario.put(f"/v1/tenants/{TENANT}/caps", body)
+    if status != HTTPStatus.NO_CONTENT:
+        raise ValueError(f"cap refused: {answer}")
+    await scenario.service.settled()
 
 
 async def _settle(scenario: Scenario) -> None:

@@ -5,9 +5,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from schemas.billing import InvoiceLine, InvoiceTotals, TaxSummary
-from services.billing.domain.charges import Charge
+from services.billing.domain.charges import Charge, ChargeKind
 from services.billing.domain.money import half_up
 from services.billing.domain.tax import ordinary_rate
+
+ALLOWANCE = "AB"
+"""FatturaPA's TipoCessionePrestazione of a deduction."""
 
 PAYMENT_DAYS = 30
 SERIES = "A"
@@ -30,6 +33,7 @@ def line(n: int, service_id: str, charge: Charge, rate: Decimal) -> InvoiceLine:
         n=n, sku=charge.component, description=charge.description, quantity=charge.quantity,
         unit_price=charge.unit_price, um=charge.unit, net=charge.net, period_from=charge.days.start,
         period_to=charge.days.last, aliquota_iva=rate, commissionable=charge.commissionable, service_id=service_id,
+        tipo_cessione=ALLOWANCE if charge.kind is ChargeKind.CAP else None,
     )  # fmt: skip
 
 

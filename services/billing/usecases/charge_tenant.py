@@ -1,11 +1,15 @@
 """What a tenant owes at a boundary: fees of its services, then the usage of the month before and of months to be rated again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
 
 from services.billing import store
+from services.billing.domain.caps import Cap, cap_charge, component_of, in_force
 from services.billing.domain.charges import Charge
-from services.billing.domain.corrections import corrections
+from services.billing.domain.corrections import BilledUse, corrections
 from services.billing.domain.documents import ServiceCharge
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import Days, civil_day, month_of, months
@@ -13,7 +17,13 @@ from services.billing.domain.quantities import timeline
 from services.billing.domain.recurring import component, recurring_charges, setup_charge
 from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
-from services.billing.usecases.rate_usage import ServiceInTime, by_service, rate_usage
+from services.billing.usecases.rate_usage import (
+    RatedUse,
+    ServiceInTime,
+    by_service,
+    rate_usage,
+    spent_of,
+)
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
@@ -28,7 +38,7 @@ async def charge_tenant(
         one for one in services if one.started <= boundary and (whole or one.started == boundary)
     ]
     fees = {one.service.id: await _fees(db, one, boundary) for one in due}
-    usage = by_service(await _usage(db, tenant, services, boundary)) if whole else {}
+    usage = by_service(await _usage(db, tenant, services, boundary, as_of)) if whole else {}
     return [
         ServiceCharge(one.service.id, charge, one.service.currency)
         for one in due
@@ -60,20 +70,43 @@ async def _fees(db: Connection, one: ServiceInTime, boundary: date) -> list[Char
 
 
 async def _usage(
-    db: Connection, tenant: BilledTenant, services: Sequence[ServiceInTime], boundary: date
+    db: Connection,
+    tenant: BilledTenant,
+    services: Sequence[ServiceInTime],
+    boundary: date,
+    as_of: datetime,
 ) -> list[tuple[str, Charge]]:
     """The charges of the month before; then, oldest first, what earlier months come to beyond what was billed of them."""
     meters = await load_meters(db)
     last = month_of(_day_before(boundary))
+    told = await store.caps(db, tenant.id, as_of)
     charges: list[tuple[str, Charge]] = []
     for month in (last, *await _dirty(db, tenant.id, last)):
         billed = await store.billed_usage(db, tenant.id, month.start)
-        for use in await rate_usage(db, tenant, meters, services, month):
-            plan = use.service.plan
-            rows = billed.get((use.service.id, component(plan, use.price)), ())
-            more = corrections(plan, use.price, use.charges, rows, month)
-            charges += [(use.service.id, charge) for charge in more]
+        rated = await rate_usage(db, tenant, meters, services, month)
+        caps = in_force(told, month.start)
+        charges += _of_month(rated, caps, billed, month)
     return charges
+
+
+def _of_month(
+    rated: Sequence[RatedUse], caps: Sequence[Cap], billed: Mapping[tuple[str, str, str], Sequence[BilledUse]], month: Days
+) -> Iterator[tuple[str, Charge]]:  # fmt: skip
+    """What a month comes to beyond what was billed of it; behind a service's usage, what its caps take off."""
+    for service, uses in groupby(rated, key=lambda use: use.service):
+        own, plan = list(uses), service.plan
+        bounds = [cap for cap in caps if cap.service_id == service.id]
+        for use in own:
+            rows = billed.get((service.id, component(plan, use.price), use.price.meter), ())
+            bound = any(cap.is_hard and use.price.meter in cap.meters for cap in bounds)
+            for charge in corrections(plan, use.price, use.charges, rows, month):
+                yield service.id, replace(charge, cap=component_of(plan) if bound else None)
+        for cap in bounds:
+            rows = billed.get((service.id, component_of(plan), "+".join(cap.meters)), ())
+            taken = sum((row.net for row in rows), Decimal(0))
+            beyond = cap_charge(plan, cap, spent_of(cap, own), taken, month)
+            if beyond is not None:
+                yield service.id, beyond
 
 
 async def _dirty(db: Connection, tenant_id: str, last: Days) -> list[Days]:

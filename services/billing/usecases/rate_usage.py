@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
-from schemas.catalogue import UsagePrice
+from schemas.catalogue import Aggregation, UsagePrice
 from services.billing.domain.allowances import MeteredUse, free_quantities
+from services.billing.domain.caps import Cap
 from services.billing.domain.charges import Charge
 from services.billing.domain.meters import Meters
 from services.billing.domain.model import BilledService, BilledTenant
@@ -15,7 +16,7 @@ from services.billing.domain.periods import Days
 from services.billing.domain.pricing import usage_charges
 from services.billing.domain.quantities import Change
 from services.billing.domain.recurring import average_units
-from services.billing.metering.reading import days, metered
+from services.billing.metering.reading import HOUR, Span, days, metered
 from services.chassis.database import Connection
 
 
@@ -38,9 +39,13 @@ class RatedUse:
 
 
 async def rate_usage(
-    db: Connection, tenant: BilledTenant, meters: Meters, services: Sequence[ServiceInTime], month: Days
+    db: Connection, tenant: BilledTenant, meters: Meters, services: Sequence[ServiceInTime], month: Days,
+    until: datetime | None = None,
 ) -> list[RatedUse]:  # fmt: skip
-    """The charges of a month, by service in their order, then as the plan has its prices. Allowances may be pooled."""
+    """The charges of a month, by service in their order, then as the plan has its prices. Allowances may be pooled.
+
+    `until`: a level counts up to the hour of that instant only; None: it lasts until the next sample or the month's end.
+    """
     span = days(month.start, month.end, tenant.zone)
     priced: list[BilledService] = []
     uses: list[MeteredUse] = []
@@ -48,7 +53,7 @@ async def rate_usage(
         if one.started >= month.end:
             continue
         for price in one.service.plan.usage:
-            used = await metered(db, one.service.id, price.meter, meters, span)
+            used = await _used(db, one.service.id, price.meter, meters, span, until)
             priced.append(one.service)
             included = _included(price, one.changes, month)
             uses.append(MeteredUse(one.service.plan.sku, price, used, included))
@@ -58,12 +63,37 @@ async def rate_usage(
     ]  # fmt: skip
 
 
+def spent_of(cap: Cap, rated: Sequence[RatedUse]) -> Decimal:
+    """What the meters of a cap come to, of a month's usage."""
+    return sum(
+        (charge.net for use in rated if use.service.id == cap.service_id and use.price.meter in cap.meters
+         for charge in use.charges), Decimal(0),
+    )  # fmt: skip
+
+
 def by_service(charges: Sequence[tuple[str, Charge]]) -> Mapping[str, list[Charge]]:
     """Charges by the service they are for."""
     found: dict[str, list[Charge]] = {}
     for service_id, charge in charges:
         found.setdefault(service_id, []).append(charge)
     return found
+
+
+async def _used(
+    db: Connection, service_id: str, key: str, meters: Meters, span: Span, until: datetime | None
+) -> Decimal:
+    if until is None or not _is_level(meters, key, span):
+        return await metered(db, service_id, key, meters, span)
+    hours, whole = (until - span.start) // HOUR, (span.end - span.start) // HOUR
+    if hours <= 0:
+        return Decimal(0)
+    past = Span(span.start, span.start + min(hours, whole) * HOUR)
+    with exactly():
+        return await metered(db, service_id, key, meters, past) * min(hours, whole) / whole
+
+
+def _is_level(meters: Meters, key: str, span: Span) -> bool:
+    return meters.in_force(key, span.start).meter.aggregation is Aggregation.TIME_WEIGHTED
 
 
 def _included(price: UsagePrice, changes: Sequence[Change], month: Days) -> Decimal:

@@ -93,6 +93,12 @@ class Scenario:
             found = await answer.json()
             return found if answer.status == 200 else (answer.status, found)
 
+    async def put(self, path: str, body: Any) -> tuple[int, Any]:
+        """Tell the API, as the operator: its status, and what it answers."""
+        headers = {"authorization": "Bearer operator-for-tests"}
+        async with self.session.put(self.service.url + path, json=body, headers=headers) as answer:
+            return answer.status, await answer.json() if answer.status != 204 else None
+
     async def differences(
         self, first: date, after: date, meter: str | None = None
     ) -> list[Difference]:
