@@ -154,8 +154,8 @@ where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
 
 -- name: note_cap(tenant_id, service_id, meters, month, percent)$
 -- Notes that a share of a cap is told; nothing if it was told before.
-insert into cap_notice (tenant_id, service_id, meters, month, percent)
-values (:tenant_id, :service_id, :meters, :month, :percent) on conflict do nothing returning true;
+insert into cap_notice (tenant_id, service_id, meters_hash, month, percent)
+values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8')), :month, :percent) on conflict do nothing returning true;
 
 -- name: billed_usage(tenant_id, month)
 -- What was billed of a tenant's usage of a month, by service, component and meters.

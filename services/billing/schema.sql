@@ -2,7 +2,7 @@
 CREATE TABLE cap_notice (
     tenant_id text NOT NULL,
     service_id text NOT NULL,
-    meters text[] NOT NULL,
+    meters_hash bytea NOT NULL,
     month date NOT NULL,
     percent integer NOT NULL
 );
@@ -457,7 +457,7 @@ CREATE TABLE usage_tally (
 );
 
 ALTER TABLE ONLY cap_notice
-    ADD CONSTRAINT cap_notice_pkey PRIMARY KEY (tenant_id, service_id, meters, month, percent);
+    ADD CONSTRAINT cap_notice_pkey PRIMARY KEY (tenant_id, service_id, meters_hash, month, percent);
 
 ALTER TABLE ONLY catalogue_seen
     ADD CONSTRAINT catalogue_seen_pkey PRIMARY KEY (one);

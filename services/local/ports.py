@@ -1,14 +1,23 @@
 """Free ports on loopback; a stack keeps the ones it had, as long as nobody else has taken them.
 
 They lie below those that the kernel gives to outgoing connections (from 32768 on Linux, 49152 elsewhere). One of
-those could take a port between the moment it is found free and the moment a server listens on it.
+those could take a port between the moment it is found free and the moment a server listens on it. So could another
+process that looks for one: whoever finds a port locks its byte of a file, until the process ends.
 """
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from functools import cache
+from pathlib import Path
 
 CANDIDATES = range(15_000, 32_768)
 TRIES_MAX = 100
+
+_GIVEN: set[int] = set()
+"""The ports this process was given: a lock on a file does not bind the process that holds it."""
 
 
 def is_free(port: int) -> bool:
@@ -23,14 +32,31 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago. Raises `OSError` when none is found."""
-    # At random, so that two processes that look at the same moment do not find the same one.
+    """A port that was free a moment ago, and that no other process of this user is given. Raises `OSError` when none is found."""
     for port in random.sample(CANDIDATES, TRIES_MAX):
-        if is_free(port):
+        if port not in _GIVEN and _reserve(port) and is_free(port):
             return port
     raise OSError(f"none of {TRIES_MAX} ports on loopback is free")
 
 
 def keep_or_find(wanted: int | None) -> int:
     """The wanted port if it is free, else another."""
-    return wanted if wanted is not None and is_free(wanted) else free_port()
+    kept = wanted is not None and _reserve(wanted) and is_free(wanted)
+    return wanted if wanted is not None and kept else free_port()
+
+
+def _reserve(port: int) -> bool:
+    """Whether no other process that lives was given this port."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    _GIVEN.add(port)
+    return True
+
+
+@cache
+def _reservations() -> int:
+    """The file whose bytes stand for ports. It stays open: to close it would let go of all of them."""
+    path = Path(tempfile.gettempdir(), f"vicino-ports-{os.getuid()}")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

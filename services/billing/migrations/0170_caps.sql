@@ -17,10 +17,10 @@ create index spending_cap_tenant on spending_cap (tenant_id);
 create table cap_notice (
     tenant_id text not null,
     service_id text not null,
-    meters text[] not null,
+    meters_hash bytea not null,
     month date not null,
     percent int not null,
-    primary key (tenant_id, service_id, meters, month, percent)
+    primary key (tenant_id, service_id, meters_hash, month, percent)
 );
 
 alter table charge drop constraint charge_kind_check;

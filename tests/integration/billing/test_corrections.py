@@ -167,8 +167,8 @@ async def test_a_run_counts_what_was_there_when_it_was_due(
     documents = [used(f"d{n}", START + timedelta(minutes=n), value=f"d-{n}") for n in range(110)]
     late = [used(f"l{n}", START + timedelta(hours=2, minutes=n), value=f"l-{n}") for n in range(25)]
     scenario.clock.set(day("2026-11-20"))
-    await scenario.publish(activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="1"), *documents)
-    await scenario.service.settled()
+    await scenario.publish(activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="1"))
+    await scenario.publish(*documents)
     changed = ServiceChanged.model_validate(
         {"service_id": ERP, "order_id": TENANT, "sku": "ERP-CLOUD", "quantities": {"extra_user": "3"},
          "changed": {"extra_user": "3"}, "effective_at": day("2026-11-16")}

@@ -1,6 +1,8 @@
-"""A free port is one that no outgoing connection is given, and that two processes seldom choose together."""
+"""A free port is one that no outgoing connection is given, and that no two processes choose together."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -19,6 +21,15 @@ def test_a_port_that_is_found_is_free_and_differs_from_one_time_to_the_next() ->
     found = [free_port() for _ in range(20)]
     assert all(port in CANDIDATES for port in found)
     assert len(set(found)) > 10
+
+
+def test_a_port_that_was_given_is_given_to_nobody_else_before_anybody_listens_on_it() -> None:
+    given = free_port()
+    program = f"from services.local.ports import keep_or_find; print(keep_or_find({given}))"
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert int(elsewhere.stdout) != given
 
 
 def test_a_wanted_port_is_kept_unless_somebody_listens_on_it() -> None:
