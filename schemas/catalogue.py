@@ -10,6 +10,7 @@ from itertools import pairwise
 from pydantic import Field, model_validator
 
 from schemas.envelope import Payload
+from schemas.reasons import Reason
 from schemas.scalars import (
     Amount,
     Currency,
@@ -21,6 +22,7 @@ from schemas.scalars import (
     Value,
 )
 from schemas.topics import CATALOGUE
+from schemas.validation import broken
 
 
 class Aggregation(StrEnum):
@@ -116,13 +118,14 @@ class Price(Value):
     def _complete(self) -> "Price":
         tiered = self.model in (PriceModel.GRADUATED, PriceModel.VOLUME)
         if tiered != bool(self.tiers) or tiered == (self.price is not None):
-            raise ValueError(
-                "a tiered model has tiers and no price; another has a price and no tiers"
+            raise broken(
+                Reason.TIERS,
+                "a tiered model has tiers and no price; another has a price and no tiers",
             )
         if (self.model is PriceModel.PACKAGE) != bool(self.package_size):
-            raise ValueError("package_size belongs to the package model, above zero")
+            raise broken(Reason.SIZE, "package_size belongs to the package model, above zero")
         if self.tiers and not _rising(self.tiers):
-            raise ValueError("tiers must rise and end with an open one")
+            raise broken(Reason.TIERS, "tiers must rise and end with an open one")
         return self
 
 

@@ -5,9 +5,8 @@ Readers do not: a catalogue that was published under earlier rules is read as it
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from urllib.parse import urlsplit
 
 from schemas.catalogue import (
@@ -20,6 +19,8 @@ from schemas.catalogue import (
     RecurringPrice,
     UsagePrice,
 )
+from schemas.currencies import MINOR_DIGITS, minor_unit
+from schemas.reasons import Reason
 
 METERS_MAX = 1000
 PRICES_MAX = 200
@@ -29,7 +30,6 @@ TIERS_MAX = 100
 FILTER_VALUES_MAX = 100
 HEARTBEAT_SECONDS_MAX = 31 * 86_400
 PRICE_MAX = 1_000_000_000
-MINOR_UNIT = Decimal("0.01")
 UNIT_LENGTH_MAX = 10
 """FatturaPA's UnitaMisura."""
 
@@ -38,12 +38,6 @@ SETUP = "setup"
 
 VALID_FROM, VALID_TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 RECURRING_MODELS = (PriceModel.PER_UNIT, PriceModel.VOLUME)
-
-CURRENCIES = frozenset(
-    {"AED", "AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF"}
-    | {"ILS", "INR", "MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR"}
-)
-"""ISO 4217, of those with cents: amounts are rounded to two decimals."""
 
 DRIVERS: dict[str, tuple[str, ...]] = {"postgres": (), "http": ("url",)}
 """The drivers of back-ends there are, by name, and what a step of a plan must say for each."""
@@ -60,10 +54,11 @@ class CatalogueFault:
 
     place: tuple[Part, ...]
     message: str
+    reason: Reason = Reason.BAD_DATA
 
     def within(self, *place: Part) -> "CatalogueFault":
         """The same, seen from further out."""
-        return CatalogueFault((*place, *self.place), self.message)
+        return replace(self, place=(*place, *self.place))
 
 
 def faults(
@@ -72,19 +67,21 @@ def faults(
     """All faults of a catalogue whose parts have the right shape."""
     if not VALID_FROM <= valid_from < VALID_TO:
         yield CatalogueFault(("valid_from",), "must lie between the years 2000 and 2099")
-    if currency not in CURRENCIES:
-        yield CatalogueFault(("currency",), "must be a currency of ISO 4217 that has cents")
+    if currency not in MINOR_DIGITS:
+        yield CatalogueFault(
+            ("currency",), "must be a currency of ISO 4217 in circulation", Reason.CURRENCY
+        )
     if len(meters) > METERS_MAX:
-        yield CatalogueFault(("meters",), f"at most {METERS_MAX} meters")
+        yield CatalogueFault(("meters",), f"at most {METERS_MAX} meters", Reason.TOO_MANY)
     for n in _repeated([meter.key for meter in meters]):
-        yield CatalogueFault(("meters", n, "key"), "another meter has this key")
+        yield CatalogueFault(("meters", n, "key"), "another meter has this key", Reason.METER_TWICE)
     for n, meter in enumerate(meters):
         yield from (fault.within("meters", n) for fault in of_meter(meter))
     for n in _repeated([plan.sku for plan in plans]):
         yield CatalogueFault(("plans", n, "sku"), "another plan has this SKU")
     declared = frozenset(meter.key for meter in meters)
     for n, plan in enumerate(plans):
-        yield from (fault.within("plans", n) for fault in of_plan(plan, declared))
+        yield from (fault.within("plans", n) for fault in of_plan(plan, declared, currency))
 
 
 def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
@@ -103,7 +100,9 @@ def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
     if meter.aggregation is Aggregation.COUNT and meter.value_property is not None:
         yield CatalogueFault(("value_property",), "a count measures nothing of an event")
     if meter.aggregation is Aggregation.TIME_WEIGHTED and meter.decimals == 0:
-        yield CatalogueFault(("decimals",), "an average needs decimals: from 1 to 8")
+        yield CatalogueFault(
+            ("decimals",), "an average needs decimals: from 1 to 8", Reason.DECIMALS
+        )
     if meter.aggregation is Aggregation.UNIQUE_COUNT and meter.value_property == "quantity":
         yield CatalogueFault(
             ("value_property",),
@@ -111,12 +110,14 @@ def of_meter(meter: Meter) -> Iterator[CatalogueFault]:
         )
 
 
-def of_plan(plan: Plan, declared: frozenset[str]) -> Iterator[CatalogueFault]:
+def of_plan(plan: Plan, declared: frozenset[str], currency: str) -> Iterator[CatalogueFault]:
     """Faults of one plan. `declared`: the keys of the catalogue's meters."""
     if not 0 <= plan.setup <= PRICE_MAX:
-        yield CatalogueFault(("setup",), f"from 0 to {PRICE_MAX}")
-    elif plan.setup != plan.setup.quantize(MINOR_UNIT):
-        yield CatalogueFault(("setup",), "an amount is in whole cents")
+        yield CatalogueFault(("setup",), f"from 0 to {PRICE_MAX}", Reason.PRICE_RANGE)
+    elif plan.setup % minor_unit(currency):
+        yield CatalogueFault(
+            ("setup",), f"an amount is a multiple of {minor_unit(currency)}", Reason.MINOR_UNIT
+        )
     if plan.heartbeat_seconds is not None and plan.heartbeat_seconds > HEARTBEAT_SECONDS_MAX:
         yield CatalogueFault(("heartbeat_seconds",), f"at most {HEARTBEAT_SECONDS_MAX}")
     for n, step in enumerate(plan.provisioning):
@@ -173,34 +174,42 @@ def _names(plan: Plan) -> Iterator[CatalogueFault]:
     )
     for kind, prices in priced:
         if len(prices) > PRICES_MAX:
-            yield CatalogueFault((kind,), f"at most {PRICES_MAX} prices")
+            yield CatalogueFault((kind,), f"at most {PRICES_MAX} prices", Reason.TOO_MANY)
         # One quantity may be sold as two components, such as licence and support; one meter's usage is priced once.
         names = [(price.meter, price.code if kind == "recurring" else "") for price in prices]
         for n in _repeated(names):
-            yield CatalogueFault((kind, n, "meter"), "this plan prices it before")
+            yield CatalogueFault(
+                (kind, n, "meter"), "this plan prices it before", Reason.METER_TWICE
+            )
         places += [(kind, n, "code") for n in range(len(prices))]
         codes += [price.code for price in prices]
     for n in _repeated(codes):
-        yield CatalogueFault(places[n], "another component of this plan has this code")
+        yield CatalogueFault(
+            places[n], "another component of this plan has this code", Reason.CODE_TWICE
+        )
     for place, code in zip(places, codes, strict=True):
         if code == SETUP:
-            yield CatalogueFault(place, f"the set-up fee goes by `{SETUP}`")
+            yield CatalogueFault(place, f"the set-up fee goes by `{SETUP}`", Reason.CODE_TWICE)
 
 
 def _of_price(price: Price) -> Iterator[CatalogueFault]:
     if len(price.unit) > UNIT_LENGTH_MAX:
-        yield CatalogueFault(("unit",), f"documents show at most {UNIT_LENGTH_MAX} characters")
+        yield CatalogueFault(
+            ("unit",), f"documents show at most {UNIT_LENGTH_MAX} characters", Reason.TEXT
+        )
     if price.price is not None and not 0 <= price.price <= PRICE_MAX:
-        yield CatalogueFault(("price",), f"from 0 to {PRICE_MAX}")
+        yield CatalogueFault(("price",), f"from 0 to {PRICE_MAX}", Reason.PRICE_RANGE)
     if len(price.tiers) > TIERS_MAX:
-        yield CatalogueFault(("tiers",), f"at most {TIERS_MAX} tiers")
+        yield CatalogueFault(("tiers",), f"at most {TIERS_MAX} tiers", Reason.TIERS)
     if price.package_size is not None and price.package_size % 1:
-        yield CatalogueFault(("package_size",), "a package holds whole units")
+        yield CatalogueFault(("package_size",), "a package holds whole units", Reason.SIZE)
     for n, tier in enumerate(price.tiers):
         if not 0 <= tier.price <= PRICE_MAX:
-            yield CatalogueFault(("tiers", n, "price"), f"from 0 to {PRICE_MAX}")
+            yield CatalogueFault(
+                ("tiers", n, "price"), f"from 0 to {PRICE_MAX}", Reason.PRICE_RANGE
+            )
         if tier.up_to == 0:
-            yield CatalogueFault(("tiers", n, "up_to"), "a tier must hold something")
+            yield CatalogueFault(("tiers", n, "up_to"), "a tier must hold something", Reason.TIERS)
 
 
 def _of_recurring(price: RecurringPrice) -> Iterator[CatalogueFault]:
@@ -212,7 +221,9 @@ def _of_usage(
     price: UsagePrice, declared: frozenset[str], sold: frozenset[str]
 ) -> Iterator[CatalogueFault]:
     if price.meter not in declared:
-        yield CatalogueFault(("meter",), "no meter of this catalogue has this key")
+        yield CatalogueFault(
+            ("meter",), "no meter of this catalogue has this key", Reason.UNKNOWN_METER
+        )
     if price.included_per is None:
         return
     if price.included_per not in sold:

@@ -57,6 +57,13 @@ class Reason(StrEnum):
     CAP_RANGE = "cap_range"
     METER_TWICE = "meter_twice"
     MINOR_UNIT = "minor_unit"
+    CODE_TWICE = "code_twice"
+    CURRENCY = "currency"
+    DECIMALS = "decimals"
+    PRICE_RANGE = "price_range"
+    SIZE = "size"
+    TEXT = "text"
+    TIERS = "tiers"
     RETROACTIVE = "retroactive"
     HANDLER_FAILED = "handler_failed"
 

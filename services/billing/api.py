@@ -29,7 +29,7 @@ from services.chassis import store as chassis_store
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.store import collect
-from services.chassis.web import Problem, application, operator_only
+from services.chassis.web import Problem, application, operator_only, refused
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Name = Annotated[str, AfterValidator(storable), Field(max_length=ATTRIBUTE_LENGTH_MAX)]
@@ -106,8 +106,7 @@ def _caps(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
         except NoSuchService as error:
             raise Problem(404, "Not Found", str(error)) from None
         except CapRefused as error:
-            fault = {"pointer": f"/{error.field}", "reason": error.reason, "detail": error.detail}
-            raise Problem(422, "Unprocessable Content", error.detail, [fault]) from None
+            raise refused(f"/{error.field}", error.reason, error.detail) from None
 
     @app.get("/v1/tenants/{tenant_id}/caps")
     async def get_caps(tenant_id: Name) -> list[dict[str, Any]]:

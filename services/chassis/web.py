@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
 from schemas.reasons import Reason
+from schemas.validation import reason_of
 from services.chassis.gate import BODY_BYTES, Admit, Gate, NoStore
 from services.chassis.strangers import Strangers
 
@@ -44,6 +45,12 @@ class Problem(Exception):
         if self.total is not None:
             body["total"] = self.total
         return JSONResponse(body, self.status, headers=self.headers, media_type=PROBLEM)
+
+
+def refused(pointer: str, reason: Reason, detail: str) -> Problem:
+    """422 for one thing that is wrong with a request: its place, why, and a sentence."""
+    fault = {"index": 0, "pointer": pointer, "reason": reason, "detail": detail}
+    return Problem(422, "Unprocessable Content", detail, [fault])
 
 
 def bearer(request: Request) -> str:
@@ -142,7 +149,7 @@ def application(
             {
                 "index": 0,
                 "pointer": _pointer(fault["loc"][1:]),
-                "reason": Reason.BAD_DATA,
+                "reason": reason_of(fault["type"], str(fault["loc"][-1])),
                 "detail": fault["msg"],
             }
             for fault in faults

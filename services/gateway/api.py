@@ -17,7 +17,15 @@ from services.chassis.pending import FactTooLarge
 from services.chassis.service import Runtime
 from services.chassis.store import collect
 from services.chassis.strangers import Strangers
-from services.chassis.web import Problem, address_of, application, bearer, check_pace, unauthorized
+from services.chassis.web import (
+    Problem,
+    address_of,
+    application,
+    bearer,
+    check_pace,
+    refused,
+    unauthorized,
+)
 from services.gateway import contract, metrics, store
 from services.gateway.domain.admission import Principal, PrincipalKind
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
@@ -41,7 +49,7 @@ from services.gateway.usecases import redeliver as redelivering
 from services.gateway.usecases import rotate_secrets
 from services.gateway.usecases.admit_events import Intake
 from services.gateway.usecases.decide_for_tenant import decide_assignment, review_order
-from services.gateway.usecases.publish_catalogue import publish_catalogue
+from services.gateway.usecases.publish_catalogue import Retroactive, publish_catalogue
 from services.gateway.usecases.register_backend import register_backend
 from services.gateway.usecases.register_reseller import register_reseller
 from services.gateway.usecases.registry import Registry
@@ -206,12 +214,17 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
         return await doors.deliveries(principal.id, state, limit)
 
 
-def _registry_doors(app: FastAPI, registry: Registry) -> None:
+def _catalogue_door(app: FastAPI, registry: Registry) -> None:
     @app.put(CATALOGUE_PATH)
     async def put_catalogue(spec: CatalogueSpec) -> dict[str, int]:
         """Put a catalogue into force."""
-        return {"revision": await publish_catalogue(registry, spec)}
+        try:
+            return {"revision": await publish_catalogue(registry, spec)}
+        except Retroactive as error:
+            raise refused("/valid_from", Reason.RETROACTIVE, str(error)) from None
 
+
+def _registry_doors(app: FastAPI, registry: Registry) -> None:
     @app.put("/operator/v1/resellers/{reseller_id}")
     async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
         """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
@@ -309,6 +322,7 @@ def build_api(doors: Doors, registry: Registry) -> FastAPI:
     app.add_exception_handler(FactTooLarge, _fact_too_large)
     answer_when_unavailable(app)
     _resellers_doors(app, doors)
+    _catalogue_door(app, registry)
     _registry_doors(app, registry)
     _operators_doors(app, doors, registry)
     return app

@@ -4,12 +4,13 @@ from itertools import islice
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from schemas.catalogue import Meter, Place, Plan, ResellerTier
 from schemas.catalogue_rules import CatalogueFault, faults
 from schemas.orders import Review
+from schemas.reasons import Reason
 from schemas.scalars import Currency, Instant, Key, ShortText, Text
+from schemas.validation import broken
 
 PLANS_MAX = 500
 CATALOGUE_BYTES_MAX = 800_000
@@ -43,13 +44,16 @@ class CatalogueSpec(_Spec):
         )
         if not found and len(self.model_dump_json().encode()) > CATALOGUE_BYTES_MAX:
             found = [
-                CatalogueFault((), f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON")
+                CatalogueFault(
+                    (),
+                    f"a catalogue may have {CATALOGUE_BYTES_MAX} bytes as JSON",
+                    Reason.TOO_LARGE,
+                )
             ]
         if found:
             raise ValidationError.from_exception_data(
                 "catalogue",
-                [{"type": PydanticCustomError("rule", "{message}", {"message": fault.message}), "loc": fault.place,
-                  "input": None} for fault in found],
+                [{"type": broken(fault.reason, fault.message), "loc": fault.place, "input": None} for fault in found],
                 hide_input=True,
             )  # fmt: skip
         return self

@@ -2,6 +2,14 @@
 -- The next revision; holds the registry until the transaction ends, so that revisions leave in order.
 update registry set revision = revision + 1 returning revision;
 
+-- name: catalogue_begins()$
+-- From when on the catalogue published last is in force.
+select valid_from from catalogue order by revision desc limit 1;
+
+-- name: add_catalogue(revision, valid_from)!
+-- A catalogue that is published.
+insert into catalogue (revision, valid_from) values (:revision, :valid_from);
+
 -- name: lock_registry()!
 -- Holds the registry until the transaction ends: names are checked one at a time.
 select 1 from registry for update;

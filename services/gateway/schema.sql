@@ -29,6 +29,11 @@ CREATE TABLE backend (
     skus jsonb NOT NULL
 );
 
+CREATE TABLE catalogue (
+    revision bigint NOT NULL,
+    valid_from timestamp with time zone NOT NULL
+);
+
 CREATE TABLE clock_seen (
     one boolean DEFAULT true NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -282,6 +287,9 @@ ALTER TABLE ONLY api_key
 
 ALTER TABLE ONLY backend
     ADD CONSTRAINT backend_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY catalogue
+    ADD CONSTRAINT catalogue_pkey PRIMARY KEY (revision);
 
 ALTER TABLE ONLY clock_seen
     ADD CONSTRAINT clock_seen_pkey PRIMARY KEY (one);

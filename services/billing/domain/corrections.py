@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from schemas.catalogue import Plan, Price
 from services.billing.domain.charges import Charge, ChargeKind, shown
-from services.billing.domain.money import exactly, spread
+from services.billing.domain.money import CENT, exactly, spread
 from services.billing.domain.periods import Days
 
 ADJUSTMENT = "conguaglio"
@@ -27,8 +27,8 @@ class BilledUse:
 
 
 def corrections(
-    plan: Plan, price: Price, wanted: Sequence[Charge], billed: Sequence[BilledUse], days: Days
-) -> list[Charge]:
+    plan: Plan, price: Price, wanted: Sequence[Charge], billed: Sequence[BilledUse], days: Days, step: Decimal = CENT
+) -> list[Charge]:  # fmt: skip
     """The charges that bring a component and month from what was billed to what is `wanted`."""
     if not billed:
         return list(wanted)
@@ -41,7 +41,7 @@ def corrections(
     )  # fmt: skip
     pieces = _pieces(wanted, billed)
     exact = [units * each for each, units in pieces]
-    nets = spread(exact, due)
+    nets = spread(exact, due, step)
     mixed = any(amount < 0 for amount in exact) and any(amount > 0 for amount in exact)
     if not pieces or _sum(nets) != due or (due < 0 and mixed):
         return [whole]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from schemas.billing import InvoiceLine, InvoiceTotals, TaxSummary
 from services.billing.domain.charges import Charge, ChargeKind
-from services.billing.domain.money import half_up
+from services.billing.domain.money import CENT, half_up
 from services.billing.domain.tax import ordinary_rate
 
 ALLOWANCE = "AB"
@@ -45,20 +45,23 @@ def lines(charges: Sequence[tuple[str, Charge]], issued: date) -> tuple[InvoiceL
     )
 
 
-def totals(rows: Sequence[InvoiceLine]) -> InvoiceTotals:
-    """Sums. IVA is computed once per (rate, natura): per line it would be refused (SdI 00421)."""
+def totals(rows: Sequence[InvoiceLine], step: Decimal = CENT) -> InvoiceTotals:
+    """Sums, in multiples of `step`. IVA is computed once per (rate, natura): per line it would be refused (SdI 00421)."""
     groups: dict[tuple[Decimal, str | None], Decimal] = {}
     for row in rows:
         key = (row.aliquota_iva, row.natura)
-        groups[key] = groups.get(key, Decimal("0.00")) + row.net
+        groups[key] = groups.get(key, half_up(Decimal(0), step)) + row.net
     summary = tuple(
         TaxSummary(
-            aliquota_iva=rate, natura=natura, imponibile=net, imposta=half_up(net * rate / 100)
+            aliquota_iva=rate,
+            natura=natura,
+            imponibile=net,
+            imposta=half_up(net * rate / 100, step),
         )
         for (rate, natura), net in groups.items()
     )
-    net = sum((group.imponibile for group in summary), Decimal("0.00"))
-    tax = sum((group.imposta for group in summary), Decimal("0.00"))
+    net = sum((group.imponibile for group in summary), half_up(Decimal(0), step))
+    tax = sum((group.imposta for group in summary), half_up(Decimal(0), step))
     return InvoiceTotals(
         riepilogo=summary,
         imponibile=net,

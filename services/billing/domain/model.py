@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from schemas.catalogue import Plan
+from schemas.currencies import minor_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +31,8 @@ class BilledService:
     activated_at: datetime
     plan: Plan
     currency: str
+
+    @property
+    def step(self) -> Decimal:
+        """The smallest amount of its currency."""
+        return minor_unit(self.currency)

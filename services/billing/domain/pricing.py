@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from schemas.catalogue import Plan, PriceModel, Tier, UsagePrice
 from services.billing.domain.charges import Charge, ChargeKind, shown
-from services.billing.domain.money import exactly, half_up, spread
+from services.billing.domain.money import CENT, exactly, half_up, spread
 from services.billing.domain.periods import Days
 
 
@@ -33,17 +33,17 @@ def packages(quantity: Decimal, size: Decimal) -> Decimal:
 
 
 def usage_charges(
-    plan: Plan, price: UsagePrice, quantity: Decimal, included: Decimal, days: Days
-) -> list[Charge]:
+    plan: Plan, price: UsagePrice, quantity: Decimal, included: Decimal, days: Days, step: Decimal = CENT
+) -> list[Charge]:  # fmt: skip
     """The charges of one meter for one period. `included` units are free; what costs nothing has no line.
 
-    The amount of all of them together is rounded once.
+    The amount of all of them together is rounded once, to a multiple of `step`.
     """
     excess = max(Decimal(0), quantity - included)
     pieces = [piece for piece in _pieces(price, excess) if piece.units and piece.each]
     with exactly():
         exact = [piece.units * piece.each for piece in pieces]
-        nets = spread(exact, half_up(sum(exact, Decimal(0))))
+        nets = spread(exact, half_up(sum(exact, Decimal(0)), step), step)
     return [
         Charge(
             ChargeKind.USAGE, f"{plan.sku}/{price.code}", price.meter, piece.description, shown(piece.units), piece.each,

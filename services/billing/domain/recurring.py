@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from schemas.catalogue import Plan, Price, PriceModel, RecurringPrice, Timing
 from services.billing.domain.charges import Charge, ChargeKind, prorated, shown
-from services.billing.domain.money import exactly, half_up, share, spread
+from services.billing.domain.money import CENT, exactly, half_up, share, spread
 from services.billing.domain.periods import Days, month_of, months
 from services.billing.domain.pricing import volume_price
 from services.billing.domain.quantities import Change
@@ -91,8 +91,8 @@ def _stack(level: Level, month: Days) -> list[Rectangle]:
 
 
 def recurring_charges(
-    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date
-) -> list[Charge]:
+    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT
+) -> list[Charge]:  # fmt: skip
     """The charges that a run at `boundary` makes for one service, in plan order.
 
     `timeline` is ordered by day; `billed` is by component (`SKU/code`). Prices in advance cover the month that `boundary`
@@ -108,7 +108,7 @@ def recurring_charges(
         rows = _by_month(billed.get(component(plan, price), ()))
         for month in reversed(months(timeline[0].day, last)):
             if _due(price, month, boundary):
-                charges += _of_month(plan, price, timeline, rows.get(month.start, []), month)
+                charges += _of_month(plan, price, timeline, rows.get(month.start, []), month, step)
     return charges
 
 
@@ -134,6 +134,7 @@ def _of_month(
     timeline: Sequence[Change],
     billed: Sequence[Billed],
     month: Days,
+    step: Decimal,
 ) -> list[Charge]:
     want = wanted(timeline, price.meter)
     if _is_billed_whole(timeline, want, billed, month):
@@ -147,8 +148,8 @@ def _of_month(
         prorated(_signed(price, piece.units), abs(piece.units), len(piece.days), len(month))
         for piece in pieces
     ]
-    due = _amount(price, want, month) - sum((row.net for row in billed), Decimal(0))
-    nets = spread([amount for _, amount in priced], due)
+    due = _amount(price, want, month, step) - sum((row.net for row in billed), Decimal(0))
+    nets = spread([amount for _, amount in priced], due, step)
     return [
         _charge(plan, price, piece, at, net, month, timeline[0].day)
         for piece, (at, _), net in zip(pieces, priced, nets, strict=True)
@@ -165,13 +166,13 @@ def _is_billed_whole(
     return [(row.days, row.units) for row in billed] == ([(month, units)] if units else [])
 
 
-def _amount(price: RecurringPrice, want: Level, month: Days) -> Decimal:
+def _amount(price: RecurringPrice, want: Level, month: Days, step: Decimal) -> Decimal:
     """What a component costs in a month, rounded once."""
     with exactly():
         daily = sum(
             (_each(price, units) * units for units in map(want, month) if units), Decimal(0)
         )
-        return half_up(share(daily, 1, len(month)))
+        return half_up(share(daily, 1, len(month)), step)
 
 
 def _each(price: RecurringPrice, units: Decimal) -> Decimal:
@@ -234,11 +235,11 @@ def _describe(price: RecurringPrice, piece: Rectangle, month: Days, activated: d
     return f"{price.label} - {word} {shown(units)} {noun} dal {piece.days.start:%d/%m}{until} {share_of}"
 
 
-def setup_charge(plan: Plan, activated: date) -> Charge | None:
+def setup_charge(plan: Plan, activated: date, step: Decimal = CENT) -> Charge | None:
     """The set-up fee of a service instance; None when the plan asks for none."""
     if plan.setup == 0:
         return None
-    fee = half_up(plan.setup)
+    fee = half_up(plan.setup, step)
     return Charge(
         ChargeKind.SETUP, f"{plan.sku}/setup", "setup", f"{plan.setup_label} - {plan.name}", Decimal(1), fee, None,
         fee, Days(activated, activated + timedelta(days=1)), commissionable=True,

@@ -63,9 +63,9 @@ async def services_in_time(
 async def _fees(db: Connection, one: ServiceInTime, boundary: date) -> list[Charge]:
     plan = one.service.plan
     is_set_up = await sql.has_setup(db, service_id=one.service.id)
-    setup = None if is_set_up else setup_charge(plan, one.started)
+    setup = None if is_set_up else setup_charge(plan, one.started, one.service.step)
     billed = await store.billed(db, one.service.id)
-    charges = recurring_charges(plan, one.changes, billed, boundary)
+    charges = recurring_charges(plan, one.changes, billed, boundary, one.service.step)
     return [*([setup] if setup else []), *charges]
 
 
@@ -99,7 +99,7 @@ def _of_month(
         for use in own:
             rows = billed.get((service.id, component(plan, use.price), use.price.meter), ())
             bound = any(cap.is_hard and use.price.meter in cap.meters for cap in bounds)
-            for charge in corrections(plan, use.price, use.charges, rows, month):
+            for charge in corrections(plan, use.price, use.charges, rows, month, service.step):
                 yield service.id, replace(charge, cap=component_of(plan) if bound else None)
         for cap in bounds:
             rows = billed.get((service.id, component_of(plan), "+".join(cap.meters)), ())

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.billing import InvoiceIssued, InvoiceReference, InvoiceSkipped
+from schemas.currencies import minor_unit
 from services.billing import metrics, store
 from services.billing.domain.documents import Draft, documents
 from services.billing.domain.invoice import SERIES, due_date, lines, number, totals
@@ -72,7 +73,8 @@ async def _issue(
     original = draft.corrects
     issued = InvoiceIssued(
         invoice_id=document_id, number=number(boundary.year, n), date=boundary, due=due_date(boundary),
-        tipo_documento=draft.type, currency=draft.currency, reseller_id=tenant.reseller_id, lines=found, totals=totals(found),
+        tipo_documento=draft.type, currency=draft.currency, reseller_id=tenant.reseller_id, lines=found,
+        totals=totals(found, minor_unit(draft.currency)),
         corrects=InvoiceReference(number=original.number, date=original.issued_on) if original else None,
     )  # fmt: skip
     await sql.add_invoice(

@@ -58,7 +58,7 @@ async def rate_usage(
             included = _included(price, one.changes, month)
             uses.append(MeteredUse(one.service.plan.sku, price, used, included))
     return [
-        RatedUse(service, use.price, usage_charges(service.plan, use.price, use.quantity, free, month))
+        RatedUse(service, use.price, usage_charges(service.plan, use.price, use.quantity, free, month, service.step))
         for service, use, free in zip(priced, uses, free_quantities(uses), strict=True)
     ]  # fmt: skip
 

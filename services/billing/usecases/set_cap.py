@@ -9,7 +9,6 @@ from schemas.reasons import Reason
 from services.billing import store
 from services.billing.domain.caps import Cap, in_force
 from services.billing.domain.model import BilledService
-from services.billing.domain.money import CENT
 from services.billing.domain.periods import civil_day, month_of
 from services.billing.job_kinds import WatchCaps, watch_caps
 from services.billing.store import sql
@@ -76,8 +75,8 @@ def _check(
         raise CapRefused("meters", Reason.METER_TWICE, "a meter is named twice")
     if asked.amount is not None and not 0 <= asked.amount <= AMOUNT_MAX:
         raise CapRefused("amount", Reason.CAP_RANGE, f"from 0 to {AMOUNT_MAX}")
-    if asked.amount is not None and asked.amount % CENT:
-        raise CapRefused("amount", Reason.MINOR_UNIT, "an amount is in whole cents")
+    if asked.amount is not None and asked.amount % service.step:
+        raise CapRefused("amount", Reason.MINOR_UNIT, f"an amount is a multiple of {service.step}")
     if asked.since.day != 1:
         raise CapRefused("since", Reason.CAP_RANGE, "a cap begins with a month: name its first day")
     if asked.since < month:

@@ -3,15 +3,26 @@
 from uuid import uuid4
 
 from schemas.catalogue import CataloguePublished
+from schemas.scalars import rfc3339
 from services.gateway.operator_requests import CatalogueSpec
 from services.gateway.store import sql
 from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry
 
 
+class Retroactive(ValueError):
+    """A catalogue would begin before the one that was published last."""
+
+
 async def publish_catalogue(registry: Registry, spec: CatalogueSpec) -> int:
-    """Put a catalogue into force; returns its revision."""
+    """Put a catalogue into force; returns its revision. Raises `Retroactive`."""
     async with registry.runtime.unit(f"catalogue|{uuid4()}") as unit:
         revision = int(await sql.next_revision(unit.db))
+        begins = await sql.catalogue_begins(unit.db)
+        if begins is not None and spec.valid_from < begins:
+            raise Retroactive(
+                f"the catalogue before it is valid from {rfc3339(begins)}: not earlier"
+            )
+        await sql.add_catalogue(unit.db, revision=revision, valid_from=spec.valid_from)
         for plan in spec.plans:
             await sql.put_plan(
                 unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json")

@@ -210,3 +210,16 @@ async def test_a_catalogue_that_breaks_a_rule_is_refused_with_every_place_and_sa
     ]  # fmt: skip
     await world.gateway.settled()
     assert len(await world.gateway.published(CataloguePublished)) == len(before)
+
+
+async def test_a_catalogue_that_would_begin_before_the_last_one_is_refused(world: World) -> None:
+    later = CATALOGUE | {"valid_from": "2027-01-01T00:00:00Z"}
+    assert (await world.call("PUT", "/operator/v1/catalogue", later)).status == 200
+    before = await world.gateway.sql("select revision from registry")
+    answer = await world.call("PUT", "/operator/v1/catalogue", CATALOGUE)
+    assert answer.status == 422
+    assert [(fault["pointer"], fault["reason"]) for fault in answer.body["errors"]] == [
+        ("/valid_from", "retroactive")
+    ]
+    assert await world.gateway.sql("select revision from registry") == before
+    assert (await world.call("PUT", "/operator/v1/catalogue", later)).status == 200

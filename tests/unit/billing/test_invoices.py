@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from schemas.catalogue import Plan
+from schemas.catalogue import Plan, UsagePrice
+from schemas.currencies import minor_unit
 from services.billing.domain.aggregation import Sample, time_weighted
 from services.billing.domain.charges import Charge
 from services.billing.domain.invoice import lines, totals
@@ -33,6 +34,9 @@ FIELDS = (
     "natura",
     "commissionable",
 )
+
+
+ANY_SERVICE = "11111111-1111-1111-1111-111111111111"
 
 
 def change(day: str, **quantities: int) -> Change:
@@ -143,3 +147,32 @@ def test_a_month_that_is_billed_is_not_billed_again(sku: str) -> None:
         recurring_charges(plan, timeline, billed(plan, timeline, "2026-12-01"), date(2026, 12, 1))
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "setup", "usage_price", "expected"),
+    [("JPY", "1000", "150.005", "0.45", ("633", "150", "6", "174")),
+     ("EUR", "1000", "150.005", "0.45", ("633.33", "150.01", "5.85", "173.62")),
+     ("KWD", "1000", "150.0005", "0.4505", ("633.333", "150.001", "5.857", "173.622"))],
+)  # fmt: skip
+def test_every_amount_is_a_multiple_of_the_currency_s_minor_unit(
+    currency: str, price: str, setup: str, usage_price: str, expected: tuple[str, ...]
+) -> None:
+    step = minor_unit(currency)
+    plan = PLANS["ERP-CLOUD"]
+    base = plan.recurring[0].model_copy(update={"price": Decimal(price)})
+    per_unit = UsagePrice(
+        meter="m", code="m", label="m", unit="n", price=Decimal(usage_price), commissionable=True
+    )
+    plan = plan.model_copy(update={"setup": Decimal(setup), "recurring": (base,)})
+    timeline = [change("2026-11-12", base=1)]
+    fees = recurring_charges(plan, timeline, {}, date(2026, 11, 12), step)
+    first = setup_charge(plan, date(2026, 11, 12), step)
+    assert first is not None
+    used = usage_charges(plan, per_unit, Decimal(13), Decimal(0), month_of(date(2026, 11, 1)), step)
+    found = totals(
+        lines([(ANY_SERVICE, one) for one in (fees[0], first, used[0])], date(2026, 12, 1)), step
+    )
+    assert (str(fees[0].net), str(first.net), str(used[0].net)) == expected[:3]
+    assert str(found.imposta) == expected[3]
+    assert str(found.totale_documento - found.imposta) == str(sum(map(Decimal, expected[:3])))

@@ -18,6 +18,8 @@ from schemas.catalogue import (
     UsagePrice,
 )
 from schemas.catalogue_rules import DRIVERS
+from schemas.reasons import Reason
+from schemas.validation import reason_of
 from services.chassis.names import Names
 from services.gateway.operator_requests import CatalogueSpec
 from services.onboarding.adapters.http import HttpDriver
@@ -166,7 +168,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "an empty plural": (put(f"{SEAT}/plural", ""), f"{SEAT}/plural"),
     "commissionable, or what": (put(f"{SEAT}/commissionable", "perhaps"), f"{SEAT}/commissionable"),
     "a currency that is none": (put("/currency", "XYZ"), "/currency"),
-    "a currency without cents": (put("/currency", "JPY"), "/currency"),
+    "a currency of the past": (put("/currency", "ITL"), "/currency"),
     "a currency in small letters": (put("/currency", "eur"), "/currency"),
     "from the year 1 on": (put("/valid_from", "0001-01-01T00:00:00Z"), "/valid_from"),
     "from the year 1 on, in the east": (put("/valid_from", "0001-01-01T00:00:00+14:00"), "/valid_from"),
@@ -192,6 +194,53 @@ def test_a_catalogue_that_breaks_a_rule_is_refused_with_the_place(
     content = catalogue()
     spoil(content)
     assert pointer in places(content)
+
+
+REASONS = {
+    Reason.TIERS: ["no tiers", "tiers and a price", "tiers that fall", "tiers that stand", "no open tier", "an open tier amid",
+                   "a tier that holds nothing", "too many tiers", "no price at all"],
+    Reason.SIZE: ["a package of nothing", "half a package", "a package without size"],
+    Reason.PRICE_RANGE: ["a price below zero", "a tier's price below zero", "a set-up fee below zero",
+                         "a set-up fee beyond all bounds"],
+    Reason.MINOR_UNIT: ["a set-up fee finer than a cent"],
+    Reason.METER_TWICE: ["a meter twice", "a meter priced twice", "a component sold twice"],
+    Reason.CODE_TWICE: ["a code twice", "the code of the set-up fee"],
+    Reason.UNKNOWN_METER: ["a price of an unknown meter"],
+    Reason.CURRENCY: ["a currency that is none", "a currency of the past", "a currency in small letters"],
+    Reason.DECIMALS: ["an average without decimals", "decimals below zero", "too many decimals"],
+    Reason.TEXT: ["a unit that no document shows", "an empty label", "an empty noun", "a meter's long name"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "name"), [(reason, name) for reason, names in REASONS.items() for name in names]
+)
+def test_a_rule_that_is_broken_says_which(reason: Reason, name: str) -> None:
+    content = catalogue()
+    spoil, pointer = BAD[name]
+    spoil(content)
+    with pytest.raises(ValidationError) as refused:
+        CatalogueSpec.model_validate(content)
+    found = {
+        ("".join(f"/{part}" for part in fault["loc"]), reason_of(fault["type"], str(fault["loc"][-1])))
+        for fault in refused.value.errors(include_context=False)
+    }  # fmt: skip
+    assert (pointer, reason) in found
+
+
+@pytest.mark.parametrize(
+    ("currency", "setup", "passes"),
+    [("JPY", "150", True), ("JPY", "150.5", False), ("EUR", "150.05", True), ("KWD", "1.005", True), ("KWD", "1.0005", False)],
+)  # fmt: skip
+def test_amounts_are_whole_in_the_minor_unit_of_their_currency(
+    currency: str, setup: str, passes: bool
+) -> None:
+    content = catalogue()
+    content["currency"], content["plans"][0]["setup"] = currency, setup
+    if passes:
+        CatalogueSpec.model_validate(content)
+    else:
+        assert f"{PLAN}/setup" in places(content)
 
 
 def test_good_catalogues_pass_and_readers_take_what_the_door_refuses_today() -> None:
