@@ -119,3 +119,44 @@ class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
     totals: InvoiceTotals
     corrects: InvoiceReference | None = None
     """Of a credit note: the invoice that is credited."""
+
+
+class ContractAgreed(Payload, type="vicino.contract.agreed.v1", topic=BILLING):
+    """What a reseller earns of its tenants' documents from a day on, in per cent of their commissionable net."""
+
+    reseller_id: Key
+    since: CivilDate
+    model: Key
+    """`agency`: the provider invoices, and the reseller earns when it is paid. `resale`: it earns when the document is issued."""
+    rate_percent: Amount
+    first_year_uplift_percent: Amount
+    """Beside the rate, in the first twelve months of a tenant."""
+
+
+class CommissionLine(Value):
+    """What a reseller earns of line `n` of a document."""
+
+    n: int
+    net: Amount
+    """The reseller's part of the line."""
+    base_commission: Amount
+    uplift_commission: Amount
+
+
+class CommissionAccrued(Payload, type="vicino.commission.accrued.v1", topic=BILLING):
+    """What a reseller earns of a document; a credit note takes it back, and all amounts are negative."""
+
+    invoice_id: Uuid
+    number: ShortText
+    date: CivilDate
+    reseller_id: Key
+    model: Key
+    currency: Currency
+    rate_percent: Amount
+    uplift_percent: Amount
+    net: Amount
+    """Of the lines that are commissionable."""
+    base_commission: Amount
+    uplift_commission: Amount
+    total: Amount
+    lines: tuple[CommissionLine, ...]

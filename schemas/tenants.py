@@ -147,6 +147,8 @@ class TenantAssigned(Payload, type="vicino.tenant.assigned.v1", topic=TENANTS):
     by: Key = "policy"
     """`policy`, or `operator` when a person decided."""
     ranking: tuple[RankedReseller, ...]
+    effective_at: Instant | None = None
+    """From when on the reseller serves the tenant; None: from the event's time on."""
 
 
 class AssignmentNeeded(Payload, type="vicino.assignment.needed.v1", topic=TENANTS):

@@ -12,8 +12,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.envelope import ATTRIBUTE_LENGTH_MAX
 from schemas.scalars import Amount, Key, Uuid, plain, storable
+from services.billing import store
+from services.billing.domain.commission import ContractModel, last_told
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
+from services.billing.usecases.agree_contract import (
+    ContractTooEarly,
+    NoSuchReseller,
+    agree_contract,
+)
 from services.billing.usecases.explain_invoice import explain_invoice
 from services.billing.usecases.query_usage import (
     NotKnown,
@@ -76,7 +83,45 @@ def build_api(runtime: Runtime) -> FastAPI:
     _of_all_tenants(app, ask)
     _of_one_tenant(app, ask)
     _caps(app, ask, runtime)
+    _contracts(app, ask, runtime)
     return app
+
+
+Percent = Annotated[Amount, Field(ge=0, le=100)]
+
+
+class ContractRequest(BaseModel):
+    """What a reseller earns, as an operator agrees it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: date
+    model: ContractModel = ContractModel.AGENCY
+    rate_percent: Percent
+    first_year_uplift_percent: Percent = Decimal(0)
+
+
+def _contracts(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
+    @app.put("/v1/resellers/{reseller_id}/contract", status_code=204)
+    async def put_contract(reseller_id: Name, asked: ContractRequest) -> None:
+        """Agree what a reseller earns of its tenants' documents from a day on."""
+        try:
+            async with runtime.unit(f"contract|{uuid4()}") as unit:
+                await agree_contract(reseller_id, unit, **dict(asked))
+        except NoSuchReseller as error:
+            raise Problem(404, "Not Found", str(error)) from None
+        except ContractTooEarly as error:
+            raise refused("/since", error.reason, str(error)) from None
+
+    @app.get("/v1/resellers/{reseller_id}/contract")
+    async def get_contract(reseller_id: Name) -> list[dict[str, Any]]:
+        """A reseller's contracts, by the day they count from."""
+        found = await ask(lambda db: store.contracts(db, reseller_id, runtime.clock.now()))
+        return [
+            {"since": one.since, "model": one.model, "rate_percent": plain(one.rate_percent),
+             "first_year_uplift_percent": plain(one.first_year_uplift_percent)}
+            for one in last_told(found)
+        ]  # fmt: skip
 
 
 class CapRequest(BaseModel):

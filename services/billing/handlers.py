@@ -29,7 +29,7 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
 
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
     """Which reseller serves a tenant."""
-    await assign_tenant(event.subject, event.data, unit)
+    await assign_tenant(event.subject, event.data, event.time, unit)
 
 
 async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:

@@ -224,3 +224,38 @@ values (:invoice_id, :tenant_id, :service_id, :kind, :component, :meter, :descri
 -- The ledger rows behind an invoice.
 select service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed
 from charge where invoice_id = :invoice_id order by id;
+
+-- name: add_assignment(tenant_id, reseller_id, since, stored_at)!
+-- Who serves a tenant from a civil day on.
+insert into assignment (tenant_id, reseller_id, since, stored_at) values (:tenant_id, :reseller_id, :since, :stored_at);
+
+-- name: assignments(tenant_id, as_of)
+-- Who served a tenant when, in the order it was told: what was stored up to an instant.
+select since, reseller_id from assignment where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+
+-- name: add_contract(reseller_id, since, model, rate_percent, first_year_uplift_percent, stored_at)!
+-- What a reseller earns from a day on.
+insert into reseller_contract (reseller_id, since, model, rate_percent, first_year_uplift_percent, stored_at)
+values (:reseller_id, :since, :model, :rate_percent, :first_year_uplift_percent, :stored_at);
+
+-- name: contracts(reseller_id, as_of)
+-- A reseller's contracts, in the order they were told: what was stored up to an instant.
+select since, model, rate_percent, first_year_uplift_percent from reseller_contract
+where reseller_id = :reseller_id and stored_at <= :as_of order by seq;
+
+-- name: last_document(reseller_id)$
+-- The date of the newest document of the tenants that a reseller serves or served.
+select max(issued_on) from invoice where tenant_id in (select tenant_id from assignment where reseller_id = :reseller_id);
+
+-- name: hold_reseller(id)$
+-- A reseller, held alone: its contracts are told one after the other.
+select id from reseller where id = :id for update;
+
+-- name: first_start(tenant_id)$
+-- When a tenant's first service was activated.
+select min(activated_at) from service where tenant_id = :tenant_id;
+
+-- name: add_commission(invoice_id, line, reseller_id, net, base, uplift)!
+-- What a reseller earns of a line.
+insert into commission (invoice_id, line, reseller_id, net, base, uplift)
+values (:invoice_id, :line, :reseller_id, :net, :base, :uplift);

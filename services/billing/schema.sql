@@ -1,4 +1,21 @@
 -- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.
+CREATE TABLE assignment (
+    seq bigint NOT NULL,
+    tenant_id text NOT NULL,
+    reseller_id text NOT NULL,
+    since date NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE assignment ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME assignment_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE cap_notice (
     tenant_id text NOT NULL,
     service_id text NOT NULL,
@@ -41,6 +58,15 @@ ALTER TABLE charge ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE commission (
+    invoice_id text NOT NULL,
+    line integer NOT NULL,
+    reseller_id text NOT NULL,
+    net numeric NOT NULL,
+    base numeric NOT NULL,
+    uplift numeric NOT NULL
 );
 
 CREATE TABLE consumer_offset (
@@ -336,6 +362,26 @@ CREATE TABLE reseller (
     id text NOT NULL
 );
 
+CREATE TABLE reseller_contract (
+    seq bigint NOT NULL,
+    reseller_id text NOT NULL,
+    since date NOT NULL,
+    model text NOT NULL,
+    rate_percent numeric NOT NULL,
+    first_year_uplift_percent numeric NOT NULL,
+    stored_at timestamp with time zone NOT NULL,
+    CONSTRAINT reseller_contract_model_check CHECK ((model = ANY (ARRAY['agency'::text, 'resale'::text])))
+);
+
+ALTER TABLE reseller_contract ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME reseller_contract_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE series (
     no integer NOT NULL,
     tenant_id text NOT NULL,
@@ -456,6 +502,9 @@ CREATE TABLE usage_tally (
     CONSTRAINT usage_tally_outcome_check CHECK ((outcome = ANY (ARRAY['counted'::text, 'duplicate'::text, 'rejected'::text, 'parked'::text])))
 );
 
+ALTER TABLE ONLY assignment
+    ADD CONSTRAINT assignment_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY cap_notice
     ADD CONSTRAINT cap_notice_pkey PRIMARY KEY (tenant_id, service_id, meters_hash, month, percent);
 
@@ -464,6 +513,9 @@ ALTER TABLE ONLY catalogue_seen
 
 ALTER TABLE ONLY charge
     ADD CONSTRAINT charge_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY commission
+    ADD CONSTRAINT commission_pkey PRIMARY KEY (invoice_id, line, reseller_id);
 
 ALTER TABLE ONLY consumer_offset
     ADD CONSTRAINT consumer_offset_pkey PRIMARY KEY (topic, part, log_id);
@@ -549,6 +601,9 @@ ALTER TABLE ONLY reject
 ALTER TABLE ONLY reject
     ADD CONSTRAINT reject_pkey PRIMARY KEY (topic, part, log_id, "offset");
 
+ALTER TABLE ONLY reseller_contract
+    ADD CONSTRAINT reseller_contract_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY reseller
     ADD CONSTRAINT reseller_pkey PRIMARY KEY (id);
 
@@ -582,6 +637,8 @@ ALTER TABLE ONLY usage_log
 ALTER TABLE ONLY usage_tally
     ADD CONSTRAINT usage_tally_pkey PRIMARY KEY (part, outcome, reason);
 
+CREATE INDEX assignment_tenant ON assignment USING btree (tenant_id);
+
 CREATE INDEX charge_invoice ON charge USING btree (invoice_id);
 
 CREATE INDEX charge_service ON charge USING btree (service_id, kind);
@@ -605,6 +662,8 @@ CREATE INDEX parked_usage_waits ON parked_usage USING btree (waits_for);
 CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
+
+CREATE INDEX reseller_contract_reseller ON reseller_contract USING btree (reseller_id);
 
 CREATE INDEX series_tenant ON series USING btree (tenant_id, meter);
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from schemas.catalogue import Plan
 from services.billing.domain.caps import Cap
+from services.billing.domain.commission import Assignment, Contract, ContractModel
 from services.billing.domain.corrections import BilledUse
 from services.billing.domain.documents import Billing, Original, ServiceCharge
 from services.billing.domain.model import BilledService, BilledTenant
@@ -90,6 +91,20 @@ async def caps(db: Connection, tenant_id: str, as_of: datetime) -> list[Cap]:
     return [
         Cap(**dict(row) | {"meters": tuple(row["meters"])})
         for row in await collect(sql.caps(db, tenant_id=tenant_id, as_of=as_of))
+    ]
+
+
+async def assignments(db: Connection, tenant_id: str, as_of: datetime) -> list[Assignment]:
+    """Who served a tenant when, in the order it was told: what was stored up to an instant."""
+    found = await collect(sql.assignments(db, tenant_id=tenant_id, as_of=as_of))
+    return [Assignment(**dict(row)) for row in found]
+
+
+async def contracts(db: Connection, reseller_id: str, as_of: datetime) -> list[Contract]:
+    """A reseller's contracts, in the order they were told: what was stored up to an instant."""
+    return [
+        Contract(**dict(row) | {"model": ContractModel(row["model"])})
+        for row in await collect(sql.contracts(db, reseller_id=reseller_id, as_of=as_of))
     ]
 
 

@@ -1,7 +1,7 @@
 """Plays the life of a tenant through billing: facts and usage in, documents out, compared with what a vector expects.
 
 A life is a JSON object: `facts` (`told`: the civil day on which one is reported; `on`: the day it takes effect), `usage`, and
-`expect`. What billing cannot do yet (spending caps, commission) is compared like the rest, and differs.
+`expect`.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,11 +14,11 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
 
-from schemas.billing import InvoiceIssued
+from schemas.billing import CommissionAccrued, InvoiceIssued
 from schemas.envelope import Event
-from schemas.tenants import ServiceChanged, TenantRegistered
+from schemas.tenants import ServiceChanged, TenantAssigned, TenantRegistered
 from schemas.usage import UsageRecorded
-from services.billing.domain.periods import midnight, month_of
+from services.billing.domain.periods import civil_day, midnight, month_of
 from tests.integration.billing.scenario import (
     TENANT,
     Scenario,
@@ -29,6 +29,7 @@ from tests.integration.billing.scenario import (
 )
 from tests.support.catalogue import CATALOGUE
 
+RESELLER = "VAR"
 GRACE = timedelta(hours=49)
 SUM_PARTS = 10
 LINE_FIELDS = {
@@ -69,7 +70,11 @@ async def play(
             scenario.clock.set(max(at, scenario.clock.now()))
             await act(scenario)
         issued = [event.data for event in await scenario.service.published(InvoiceIssued)]
-    return [one for wanted in life["expect"] for one in _compared(wanted, issued)]
+        earned = {
+            event.data.invoice_id: event.data
+            for event in await scenario.service.published(CommissionAccrued)
+        }
+    return [one for wanted in life["expect"] for one in _compared(wanted, issued, earned)]
 
 
 def service_id(life: Mapping[str, Any], name: str) -> str:
@@ -119,6 +124,14 @@ async def _begin(scenario: Scenario, life: Mapping[str, Any], at: datetime) -> N
          "timezone": tenant["zone"], "currency": tenant["currency"]}
     )  # fmt: skip
     await scenario.publish(catalogue({**content, "plans": plans}), fact(details, "tenant"))
+    if contract := life.get("reseller"):
+        assigned = TenantAssigned(
+            reseller_id=RESELLER, distance_km=Decimal(0), score=Decimal(0), ranking=()
+        )
+        await scenario.publish(fact(assigned, "assigned"))
+        day = civil_day(at, ZoneInfo(tenant["zone"]))
+        body = {"since": str(day), **contract}
+        await _put(scenario, f"/v1/resellers/{RESELLER}/contract", body)
 
 
 async def _publish(scenario: Scenario, events: list[Event[Any]]) -> None:
@@ -130,9 +143,13 @@ async def _cap(scenario: Scenario, life: Mapping[str, Any], found: Mapping[str, 
         "service_id": service_id(life, found["cap"]), "meters": found["meters"], "amount": found["amount"],
         "hard": found["hard"], "since": str(month_of(date.fromisoformat(found["on"])).start),
     }  # fmt: skip
-    status, answer = await scenario.put(f"/v1/tenants/{TENANT}/caps", body)
+    await _put(scenario, f"/v1/tenants/{TENANT}/caps", body)
+
+
+async def _put(scenario: Scenario, path: str, body: Mapping[str, Any]) -> None:
+    status, answer = await scenario.put(path, body)
     if status != HTTPStatus.NO_CONTENT:
-        raise ValueError(f"cap refused: {answer}")
+        raise ValueError(f"{path} refused: {answer}")
     await scenario.service.settled()
 
 
@@ -186,7 +203,9 @@ def _usage(
     return told + timedelta(hours=1), partial(_publish, events=events)
 
 
-def _compared(wanted: Mapping[str, Any], issued: list[InvoiceIssued]) -> Iterator[Compared]:
+def _compared(
+    wanted: Mapping[str, Any], issued: list[InvoiceIssued], earned: Mapping[str, CommissionAccrued]
+) -> Iterator[Compared]:
     if "sum_of_nets" in wanted:
         first, last = date.fromisoformat(wanted["from"]), date.fromisoformat(wanted["to"])
         nets = [
@@ -208,6 +227,11 @@ def _compared(wanted: Mapping[str, Any], issued: list[InvoiceIssued]) -> Iterato
         yield Compared(what, "one document", f"{len(found)} documents")
         return
     yield from _of_document(what, wanted, found[0])
+    if "commission" in wanted:
+        accrued = earned.get(found[0].invoice_id)
+        amounts = accrued.model_dump(mode="json") if accrued else {}
+        actual = {name: _plain(amounts.get(name)) for name in wanted["commission"]}
+        yield Compared(f"{what}, commission", str(_same(wanted["commission"])), str(actual))
 
 
 def _of_document(
@@ -231,8 +255,6 @@ def _of_document(
         yield Compared(
             f"{what}, {name}", _plain(amount), _plain(said["totals"][TOTAL_FIELDS[name]])
         )
-    if "commission" in wanted:
-        yield Compared(f"{what}, commission", str(wanted["commission"]), "not computed yet")
 
 
 def _same(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,15 +88,16 @@ class Commission:
         return sum((line.uplift for line in self.lines), Decimal(0))
 
 
+def last_told(contracts: Sequence[Contract]) -> list[Contract]:
+    """Contracts by the day they count from, of those that were told, in that order: the last one of each day."""
+    told = {contract.since: contract for contract in contracts}
+    return sorted(told.values(), key=lambda contract: contract.since)
+
+
 def contract_on(contracts: Sequence[Contract], day: date) -> Contract | None:
     """The contract of a day, of those that were told, in that order."""
-    begun = [contract for contract in contracts if contract.since <= day]
-    return max(begun, key=lambda contract: contract.since) if begun else None
-
-
-def last_told(contracts: Sequence[Contract]) -> list[Contract]:
-    """Without those that another one of the same day replaced; by day."""
-    return sorted({contract.since: contract for contract in contracts}.values(), key=lambda one: one.since)  # fmt: skip
+    begun = [contract for contract in last_told(contracts) if contract.since <= day]
+    return begun[-1] if begun else None
 
 
 def is_first_year(started: date, day: date) -> bool:
@@ -126,9 +127,7 @@ def lines_of(
         with exactly():
             for reseller_id, served in parts(assignments, line.days).items():
                 net = line.net * served / len(line.days)
-                found.setdefault(reseller_id, []).append(
-                    CommissionableLine(line.n, line.days, net)
-                )
+                found.setdefault(reseller_id, []).append(CommissionableLine(line.n, line.days, net))
     return found
 
 

@@ -19,6 +19,7 @@ from services.billing.domain.periods import midnight
 from services.billing.domain.runs import run_key
 from services.billing.job_kinds import CountWaiting, count_waiting
 from services.billing.store import sql
+from services.billing.usecases.accrue_commission import accrue_commission
 from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.plan_invoice import plan_run
 from services.chassis.unit import Unit
@@ -54,7 +55,12 @@ async def issue_invoice(
     for n, draft in enumerate(made.drafts):
         of = (draft.type, draft.currency, draft.corrects.id if draft.corrects else "")
         await _issue(
-            tenant, invoice_id(tenant_id, boundary, *of[: 3 if n else 0]), boundary, draft, unit
+            tenant,
+            invoice_id(tenant_id, boundary, *of[: 3 if n else 0]),
+            boundary,
+            draft,
+            as_of,
+            unit,
         )
     for one in made.unbilled:
         await store.add_charge(unit.db, None, tenant_id, one)
@@ -66,8 +72,8 @@ async def issue_invoice(
 
 
 async def _issue(
-    tenant: BilledTenant, document_id: str, boundary: date, draft: Draft, unit: Unit
-) -> None:
+    tenant: BilledTenant, document_id: str, boundary: date, draft: Draft, as_of: datetime, unit: Unit
+) -> None:  # fmt: skip
     found = lines([(one.service_id, one.charge) for one in draft.charges], boundary)
     n = await sql.next_number(unit.db, series=SERIES, year=boundary.year)
     original = draft.corrects
@@ -84,4 +90,6 @@ async def _issue(
     for one in draft.ledger:
         await store.add_charge(unit.db, document_id, tenant.id, one)
     unit.publish(issued, subject=tenant.id)
+    earned_on = original.issued_on if original else boundary
+    await accrue_commission(tenant, issued, earned_on, as_of, unit)
     metrics.INVOICES.inc()

@@ -1,6 +1,10 @@
 """Note who is invoiced, and which reseller serves them."""
 
+from datetime import datetime
+
 from schemas.tenants import TenantAssigned, TenantRegistered
+from services.billing import store
+from services.billing.domain.periods import civil_day
 from services.billing.store import sql
 from services.chassis.unit import Unit
 
@@ -13,7 +17,13 @@ async def register_tenant(tenant_id: str, data: TenantRegistered, unit: Unit) ->
     )  # fmt: skip
 
 
-async def assign_tenant(tenant_id: str, data: TenantAssigned, unit: Unit) -> None:
-    """Save which reseller serves a tenant."""
+async def assign_tenant(tenant_id: str, data: TenantAssigned, at: datetime, unit: Unit) -> None:
+    """Save which reseller serves a tenant, from an instant on if not said otherwise."""
     await sql.note_reseller(unit.db, id=data.reseller_id)
     await sql.set_reseller(unit.db, id=tenant_id, reseller_id=data.reseller_id)
+    tenant = await store.tenant(unit.db, tenant_id)
+    assert tenant is not None
+    since = civil_day(data.effective_at or at, tenant.zone)
+    await sql.add_assignment(
+        unit.db, tenant_id=tenant_id, reseller_id=data.reseller_id, since=since, stored_at=unit.now
+    )

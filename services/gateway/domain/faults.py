@@ -58,6 +58,7 @@ MEANINGS = {
     Reason.UNKNOWN_SKU: Meaning(422, "The SKU is not on sale."),
     Reason.UNKNOWN_SERVICE: Meaning(422, "The tenant has no such service instance."),
     Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),
+    Reason.RETROACTIVE: Meaning(422, "It would begin before the one that is in force already."),
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
     Reason.ID_REUSE: Meaning(
         409, "An order with this source and id came before, with other content."

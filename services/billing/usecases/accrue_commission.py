@@ -1,0 +1,71 @@
+"""Accrue what resellers earn of a document, in the transaction that issues it."""
+
+from datetime import date, datetime, timedelta
+
+from schemas.billing import CommissionAccrued, CommissionLine, InvoiceIssued
+from schemas.currencies import minor_unit
+from services.billing import store
+from services.billing.domain.commission import (
+    Commission,
+    CommissionableLine,
+    commission,
+    contract_on,
+    is_first_year,
+    lines_of,
+)
+from services.billing.domain.documents import DocumentType
+from services.billing.domain.model import BilledTenant
+from services.billing.domain.money import UNIT_PRICE_STEP, half_up
+from services.billing.domain.periods import Days, civil_day
+from services.billing.store import sql
+from services.chassis.unit import Unit
+
+
+async def accrue_commission(
+    tenant: BilledTenant, issued: InvoiceIssued, earned_on: date, as_of: datetime, unit: Unit
+) -> None:
+    """Save and tell what each reseller earns of a document's commissionable lines, by its contract of a day.
+
+    `earned_on` is the document's date; of a credit note, that of the invoice it credits: what was earned by one contract is
+    taken back by the same. What was told after `as_of` does not count.
+    """
+    sign = -1 if issued.tipo_documento == DocumentType.CREDIT_NOTE else 1
+    lines = [
+        CommissionableLine(line.n, Days(line.period_from, line.period_to + timedelta(days=1)), sign * line.net)
+        for line in issued.lines if line.commissionable
+    ]  # fmt: skip
+    assignments = await store.assignments(unit.db, tenant.id, as_of)
+    if not lines or not assignments:
+        return
+    started = civil_day(await sql.first_start(unit.db, tenant_id=tenant.id), tenant.zone)
+    for reseller_id, own in lines_of(assignments, lines).items():
+        contract = contract_on(await store.contracts(unit.db, reseller_id, as_of), earned_on)
+        if contract is not None:
+            first_year = is_first_year(started, earned_on)
+            step = minor_unit(issued.currency)
+            earned = commission(reseller_id, contract, own, first_year=first_year, step=step)
+            await _save(tenant, issued, earned, unit)
+
+
+async def _save(
+    tenant: BilledTenant, issued: InvoiceIssued, earned: Commission, unit: Unit
+) -> None:
+    for line in earned.lines:
+        await sql.add_commission(
+            unit.db, invoice_id=issued.invoice_id, line=line.n, reseller_id=earned.reseller_id, net=line.net,
+            base=line.base, uplift=line.uplift,
+        )  # fmt: skip
+    told = [
+        CommissionLine(n=line.n, net=half_up(line.net, UNIT_PRICE_STEP), base_commission=line.base,
+                       uplift_commission=line.uplift)
+        for line in earned.lines
+    ]  # fmt: skip
+    unit.publish(
+        CommissionAccrued(
+            invoice_id=issued.invoice_id, number=issued.number, date=issued.date, reseller_id=earned.reseller_id,
+            model=earned.contract.model, currency=issued.currency, rate_percent=earned.contract.rate_percent,
+            uplift_percent=earned.uplift_percent, net=half_up(earned.net, UNIT_PRICE_STEP), base_commission=earned.base,
+            uplift_commission=earned.uplift, total=earned.base + earned.uplift, lines=tuple(told),
+        ),
+        subject=tenant.id,
+    )  # fmt: skip
