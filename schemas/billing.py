@@ -47,6 +47,9 @@ class TaxSummary(Value):
     imponibile: Amount
     imposta: Amount
     esigibilita: str = "I"
+    """FatturaPA's EsigibilitaIVA: `I` at once, `S` split payment."""
+    riferimento_normativo: Text | None = None
+    """Why there is no IVA, or who pays it."""
 
 
 class InvoiceTotals(Value):
@@ -57,6 +60,9 @@ class InvoiceTotals(Value):
     imposta: Amount
     totale_documento: Amount
     da_pagare: Amount
+    """What the buyer pays: with split payment, without the IVA."""
+    bollo_virtuale: Amount | None = None
+    """Stamp duty on the document. The provider bears it: it is in no total."""
 
 
 class InvoiceReference(Value):

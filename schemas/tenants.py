@@ -8,6 +8,7 @@ from schemas.catalogue import Place
 from schemas.envelope import Payload
 from schemas.orders import Address
 from schemas.scalars import (
+    CivilDate,
     Currency,
     Instant,
     Key,
@@ -31,6 +32,21 @@ class OrderState(StrEnum):
     FAILED = "failed"
 
 
+class TaxProfile(StrEnum):
+    """How a tenant's documents are taxed."""
+
+    ORDINARY = "ordinary"
+    """A firm in Italy: IVA at the ordinary rate."""
+    SPLIT_PAYMENT = "split_payment"
+    """A public body in Italy: it pays the IVA to the state itself."""
+    REVERSE_CHARGE_EU = "reverse_charge_eu"
+    """A firm elsewhere in the EU: it owes the tax in its own country."""
+    EXTRA_EU = "extra_eu"
+    """A firm outside the EU."""
+    EXEMPT = "exempt"
+    """A firm in Italy whose purchases are exempt."""
+
+
 class TenantRegistered(Payload, type="vicino.tenant.registered.v1", topic=TENANTS):
     """A firm became a tenant. Business-register data only: no person is named."""
 
@@ -46,6 +62,14 @@ class TenantRegistered(Payload, type="vicino.tenant.registered.v1", topic=TENANT
     size_class: ShortText
     timezone: ShortText = "Europe/Rome"
     currency: Currency = "EUR"
+    tax_profile: TaxProfile = TaxProfile.ORDINARY
+
+
+class TaxProfileChanged(Payload, type="vicino.tenant.tax_profile_changed.v1", topic=TENANTS):
+    """A tenant's documents are taxed otherwise from a civil day on."""
+
+    tax_profile: TaxProfile
+    since: CivilDate
 
 
 class OrderAcknowledged(Payload, type="vicino.order.acknowledged.v1", topic=TENANTS):

@@ -2,11 +2,21 @@
 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.envelope import Event
-from schemas.tenants import ServiceActivated, ServiceChanged, TenantAssigned, TenantRegistered
+from schemas.tenants import (
+    ServiceActivated,
+    ServiceChanged,
+    TaxProfileChanged,
+    TenantAssigned,
+    TenantRegistered,
+)
 from services.billing.usecases.change_service import change_service
 from services.billing.usecases.publish_catalogue import publish_catalogue
 from services.billing.usecases.register_reseller import register_reseller
-from services.billing.usecases.register_tenant import assign_tenant, register_tenant
+from services.billing.usecases.register_tenant import (
+    assign_tenant,
+    change_tax_profile,
+    register_tenant,
+)
 from services.billing.usecases.start_service import start_service
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
@@ -25,6 +35,11 @@ async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> N
 async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
     """Who will be invoiced."""
     await register_tenant(event.subject, event.data, unit)
+
+
+async def tax_profile_changed(event: Event[TaxProfileChanged], unit: Unit) -> None:
+    """How its next documents are taxed."""
+    await change_tax_profile(event.subject, event.data, unit)
 
 
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
@@ -46,6 +61,7 @@ ROUTES = routes(
     on(CataloguePublished, catalogue_published),
     on(ResellerRegistered, reseller_registered),
     on(TenantRegistered, tenant_registered),
+    on(TaxProfileChanged, tax_profile_changed),
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(ServiceChanged, service_changed),

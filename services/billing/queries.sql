@@ -73,15 +73,15 @@ select id from reseller where id = any(:ids::text[]);
 
 -- name: tenant(id)^
 -- A tenant.
-select id, no, external_id, zone, currency, reseller_id from tenant where id = :id;
+select id, no, external_id, zone, currency, reseller_id, coalesce(details -> 'address' ->> 'country', 'IT') as country from tenant where id = :id;
 
 -- name: tenants()
 -- All tenants, in order.
-select id, no, external_id, zone, currency, reseller_id from tenant order by id;
+select id, no, external_id, zone, currency, reseller_id, coalesce(details -> 'address' ->> 'country', 'IT') as country from tenant order by id;
 
 -- name: tenants_beyond(id, limit)
 -- The next tenants, in order.
-select id, no, external_id, zone, currency, reseller_id from tenant where id > :id order by id limit :limit;
+select id, no, external_id, zone, currency, reseller_id, coalesce(details -> 'address' ->> 'country', 'IT') as country from tenant where id > :id order by id limit :limit;
 
 -- name: share_tenant(id)$
 -- A tenant, held shared: no month of it is closed meanwhile. Up to when it is closed.
@@ -89,7 +89,7 @@ select closed_until from tenant where id = :id for share;
 
 -- name: lock_tenant(id)^
 -- A tenant, held alone: nothing of it is counted meanwhile.
-select id, no, external_id, zone, currency, reseller_id from tenant where id = :id for update;
+select id, no, external_id, zone, currency, reseller_id, coalesce(details -> 'address' ->> 'country', 'IT') as country from tenant where id = :id for update;
 
 -- name: share_tenants(ids)
 -- Tenants whose usage is about to be counted: nothing of them is closed meanwhile. In order, so that nobody deadlocks.
@@ -259,3 +259,11 @@ select min(activated_at) from service where tenant_id = :tenant_id;
 -- What a reseller earns of a line.
 insert into commission (invoice_id, line, reseller_id, net, base, uplift)
 values (:invoice_id, :line, :reseller_id, :net, :base, :uplift);
+
+-- name: add_tax_profile(tenant_id, since, profile, stored_at)!
+-- How a tenant's documents are taxed from a civil day on.
+insert into tax_profile (tenant_id, since, profile, stored_at) values (:tenant_id, :since, :profile, :stored_at);
+
+-- name: tax_profiles(tenant_id, as_of)
+-- How a tenant's documents are taxed, in the order it was told: what was stored up to an instant.
+select since, profile from tax_profile where tenant_id = :tenant_id and stored_at <= :as_of order by seq;

@@ -432,6 +432,23 @@ ALTER TABLE spending_cap ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE tax_profile (
+    seq bigint NOT NULL,
+    tenant_id text NOT NULL,
+    since date NOT NULL,
+    profile text NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE tax_profile ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME tax_profile_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE tenant (
     id text NOT NULL,
     external_id text,
@@ -619,6 +636,9 @@ ALTER TABLE ONLY service
 ALTER TABLE ONLY spending_cap
     ADD CONSTRAINT spending_cap_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY tax_profile
+    ADD CONSTRAINT tax_profile_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_no_key UNIQUE (no);
 
@@ -670,6 +690,8 @@ CREATE INDEX series_tenant ON series USING btree (tenant_id, meter);
 CREATE INDEX service_tenant ON service USING btree (tenant_id);
 
 CREATE INDEX spending_cap_tenant ON spending_cap USING btree (tenant_id);
+
+CREATE INDEX tax_profile_tenant ON tax_profile USING btree (tenant_id);
 
 CREATE INDEX usage_block_window ON ONLY usage_block USING btree (last_at, first_at);
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from schemas.catalogue import Plan
+from schemas.tenants import TaxProfile
 from services.billing.domain.caps import Cap
 from services.billing.domain.commission import Assignment, Contract, ContractModel
 from services.billing.domain.corrections import BilledUse
@@ -15,6 +16,7 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
 from services.billing.domain.recurring import Billed
+from services.billing.domain.tax import ProfileSince
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 
@@ -105,6 +107,14 @@ async def contracts(db: Connection, reseller_id: str, as_of: datetime) -> list[C
     return [
         Contract(**dict(row) | {"model": ContractModel(row["model"])})
         for row in await collect(sql.contracts(db, reseller_id=reseller_id, as_of=as_of))
+    ]
+
+
+async def tax_profiles(db: Connection, tenant_id: str, as_of: datetime) -> list[ProfileSince]:
+    """How a tenant's documents are taxed, in the order it was told: what was stored up to an instant."""
+    return [
+        ProfileSince(row["since"], TaxProfile(row["profile"]))
+        for row in await collect(sql.tax_profiles(db, tenant_id=tenant_id, as_of=as_of))
     ]
 
 

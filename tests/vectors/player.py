@@ -30,6 +30,8 @@ from tests.integration.billing.scenario import (
 from tests.support.catalogue import CATALOGUE
 
 RESELLER = "VAR"
+PROFILES = {"ordinario": "ordinary", "eu_reverse_charge": "reverse_charge_eu", "esente": "exempt"}
+"""Other words that vectors may have for a tax profile."""
 GRACE = timedelta(hours=49)
 SUM_PARTS = 10
 LINE_FIELDS = {
@@ -41,6 +43,9 @@ TOTAL_FIELDS = {
     "vat": "imposta",
     "total": "totale_documento",
     "payable": "da_pagare",
+    "stamp": "bollo_virtuale",
+    "bollo": "bollo_virtuale",
+    "bollo_virtuale": "bollo_virtuale",
 }
 
 Act = Callable[[Scenario], Awaitable[None]]
@@ -117,11 +122,20 @@ async def _begin(scenario: Scenario, life: Mapping[str, Any], at: datetime) -> N
         "lat": 44.65,
         "lon": 10.93,
     }
-    address = {"street": "Via Roma 1", "cap": "41121", "comune": "Modena", "provincia": "MO"}
+    country = tenant.get("country", "IT")
+    address = {
+        "street": "Via Roma 1",
+        "cap": "41121" if country == "IT" else "00000",
+        "comune": "Modena",
+        "provincia": "MO" if country == "IT" else "EE",
+        "country": country,
+    }
+    profile = tenant.get("tax_profile", "ordinary")
     details = TenantRegistered.model_validate(
         {"external_id": life["id"], "name": life["id"], "partita_iva": "00743110157", "codice_destinatario": "ABC1234",
          "address": address, "place": place, "language": "it", "vertical": "x", "size_class": "small",
-         "timezone": tenant["zone"], "currency": tenant["currency"]}
+         "timezone": tenant["zone"], "currency": tenant["currency"],
+         "tax_profile": PROFILES.get(profile, profile)}
     )  # fmt: skip
     await scenario.publish(catalogue({**content, "plans": plans}), fact(details, "tenant"))
     if contract := life.get("reseller"):
@@ -253,7 +267,7 @@ def _of_document(
         yield Compared(f"{what}, contains", str(line), str(line if line in same else alike))
     for name, amount in wanted.get("totals", {}).items():
         yield Compared(
-            f"{what}, {name}", _plain(amount), _plain(said["totals"][TOTAL_FIELDS[name]])
+            f"{what}, {name}", str(_plain(amount)), str(_plain(said["totals"][TOTAL_FIELDS[name]]))
         )
 
 

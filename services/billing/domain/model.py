@@ -21,6 +21,8 @@ class BilledTenant:
     """Of its civil days."""
     currency: str
     reseller_id: str | None
+    country: str
+    """Of its seat, by two letters."""
 
 
 @dataclass(frozen=True, slots=True)

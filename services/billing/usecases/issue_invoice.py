@@ -10,13 +10,13 @@ from datetime import date, datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.billing import InvoiceIssued, InvoiceReference, InvoiceSkipped
-from schemas.currencies import minor_unit
 from services.billing import metrics, store
 from services.billing.domain.documents import Draft, documents
-from services.billing.domain.invoice import SERIES, due_date, lines, number, totals
+from services.billing.domain.invoice import due_date, lines, number, series_of, totals
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import midnight
 from services.billing.domain.runs import run_key
+from services.billing.domain.tax import profile_on, rule_of
 from services.billing.job_kinds import CountWaiting, count_waiting
 from services.billing.store import sql
 from services.billing.usecases.accrue_commission import accrue_commission
@@ -74,13 +74,17 @@ async def issue_invoice(
 async def _issue(
     tenant: BilledTenant, document_id: str, boundary: date, draft: Draft, as_of: datetime, unit: Unit
 ) -> None:  # fmt: skip
-    found = lines([(one.service_id, one.charge) for one in draft.charges], boundary)
-    n = await sql.next_number(unit.db, series=SERIES, year=boundary.year)
     original = draft.corrects
+    # A credit note is taxed as what it credits was, and takes back what resellers earned of that.
+    dated = original.issued_on if original else boundary
+    profile = profile_on(await store.tax_profiles(unit.db, tenant.id, as_of), dated)
+    rule, series = rule_of(profile, dated), series_of(tenant.country)
+    found = lines([(one.service_id, one.charge) for one in draft.charges], rule)
+    n = await sql.next_number(unit.db, series=series, year=boundary.year)
     issued = InvoiceIssued(
-        invoice_id=document_id, number=number(boundary.year, n), date=boundary, due=due_date(boundary),
+        invoice_id=document_id, number=number(boundary.year, n, series), date=boundary, due=due_date(boundary),
         tipo_documento=draft.type, currency=draft.currency, reseller_id=tenant.reseller_id, lines=found,
-        totals=totals(found, minor_unit(draft.currency)),
+        totals=totals(found, rule, draft.currency),
         corrects=InvoiceReference(number=original.number, date=original.issued_on) if original else None,
     )  # fmt: skip
     await sql.add_invoice(
@@ -90,6 +94,5 @@ async def _issue(
     for one in draft.ledger:
         await store.add_charge(unit.db, document_id, tenant.id, one)
     unit.publish(issued, subject=tenant.id)
-    earned_on = original.issued_on if original else boundary
-    await accrue_commission(tenant, issued, earned_on, as_of, unit)
+    await accrue_commission(tenant, issued, dated, as_of, unit)
     metrics.INVOICES.inc()

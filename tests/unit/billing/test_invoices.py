@@ -10,6 +10,7 @@ import pytest
 
 from schemas.catalogue import Plan, UsagePrice
 from schemas.currencies import minor_unit
+from schemas.tenants import TaxProfile
 from services.billing.domain.aggregation import Sample, time_weighted
 from services.billing.domain.charges import Charge
 from services.billing.domain.invoice import lines, totals
@@ -17,6 +18,7 @@ from services.billing.domain.periods import Days, midnight, month_of
 from services.billing.domain.pricing import usage_charges
 from services.billing.domain.quantities import Change
 from services.billing.domain.recurring import Billed, recurring_charges, setup_charge
+from services.billing.domain.tax import rule_of
 from tests.support.catalogue import PLANS, ROME
 
 DATA = Path(__file__).parent / "invoices.json"
@@ -36,6 +38,7 @@ FIELDS = (
 )
 
 
+ORDINARY = rule_of(TaxProfile.ORDINARY, date(2026, 12, 1))
 ANY_SERVICE = "11111111-1111-1111-1111-111111111111"
 
 
@@ -112,11 +115,11 @@ def test_invoice_a_comes_out_line_by_line_with_its_descriptions() -> None:
     expected = EXPECTED["A"]
     rows = lines(
         [("11111111-1111-1111-1111-111111111111", charge) for charge in invoice_a()],
-        date(2026, 12, 1),
+        ORDINARY,
     )
     assert [shown(row) for row in rows] == [compared(want) for want in expected["lines"]]
     assert [row.description for row in rows] == [want["description"] for want in expected["lines"]]
-    found = totals(rows).model_dump(mode="json")
+    found = totals(rows, ORDINARY).model_dump(mode="json")
     assert found["imponibile"] == expected["totals"]["imponibile"]
     assert found["imposta"] == expected["totals"]["imposta"]
     assert found["da_pagare"] == expected["totals"]["da_pagare"]
@@ -125,7 +128,7 @@ def test_invoice_a_comes_out_line_by_line_with_its_descriptions() -> None:
 def test_invoice_b_comes_out_line_by_line_but_for_its_spending_cap() -> None:
     expected = [want for want in EXPECTED["B"]["lines"] if not want["sku"].endswith("/cap")]
     charges = [("11111111-1111-1111-1111-111111111111", charge) for charge in invoice_b()]
-    rows = lines(charges, date(2026, 11, 2))
+    rows = lines(charges, ORDINARY)
     # The usage of a service that starts in mid-month is shown for the month; so does the worked example.
     assert [shown(row) for row in rows] == [compared(want) for want in expected]
     assert sum(row.net for row in rows) == Decimal("154.43") + Decimal("3.66")
@@ -171,7 +174,9 @@ def test_every_amount_is_a_multiple_of_the_currency_s_minor_unit(
     assert first is not None
     used = usage_charges(plan, per_unit, Decimal(13), Decimal(0), month_of(date(2026, 11, 1)), step)
     found = totals(
-        lines([(ANY_SERVICE, one) for one in (fees[0], first, used[0])], date(2026, 12, 1)), step
+        lines([(ANY_SERVICE, one) for one in (fees[0], first, used[0])], ORDINARY),
+        ORDINARY,
+        currency,
     )
     assert (str(fees[0].net), str(first.net), str(used[0].net)) == expected[:3]
     assert str(found.imposta) == expected[3]
