@@ -11,7 +11,16 @@ from fastapi import FastAPI, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.envelope import ATTRIBUTE_LENGTH_MAX
-from schemas.scalars import Amount, Key, Uuid, plain, storable
+from schemas.scalars import (
+    Amount,
+    Instant,
+    Key,
+    NonNegativeQuantity,
+    Uuid,
+    plain,
+    rfc3339,
+    storable,
+)
 from services.billing import store
 from services.billing.domain.commission import ContractModel, last_told
 from services.billing.metering.store import sql as metering
@@ -22,6 +31,12 @@ from services.billing.usecases.agree_contract import (
     agree_contract,
 )
 from services.billing.usecases.explain_invoice import explain_invoice
+from services.billing.usecases.preview_invoice import (
+    AskedChange,
+    AskedService,
+    PreviewRefused,
+    preview_invoice,
+)
 from services.billing.usecases.query_usage import (
     NotKnown,
     Unanswerable,
@@ -84,7 +99,60 @@ def build_api(runtime: Runtime) -> FastAPI:
     _of_one_tenant(app, ask)
     _caps(app, ask, runtime)
     _contracts(app, ask, runtime)
+    _previews(app, ask, runtime)
     return app
+
+
+class ChangeRequest(BaseModel):
+    """Quantities of a service that might change; null: it is cancelled."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_id: Uuid
+    quantities: dict[Key, NonNegativeQuantity] | None
+    effective_at: Instant
+
+
+class ServiceRequest(BaseModel):
+    """A service that might be ordered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Key
+    quantities: dict[Key, NonNegativeQuantity]
+    effective_at: Instant
+
+
+class PreviewRequest(BaseModel):
+    """What is asked about; nothing: the running month."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changes: tuple[ChangeRequest, ...] = Field(default=(), max_length=100)
+    services: tuple[ServiceRequest, ...] = Field(default=(), max_length=100)
+
+
+def _previews(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
+    @app.post("/v1/tenants/{tenant_id}/preview")
+    async def preview(tenant_id: Name, asked: PreviewRequest) -> dict[str, Any]:
+        """The documents of a tenant's next run, with changes, cancellations and orders that might come."""
+        changes = [AskedChange(**dict(change)) for change in asked.changes]
+        services = [AskedService(**dict(service)) for service in asked.services]
+        try:
+            found = await ask(
+                lambda db: preview_invoice(db, tenant_id, runtime.clock.now(), changes, services)
+            )
+        except PreviewRefused as error:
+            raise refused(error.pointer, error.reason, str(error)) from None
+        return {
+            "boundary": found.boundary, "as_of": rfc3339(found.as_of),
+            "documents": [
+                {"tipo_documento": one.tipo_documento, "currency": one.currency,
+                 "lines": [line.model_dump(mode="json") for line in one.lines],
+                 "totals": one.totals.model_dump(mode="json")}
+                for one in found.documents
+            ],
+        }  # fmt: skip
 
 
 Percent = Annotated[Amount, Field(ge=0, le=100)]

@@ -188,9 +188,13 @@ where tenant_id = any(:tenants::text[]) and not is_done order by tenant_id, boun
 insert into dirty_period (tenant_id, month)
 select distinct * from unnest(:tenants::text[], :months::date[]) as t (tenant_id, month) order by 1, 2 on conflict do nothing;
 
--- name: take_dirty(tenant_id, before)
--- The months of a tenant that are to be rated again. It is held alone.
-delete from dirty_period where tenant_id = :tenant_id and month < :before returning month;
+-- name: oldest_dirty(tenant_id)$
+-- The oldest month of a tenant that is to be rated again.
+select min(month) from dirty_period where tenant_id = :tenant_id;
+
+-- name: forget_dirty(tenant_id, before)!
+-- The months of a tenant before a day are rated again. It is held alone.
+delete from dirty_period where tenant_id = :tenant_id and month < :before;
 
 -- name: originals(tenant_id)
 -- A tenant's invoices of which something is left to be credited, newest first, with the components that they billed.

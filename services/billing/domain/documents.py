@@ -68,6 +68,10 @@ class Draft:
     charges: tuple[ServiceCharge, ...]
     corrects: Original | None = None
 
+    def dated(self, boundary: date) -> date:
+        """The day whose tax and contracts count: its own; of a credit note, that of the invoice it credits."""
+        return self.corrects.issued_on if self.corrects else boundary
+
     @property
     def ledger(self) -> tuple[ServiceCharge, ...]:
         """Its charges as the ledger has them: what is given back is negative."""

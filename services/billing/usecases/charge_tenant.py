@@ -1,7 +1,7 @@
 """What a tenant owes at a boundary: fees of its services, then the usage of the month before and of months to be rated again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -11,9 +11,9 @@ from services.billing.domain.caps import Cap, cap_charge, component_of, in_force
 from services.billing.domain.charges import Charge
 from services.billing.domain.corrections import BilledUse, corrections
 from services.billing.domain.documents import ServiceCharge
-from services.billing.domain.model import BilledTenant
+from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days, civil_day, month_of, months
-from services.billing.domain.quantities import timeline
+from services.billing.domain.quantities import QuantityFact, timeline
 from services.billing.domain.recurring import component, recurring_charges, setup_charge
 from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
@@ -25,20 +25,39 @@ from services.billing.usecases.rate_usage import (
     spent_of,
 )
 from services.chassis.database import Connection
-from services.chassis.store import collect
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked about beside what is known: facts of services by their id, and services that are not there."""
+
+    facts: Mapping[str, Sequence[QuantityFact]] = field(default_factory=dict)
+    services: Sequence[BilledService] = ()
+
+    @property
+    def since(self) -> datetime | None:
+        """The earliest instant that it is about."""
+        return min((fact.effective_at for facts in self.facts.values() for fact in facts), default=None)  # fmt: skip
+
+
+NOTHING = Asked()
 
 
 async def charge_tenant(
-    db: Connection, tenant: BilledTenant, boundary: date, as_of: datetime
+    db: Connection, tenant: BilledTenant, boundary: date, as_of: datetime, asked: Asked = NOTHING
 ) -> list[ServiceCharge]:
     """All charges of a run, in the order of the document. What was stored after `as_of` is left for the next run."""
-    services = await services_in_time(db, tenant, as_of)
+    services = await services_in_time(db, tenant, as_of, asked)
     whole = boundary.day == 1
     due = [
         one for one in services if one.started <= boundary and (whole or one.started == boundary)
     ]
     fees = {one.service.id: await _fees(db, one, boundary) for one in due}
-    usage = by_service(await _usage(db, tenant, services, boundary, as_of)) if whole else {}
+    if whole:
+        since = asked.since and civil_day(asked.since, tenant.zone)
+        usage = by_service(await _usage(db, tenant, services, boundary, as_of, since))
+    else:
+        usage = {}
     return [
         ServiceCharge(one.service.id, charge, one.service.currency)
         for one in due
@@ -47,12 +66,13 @@ async def charge_tenant(
 
 
 async def services_in_time(
-    db: Connection, tenant: BilledTenant, as_of: datetime
+    db: Connection, tenant: BilledTenant, as_of: datetime, asked: Asked = NOTHING
 ) -> list[ServiceInTime]:
-    """A tenant's services with their quantities, as known at an instant."""
+    """A tenant's services with their quantities, as known at an instant; behind them, what is asked about."""
     found = []
-    for service in await store.services(db, tenant.id):
-        facts = await store.quantity_facts(db, service.id, as_of)
+    for service in (*await store.services(db, tenant.id), *asked.services):
+        known = await store.quantity_facts(db, service.id, as_of)
+        facts = [*known, *asked.facts.get(service.id, ())]
         if facts:
             started = civil_day(service.activated_at, tenant.zone)
             changes = timeline(facts, service.activated_at, tenant.zone)
@@ -75,13 +95,14 @@ async def _usage(
     services: Sequence[ServiceInTime],
     boundary: date,
     as_of: datetime,
+    since: date | None,
 ) -> list[tuple[str, Charge]]:
     """The charges of the month before; then, oldest first, what earlier months come to beyond what was billed of them."""
     meters = await load_meters(db)
     last = month_of(_day_before(boundary))
     told = await store.caps(db, tenant.id, as_of)
     charges: list[tuple[str, Charge]] = []
-    for month in (last, *await _dirty(db, tenant.id, last)):
+    for month in (last, *await _dirty(db, tenant.id, last, since)):
         billed = await store.billed_usage(db, tenant.id, month.start)
         rated = await rate_usage(db, tenant, meters, services, month)
         caps = in_force(told, month.start)
@@ -109,12 +130,10 @@ def _of_month(
                 yield service.id, beyond
 
 
-async def _dirty(db: Connection, tenant_id: str, last: Days) -> list[Days]:
+async def _dirty(db: Connection, tenant_id: str, last: Days, since: date | None) -> list[Days]:
     """The months before `last` that are rated again: from the oldest one that changed on, for a level lasts."""
-    changed = [
-        row["month"]
-        for row in await collect(sql.take_dirty(db, tenant_id=tenant_id, before=last.end))
-    ]
+    oldest = await sql.oldest_dirty(db, tenant_id=tenant_id)
+    changed = [day for day in (oldest, since) if day is not None]
     return (
         months(min(changed), _day_before(last.start))
         if changed and min(changed) < last.start

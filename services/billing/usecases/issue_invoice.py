@@ -12,16 +12,16 @@ from uuid import NAMESPACE_OID, uuid5
 from schemas.billing import InvoiceIssued, InvoiceReference, InvoiceSkipped
 from services.billing import metrics, store
 from services.billing.domain.documents import Draft, documents
-from services.billing.domain.invoice import due_date, lines, number, series_of, totals
+from services.billing.domain.invoice import due_date, number, series_of
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import midnight
 from services.billing.domain.runs import run_key
-from services.billing.domain.tax import profile_on, rule_of
 from services.billing.job_kinds import CountWaiting, count_waiting
 from services.billing.store import sql
 from services.billing.usecases.accrue_commission import accrue_commission
 from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.plan_invoice import plan_run
+from services.billing.usecases.tax_document import tax_document
 from services.chassis.unit import Unit
 
 
@@ -46,6 +46,7 @@ async def issue_invoice(
         return None
     charges = await charge_tenant(unit.db, tenant, boundary, as_of)
     if boundary.day == 1:
+        await sql.forget_dirty(unit.db, tenant_id=tenant_id, before=boundary)
         await sql.close_until(unit.db, id=tenant_id, instant=midnight(boundary, tenant.zone))
         waits_for = run_key(tenant_id, boundary)
         unit.enqueue(count_waiting, CountWaiting(waits_for=waits_for), key=waits_for)
@@ -75,16 +76,13 @@ async def _issue(
     tenant: BilledTenant, document_id: str, boundary: date, draft: Draft, as_of: datetime, unit: Unit
 ) -> None:  # fmt: skip
     original = draft.corrects
-    # A credit note is taxed as what it credits was, and takes back what resellers earned of that.
-    dated = original.issued_on if original else boundary
-    profile = profile_on(await store.tax_profiles(unit.db, tenant.id, as_of), dated)
-    rule, series = rule_of(profile, dated), series_of(tenant.country)
-    found = lines([(one.service_id, one.charge) for one in draft.charges], rule)
+    found, sums = await tax_document(unit.db, tenant, draft, boundary, as_of)
+    series = series_of(tenant.country)
     n = await sql.next_number(unit.db, series=series, year=boundary.year)
     issued = InvoiceIssued(
         invoice_id=document_id, number=number(boundary.year, n, series), date=boundary, due=due_date(boundary),
         tipo_documento=draft.type, currency=draft.currency, reseller_id=tenant.reseller_id, lines=found,
-        totals=totals(found, rule, draft.currency),
+        totals=sums,
         corrects=InvoiceReference(number=original.number, date=original.issued_on) if original else None,
     )  # fmt: skip
     await sql.add_invoice(
@@ -94,5 +92,5 @@ async def _issue(
     for one in draft.ledger:
         await store.add_charge(unit.db, document_id, tenant.id, one)
     unit.publish(issued, subject=tenant.id)
-    await accrue_commission(tenant, issued, dated, as_of, unit)
+    await accrue_commission(tenant, issued, draft.dated(boundary), as_of, unit)
     metrics.INVOICES.inc()

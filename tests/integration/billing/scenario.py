@@ -103,6 +103,12 @@ class Scenario:
         async with self.session.put(self.service.url + path, json=body, headers=headers) as answer:
             return answer.status, await answer.json() if answer.status != 204 else None
 
+    async def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """Ask the API by a body, as the operator: its status, and what it answers."""
+        headers = {"authorization": "Bearer operator-for-tests"}
+        async with self.session.post(self.service.url + path, json=body, headers=headers) as answer:
+            return answer.status, await answer.json()
+
     async def differences(
         self, first: date, after: date, meter: str | None = None
     ) -> list[Difference]:

@@ -1,0 +1,147 @@
+"""Preview a tenant's next documents: what a run would issue of what is known now, and of what is asked about.
+
+The run's own rules over one snapshot, without a number and without a write: what is shown is what is billed if nothing else
+happens until then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import uuid4
+
+from schemas.billing import InvoiceLine, InvoiceTotals
+from schemas.catalogue import Plan
+from schemas.quantities import BASE, QuantityFault, quantity_faults
+from schemas.reasons import Reason
+from services.billing import store
+from services.billing.domain.documents import documents
+from services.billing.domain.model import BilledService, BilledTenant
+from services.billing.domain.periods import civil_day, next_boundary
+from services.billing.domain.quantities import QuantityFact
+from services.billing.store import sql
+from services.billing.usecases.charge_tenant import Asked, charge_tenant
+from services.billing.usecases.query_usage import NotKnown
+from services.billing.usecases.tax_document import tax_document
+from services.chassis.database import Connection
+from services.chassis.store import collect
+
+REASONS = {
+    QuantityFault.NOT_SOLD: Reason.UNKNOWN_QUANTITY,
+    QuantityFault.NOT_WHOLE: Reason.QUANTITY_NOT_WHOLE,
+    QuantityFault.NOT_ONE_BASE: Reason.QUANTITY_FIXED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AskedChange:
+    """Quantities of a service from an instant on; none: it is cancelled."""
+
+    service_id: str
+    quantities: Mapping[str, Decimal] | None
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskedService:
+    """A service that the tenant might order."""
+
+    sku: str
+    quantities: Mapping[str, Decimal]
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedDocument:
+    """A document as it would be issued, without its number."""
+
+    tipo_documento: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    totals: InvoiceTotals
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the next run of a tenant would issue."""
+
+    boundary: date
+    as_of: datetime
+    documents: tuple[PreviewedDocument, ...]
+
+
+class PreviewRefused(ValueError):
+    """What is asked about cannot be; `pointer` says where."""
+
+    def __init__(self, pointer: str, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.pointer, self.reason = pointer, reason
+
+
+async def preview_invoice(
+    db: Connection, tenant_id: str, now: datetime, changes: Sequence[AskedChange], services: Sequence[AskedService]
+) -> Preview:  # fmt: skip
+    """The documents of a tenant's next run. Raises `NotKnown` and `PreviewRefused`."""
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        tenant = await store.tenant(db, tenant_id)
+        if tenant is None:
+            raise NotKnown("no such tenant")
+        asked = await _asked(db, tenant, changes, services)
+        boundary, as_of = await _next_run(db, tenant, now)
+        charges = await charge_tenant(db, tenant, boundary, as_of, asked)
+        made = documents(charges, await store.originals(db, tenant.id))
+        found = []
+        for draft in made.drafts:
+            lines, totals = await tax_document(db, tenant, draft, boundary, as_of)
+            found.append(PreviewedDocument(draft.type, draft.currency, lines, totals))
+    return Preview(boundary, as_of, tuple(found))
+
+
+async def _next_run(db: Connection, tenant: BilledTenant, now: datetime) -> tuple[date, datetime]:
+    """The boundary of the run that comes next, and up to when what is stored counts for it."""
+    for row in await collect(sql.open_runs(db, tenants=[tenant.id])):
+        return row["boundary"], min(row["as_of"], now)
+    return next_boundary(civil_day(now, tenant.zone)), now
+
+
+async def _asked(
+    db: Connection, tenant: BilledTenant, changes: Sequence[AskedChange], services: Sequence[AskedService]
+) -> Asked:  # fmt: skip
+    known = {service.id: service for service in await store.services(db, tenant.id)}
+    facts: dict[str, list[QuantityFact]] = {}
+    for n, change in enumerate(changes):
+        if change.service_id not in known:
+            raise PreviewRefused(
+                f"/changes/{n}/service_id", Reason.UNKNOWN_SERVICE, "the tenant has no such service"
+            )
+        plan = known[change.service_id].plan
+        quantities = change.quantities
+        if quantities is None:
+            quantities = {price.meter: Decimal(0) for price in plan.recurring}
+        else:
+            _check(f"/changes/{n}", plan, quantities)
+        facts.setdefault(change.service_id, []).extend(_facts(quantities, change.effective_at))
+    added = []
+    for n, service in enumerate(services):
+        row = await sql.plan(db, sku=service.sku, revision=None, instant=service.effective_at)
+        if row is None:
+            raise PreviewRefused(
+                f"/services/{n}/sku", Reason.UNKNOWN_SKU, "no plan of the catalogue has this SKU"
+            )
+        plan = Plan.model_validate(row["plan"])
+        _check(f"/services/{n}", plan, service.quantities)
+        base = {price.meter: Decimal(1) for price in plan.recurring if price.meter == BASE}
+        made = BilledService(str(uuid4()), service.effective_at, plan, row["currency"])
+        added.append(made)
+        facts[made.id] = _facts(base | dict(service.quantities), service.effective_at)
+    return Asked(facts, added)
+
+
+def _facts(quantities: Mapping[str, Decimal], at: datetime) -> list[QuantityFact]:
+    return [QuantityFact(name, at, quantity) for name, quantity in quantities.items()]
+
+
+def _check(pointer: str, plan: Plan, quantities: Mapping[str, Decimal]) -> None:
+    sold = {price.meter for price in plan.recurring}
+    for name, fault in quantity_faults(sold, quantities):
+        raise PreviewRefused(f"{pointer}/quantities/{name}", REASONS[fault], f"{name}: {fault}")
