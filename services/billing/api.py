@@ -55,6 +55,7 @@ from services.chassis.web import Problem, application, operator_only, refused
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Name = Annotated[str, AfterValidator(storable), Field(max_length=ATTRIBUTE_LENGTH_MAX)]
+Line = Annotated[int | None, Query(ge=1)]
 Answer = TypeVar("Answer")
 
 
@@ -275,10 +276,10 @@ def _of_one_tenant(app: FastAPI, ask: Reads) -> None:
             for row in await ask(lambda db: collect(metering.late(db, tenant_id=tenant_id)))
         ]
 
-    @app.get("/v1/invoices/{invoice_id}/explain")
-    async def explain(invoice_id: Name) -> dict[str, Any]:
-        """The ledger rows behind an invoice's lines."""
-        return await ask(lambda db: explain_invoice(db, invoice_id))
+    @app.get("/v1/invoices/{name:path}/explain")
+    async def explain(name: Name, line: Line = None) -> dict[str, Any]:
+        """What is behind a document's lines, by its id or number; of one line of usage, down to the raw events."""
+        return await ask(lambda db: explain_invoice(db, name, line))
 
 
 def _shown(row: Record) -> dict[str, Any]:

@@ -166,9 +166,9 @@ where tenant_id = :tenant_id and kind in ('usage', 'cap') and day_from = :month 
 -- Whether a service's set-up fee was charged.
 select exists (select 1 from charge where service_id = :service_id and kind = 'setup');
 
--- name: invoice(id)^
--- An issued document.
-select id, tenant_id, number, document from invoice where id = :id;
+-- name: invoice(name)^
+-- An issued document, by its id or number.
+select id, tenant_id, number, document from invoice where id = :name or number = :name;
 
 -- name: plan_run(tenant_id, boundary, as_of)!
 -- One run for a tenant and boundary, ever.

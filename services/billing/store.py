@@ -1,6 +1,6 @@
 """Billing's statements (`queries.sql`), typed."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,9 @@ from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
+
+ALWAYS = datetime.max.replace(tzinfo=UTC)
+"""As of this instant, everything counts that is stored."""
 
 
 def _tenant(row: asyncpg.Record) -> BilledTenant:
