@@ -14,6 +14,7 @@ from services.billing.handlers import ROUTES
 from services.billing.jobs import jobs
 from services.billing.metering.intake import UsageIntake
 from services.billing.metering.store import sql
+from services.billing.store import sql as books
 from services.chassis.backoff import Backoff
 from services.chassis.engine.slices import on_slice
 from services.chassis.logs import logger
@@ -80,6 +81,9 @@ async def _look_after(runtime: Runtime, intake: UsageIntake) -> None:
                 if check := await sql.last_check(db):
                     metrics.DIFFERENCES.set(check["differences"])
                     metrics.CHECKED.set(check["checked_at"].timestamp())
+                if audit := await books.last_audit(db):
+                    metrics.AUDIT_DIFFERENCES.set(audit["differences"])
+                    metrics.AUDITED.set(audit["checked_at"].timestamp())
                 for row in await collect(sql.ripe(db)):
                     async with db.transaction():
                         await intake.count_parked(db, row["waits_for"], runtime.clock.now())

@@ -52,6 +52,17 @@ class CheckMeters(Args):
     differences: int = 0
 
 
+class AuditBooks(Args):
+    """Compare the books of the last months with themselves, some tenants at a time."""
+
+    day: date | None = None
+    """The day that the audit began; None: it has not begun."""
+    beyond: str = ""
+    """The last tenant that was compared."""
+    compared: int = 0
+    differences: int = 0
+
+
 count_service = JobKind(
     "count_service", CountService, attempts=None, backoff=Backoff(0.2, max_seconds=30)
 )
@@ -63,6 +74,14 @@ watch_caps = JobKind("watch_caps", WatchCaps, attempts=None, backoff=Backoff(5, 
 check_meters = JobKind(
     "check_meters",
     CheckMeters,
+    attempts=None,
+    backoff=Backoff(60, max_seconds=3600),
+    lease_seconds=1800,
+    concurrency=1,
+)
+audit_books = JobKind(
+    "audit_books",
+    AuditBooks,
     attempts=None,
     backoff=Backoff(60, max_seconds=3600),
     lease_seconds=1800,

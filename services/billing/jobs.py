@@ -5,11 +5,13 @@ from functools import partial
 
 from services.billing import store
 from services.billing.job_kinds import (
+    AuditBooks,
     CheckMeters,
     CountService,
     CountWaiting,
     InvoiceRun,
     WatchCaps,
+    audit_books,
     check_meters,
     count_service,
     count_waiting,
@@ -21,6 +23,7 @@ from services.billing.usecases.check_meters import compare_some, go_on
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
 from services.billing.usecases.start_service import PlanMissing, begin_counting
+from services.billing.usecases.watch_books import audit_some, go_on_auditing
 from services.billing.usecases.watch_caps import tell
 from services.chassis.jobs import Job, JobHandler, RetryLater, handle
 
@@ -67,12 +70,25 @@ async def run_check_meters(job: Job[CheckMeters], raw_days: int) -> None:
         await go_on(checked, raw_days, unit)
 
 
+async def run_audit_books(job: Job[AuditBooks]) -> None:
+    """Compare the books of some tenants, outside of the transaction that saves the result."""
+    async with job.read() as db:
+        found = await audit_some(db, job.args, job.now.date())
+    async with job.finish() as unit:
+        await go_on_auditing(found, unit)
+
+
+WATCHING_CAPS = handle(watch_caps, run_watch_caps)
+"""Known by itself too: a command that sets a cap asks for it."""
+
+
 def jobs(intake: UsageIntake, grace_hours: int, raw_days: int) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
         handle(count_service, partial(run_count_service, intake=intake, grace_hours=grace_hours)),
         handle(count_waiting, partial(run_count_waiting, intake=intake)),
         handle(invoice_run, partial(run_invoice, grace_hours=grace_hours)),
-        handle(watch_caps, run_watch_caps),
+        WATCHING_CAPS,
         handle(check_meters, partial(run_check_meters, raw_days=raw_days)),
+        handle(audit_books, run_audit_books),
     )

@@ -19,3 +19,9 @@ CHECKED = Gauge(
     "vicino_billing_meter_check_timestamp_seconds",
     "When buckets were last compared with their raw events",
 )
+AUDIT_DIFFERENCES = Gauge(
+    "vicino_billing_audit_differences", "Places where the books do not agree, at the newest audit"
+)
+AUDITED = Gauge(
+    "vicino_billing_audit_timestamp_seconds", "When the books were last compared with themselves"
+)

@@ -271,3 +271,38 @@ insert into tax_profile (tenant_id, since, profile, stored_at) values (:tenant_i
 -- name: tax_profiles(tenant_id, as_of)
 -- How a tenant's documents are taxed, in the order it was told: what was stored up to an instant.
 select since, profile from tax_profile where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+
+-- name: documents_in(tenant_id, first, after)
+-- A tenant's documents of some days, by number, with the instant up to which their run counted what was stored.
+select i.id, i.number, i.issued_on, i.corrects, i.document, o.issued_on as credited_on, r.as_of from invoice as i
+left join invoice as o on o.id = i.corrects
+left join invoice_run as r on r.tenant_id = i.tenant_id and r.boundary = i.boundary
+where i.tenant_id = :tenant_id and i.issued_on >= :first and i.issued_on < :after and i.document is not null order by i.number;
+
+-- name: credit_notes(invoice_id)
+-- The credit notes of an invoice.
+select document from invoice where corrects = :invoice_id order by number;
+
+-- name: commissions_of(invoice_id)
+-- What each reseller earns of a document.
+select reseller_id, sum(base) as base, sum(uplift) as uplift from commission where invoice_id = :invoice_id
+group by reseller_id order by reseller_id;
+
+-- name: last_closed(tenant_id)^
+-- The newest run of a tenant at a month's beginning that is done.
+select boundary, as_of from invoice_run
+where tenant_id = :tenant_id and is_done and extract(day from boundary) = 1 order by boundary desc limit 1;
+
+-- name: numbers(first, after)
+-- The numbers of documents of whole years, by series, as they are written: `2026/A/000123`.
+select number from invoice where number is not null
+and extract(year from issued_on) between extract(year from :first::date) and extract(year from :after::date) order by number;
+
+-- name: add_audit(checked_at, from_day, to_day, compared, differences)!
+-- An audit's result.
+insert into audit (checked_at, from_day, to_day, compared, differences)
+values (:checked_at, :from_day, :to_day, :compared, :differences);
+
+-- name: last_audit()^
+-- The newest audit's result.
+select checked_at, compared, differences from audit order by id desc limit 1;

@@ -16,6 +16,24 @@ ALTER TABLE assignment ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE audit (
+    id bigint NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    from_day date NOT NULL,
+    to_day date NOT NULL,
+    compared bigint NOT NULL,
+    differences bigint NOT NULL
+);
+
+ALTER TABLE audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE cap_notice (
     tenant_id text NOT NULL,
     service_id text NOT NULL,
@@ -521,6 +539,9 @@ CREATE TABLE usage_tally (
 
 ALTER TABLE ONLY assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY cap_notice
     ADD CONSTRAINT cap_notice_pkey PRIMARY KEY (tenant_id, service_id, meters_hash, month, percent);

@@ -6,6 +6,7 @@ from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
 from services.cli.local import demo, dsn, kafka_login, up
 from services.cli.meters import meters_app
+from services.cli.money import audit, caps_app, contracts_app, explain, preview, prices_app
 from services.cli.rejects import rejects_app
 from services.cli.run import migrate, prepare, serve, show_version
 from services.cli.topics import topics_app
@@ -14,7 +15,7 @@ app = typer.Typer(
     name="vicino", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Vicino: onboards small firms, meters and bills their services, and brings trouble to their local reseller.",
 )  # fmt: skip
-for command in (up, demo, dsn, serve, migrate, prepare):
+for command in (up, demo, dsn, serve, migrate, prepare, preview, explain, audit):
     app.command()(command)
 app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)
@@ -22,6 +23,9 @@ app.command()(credentials)
 app.add_typer(topics_app, name="topics")
 app.add_typer(rejects_app, name="rejects")
 app.add_typer(meters_app, name="meters")
+app.add_typer(caps_app, name="caps")
+app.add_typer(contracts_app, name="contracts")
+app.add_typer(prices_app, name="prices")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
 

@@ -1,7 +1,7 @@
 """What the operator sends to the registry. Unknown fields are refused: a misspelt one would be lost in silence."""
 
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -10,7 +10,8 @@ from schemas.catalogue_rules import CatalogueFault, faults
 from schemas.orders import Review
 from schemas.reasons import Reason
 from schemas.scalars import Currency, Instant, Key, ShortText, Text
-from schemas.validation import broken
+from schemas.validation import broken, reason_of
+from services.gateway.domain.faults import pointer
 
 PLANS_MAX = 500
 CATALOGUE_BYTES_MAX = 800_000
@@ -57,6 +58,19 @@ class CatalogueSpec(_Spec):
                 hide_input=True,
             )  # fmt: skip
         return self
+
+
+def catalogue_faults(content: Any) -> list[dict[str, str]]:
+    """Every fault that the door would find in a catalogue: its place, its reason and a sentence."""
+    try:
+        CatalogueSpec.model_validate(content)
+    except ValidationError as error:
+        return [
+            {"pointer": pointer(*fault["loc"]), "reason": reason_of(fault["type"], str(fault["loc"][-1]) if fault["loc"] else ""),
+             "detail": fault["msg"]}
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]  # fmt: skip
+    return []
 
 
 class Technician(_Spec):

@@ -112,6 +112,23 @@ def recurring_charges(
     return charges
 
 
+def unbilled_fees(
+    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT
+) -> list[tuple[str, Days, Decimal, Decimal]]:  # fmt: skip
+    """For an audit: components and months that were not billed as they come to; what they come to, and what was billed."""
+    found = []
+    for price in plan.recurring:
+        rows = _by_month(billed.get(component(plan, price), ()))
+        want = wanted(timeline, price.meter)
+        for month in months(timeline[0].day, boundary) if timeline else ():
+            if _due(price, month, boundary):
+                comes_to = _amount(price, want, month, step)
+                was_billed = sum((row.net for row in rows.get(month.start, ())), Decimal(0))
+                if comes_to != was_billed:
+                    found.append((component(plan, price), month, comes_to, was_billed))
+    return found
+
+
 def component(plan: Plan, price: Price) -> str:
     """What a price is called on documents and in the ledger."""
     return f"{plan.sku}/{price.code}"

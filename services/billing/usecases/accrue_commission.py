@@ -18,13 +18,22 @@ from services.billing.domain.model import BilledTenant
 from services.billing.domain.money import UNIT_PRICE_STEP, half_up
 from services.billing.domain.periods import Days, civil_day
 from services.billing.store import sql
+from services.chassis.database import Connection
 from services.chassis.unit import Unit
 
 
 async def accrue_commission(
     tenant: BilledTenant, issued: InvoiceIssued, earned_on: date, as_of: datetime, unit: Unit
 ) -> None:
-    """Save and tell what each reseller earns of a document's commissionable lines, by its contract of a day.
+    """Save and tell what each reseller earns of a document."""
+    for earned in await earned_of(unit.db, tenant, issued, earned_on, as_of):
+        await _save(tenant, issued, earned, unit)
+
+
+async def earned_of(
+    db: Connection, tenant: BilledTenant, issued: InvoiceIssued, earned_on: date, as_of: datetime
+) -> list[Commission]:
+    """What each reseller earns of a document's commissionable lines, by its contract of a day.
 
     `earned_on` is the document's date; of a credit note, that of the invoice it credits: what was earned by one contract is
     taken back by the same. What was told after `as_of` does not count.
@@ -34,17 +43,17 @@ async def accrue_commission(
         CommissionableLine(line.n, Days(line.period_from, line.period_to + timedelta(days=1)), sign * line.net)
         for line in issued.lines if line.commissionable
     ]  # fmt: skip
-    assignments = await store.assignments(unit.db, tenant.id, as_of)
+    assignments = await store.assignments(db, tenant.id, as_of)
     if not lines or not assignments:
-        return
-    started = civil_day(await sql.first_start(unit.db, tenant_id=tenant.id), tenant.zone)
+        return []
+    started = civil_day(await sql.first_start(db, tenant_id=tenant.id), tenant.zone)
+    first_year, step = is_first_year(started, earned_on), minor_unit(issued.currency)
+    found = []
     for reseller_id, own in lines_of(assignments, lines).items():
-        contract = contract_on(await store.contracts(unit.db, reseller_id, as_of), earned_on)
+        contract = contract_on(await store.contracts(db, reseller_id, as_of), earned_on)
         if contract is not None:
-            first_year = is_first_year(started, earned_on)
-            step = minor_unit(issued.currency)
-            earned = commission(reseller_id, contract, own, first_year=first_year, step=step)
-            await _save(tenant, issued, earned, unit)
+            found.append(commission(reseller_id, contract, own, first_year=first_year, step=step))
+    return found
 
 
 async def _save(

@@ -98,16 +98,21 @@ async def _usage(
     since: date | None,
 ) -> list[tuple[str, Charge]]:
     """The charges of the month before; then, oldest first, what earlier months come to beyond what was billed of them."""
-    meters = await load_meters(db)
     last = month_of(_day_before(boundary))
-    told = await store.caps(db, tenant.id, as_of)
     charges: list[tuple[str, Charge]] = []
     for month in (last, *await _dirty(db, tenant.id, last, since)):
-        billed = await store.billed_usage(db, tenant.id, month.start)
-        rated = await rate_usage(db, tenant, meters, services, month)
-        caps = in_force(told, month.start)
-        charges += _of_month(rated, caps, billed, month)
+        charges += await usage_beyond(db, tenant, services, month, as_of)
     return charges
+
+
+async def usage_beyond(
+    db: Connection, tenant: BilledTenant, services: Sequence[ServiceInTime], month: Days, as_of: datetime
+) -> list[tuple[str, Charge]]:  # fmt: skip
+    """What a month's usage comes to beyond what was billed of it, by service."""
+    billed = await store.billed_usage(db, tenant.id, month.start)
+    rated = await rate_usage(db, tenant, await load_meters(db), services, month)
+    caps = in_force(await store.caps(db, tenant.id, as_of), month.start)
+    return list(_of_month(rated, caps, billed, month))
 
 
 def _of_month(

@@ -9,6 +9,7 @@ from services.billing.job_kinds import CountWaiting, count_waiting
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.billing.usecases.check_meters import plan_check
+from services.billing.usecases.watch_books import plan_audit
 from services.chassis.store import collect
 from services.chassis.unit import Unit
 
@@ -30,6 +31,7 @@ async def publish_catalogue(data: CataloguePublished, unit: Unit) -> None:
         )
     if not await collect(sql.meter_versions(unit.db)):  # once: each check plans the next
         plan_check(unit)
+        plan_audit(unit)
     changed = [await _put_meter(meter, data, unit) for meter in data.meters]
     await see_revision(data.revision, unit)
     if any(changed):

@@ -17,7 +17,7 @@ from tests.integration.billing.scenario import (
     open_scenario,
     used,
 )
-from tests.integration.billing.test_corrections import run_until
+from tests.integration.billing.test_corrections import day, run_until
 from tests.support.catalogue import CATALOGUE
 
 VOIP = "44444444-4444-4444-4444-444444444444"
@@ -26,16 +26,18 @@ VOIP = "44444444-4444-4444-4444-444444444444"
 async def invoiced(scenario: Scenario) -> InvoiceIssued:
     """An invoice with a fee, usage and a cap that binds."""
     await scenario.publish(catalogue(CATALOGUE))
+    scenario.clock.set(day("2026-11-20"))
     calls = [
         used(f"c{n}", START + timedelta(days=n), VOIP, "minutes_mobile", quantity="100") for n in range(4)
     ]  # fmt: skip
     documents = [used(f"d{n}", START + timedelta(hours=n), value=f"d-{n}") for n in range(110)]
     await scenario.publish(
-        activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="2"), activated(VOIP, "VOIP-PBX", 1, extension="1"),
-        *calls, *documents,
-    )  # fmt: skip
+        activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="2"),
+        activated(VOIP, "VOIP-PBX", 1, extension="1"),
+    )
     cap = {"service_id": VOIP, "meters": ["minutes_mobile"], "amount": "12.00"}
     assert (await scenario.put(f"/v1/tenants/{TENANT}/caps", cap))[0] == 204
+    await scenario.publish(*calls, *documents)
     await run_until(scenario, "2026-12-01")
     [found] = [
         event.data for event in await scenario.service.published(InvoiceIssued)

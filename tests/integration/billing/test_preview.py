@@ -25,6 +25,7 @@ from tests.integration.billing.scenario import (
     open_scenario,
     used,
 )
+from tests.integration.billing.test_audit import audited
 from tests.integration.billing.test_corrections import STORAGE, day, run_until
 from tests.support.catalogue import CATALOGUE, PLANS
 
@@ -73,7 +74,7 @@ async def billed(scenario: Scenario, boundary: str, *hidden: str) -> list[Any]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_random_life_is_billed_as_it_was_previewed(scenario: Scenario, seed: int) -> None:
-    """Each month: usage in time and late, then a change that is asked about first and ordered after."""
+    """Each month: usage in time and late, then a change that is asked about first and ordered after. The books agree."""
     chance = random.Random(seed)
     users, boxes = chance.randint(0, 5), chance.randint(1, 20)
     await scenario.publish(
@@ -110,6 +111,7 @@ async def test_a_random_life_is_billed_as_it_was_previewed(scenario: Scenario, s
         assert await billed(scenario, end) == expected
         seen += len(expected)
     assert seen >= len(MONTHS) - 1
+    assert await audited(scenario) == []
 
 
 async def test_a_cancellation_and_an_order_are_previewed_together(scenario: Scenario) -> None:

@@ -1,0 +1,133 @@
+"""What `vicino caps`, `contracts`, `preview`, `explain` and `audit` do, on billing's own database."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from services.billing import jobs, store  # noqa: F401 - what is enqueued here, the running service handles
+from services.billing.domain.commission import ContractModel, last_told
+from services.billing.domain.model import BilledTenant
+from services.billing.usecases.agree_contract import (
+    ContractTooEarly,
+    NoSuchReseller,
+    agree_contract,
+)
+from services.billing.usecases.audit_books import Audited, audit_numbers, audit_tenant
+from services.billing.usecases.explain_invoice import explain_invoice
+from services.billing.usecases.preview_invoice import (
+    AskedChange,
+    AskedService,
+    Preview,
+    PreviewRefused,
+    preview_invoice,
+)
+from services.billing.usecases.query_usage import NotKnown
+from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
+from services.billing.usecases.show_caps import show_caps
+from services.chassis.clock import SystemClock
+from services.chassis.database import Connection, Pool, open_pool
+from services.chassis.unit import Cause, Unit, transaction
+
+REFUSED = (NotKnown, NoSuchService, CapRefused, NoSuchReseller, ContractTooEarly, PreviewRefused)
+"""What is asked for cannot be done; the message says why."""
+
+SERVICE = "billing"
+CONNECTIONS = 2
+
+
+@asynccontextmanager
+async def _pool(url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(url, SERVICE, CONNECTIONS, "vicino-billing-operator")
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def _reading(url: str) -> AsyncIterator[Connection]:
+    async with _pool(url) as pool, pool.acquire() as db:
+        yield db
+
+
+@asynccontextmanager
+async def _writing(url: str) -> AsyncIterator[Unit]:
+    """A transaction whose facts leave with the running service."""
+    async with (
+        _pool(url) as pool,
+        transaction(pool, SERVICE, SystemClock(), Cause(f"operator|{uuid4()}")) as unit,
+    ):
+        yield unit
+
+
+async def _tenant(db: Connection, wanted: str) -> BilledTenant:
+    for tenant in await store.tenants(db):
+        if wanted in (tenant.id, tenant.external_id):
+            return tenant
+    raise NotKnown(f"no tenant has the id or external id {wanted}")
+
+
+async def cap(
+    url: str, tenant: str, service_id: str, meters: Sequence[str], amount: Decimal | None, *, hard: bool, since: date | None
+) -> None:  # fmt: skip
+    """Set a cap, or lift it. Raises what `set_cap` raises, and `NotKnown`."""
+    async with _writing(url) as unit:
+        found = await _tenant(unit.db, tenant)
+        await set_cap(
+            found.id, unit, service_id=service_id, meters=meters, amount=amount, hard=hard, since=since
+        )  # fmt: skip
+
+
+async def caps(url: str, tenant: str) -> list[dict[str, Any]]:
+    """The caps of this month. Raises `NotKnown`."""
+    async with _reading(url) as db:
+        return await show_caps(db, (await _tenant(db, tenant)).id, SystemClock().now())
+
+
+async def contract(
+    url: str, reseller_id: str, since: date, model: ContractModel, rate: Decimal, uplift: Decimal
+) -> None:
+    """Agree a contract. Raises what `agree_contract` raises."""
+    async with _writing(url) as unit:
+        await agree_contract(
+            reseller_id, unit, since=since, model=model, rate_percent=rate, first_year_uplift_percent=uplift
+        )  # fmt: skip
+
+
+async def contracts(url: str, reseller_id: str) -> list[dict[str, Any]]:
+    """A reseller's contracts, by the day they count from."""
+    async with _reading(url) as db:
+        return [
+            {"since": one.since, "model": one.model, "rate_percent": one.rate_percent,
+             "first_year_uplift_percent": one.first_year_uplift_percent}
+            for one in last_told(await store.contracts(db, reseller_id, store.ALWAYS))
+        ]  # fmt: skip
+
+
+async def preview(
+    url: str, tenant: str, changes: Sequence[AskedChange], services: Sequence[AskedService]
+) -> Preview:
+    """A tenant's next documents. Raises `NotKnown`, `PreviewRefused`."""
+    async with _reading(url) as db:
+        found = await _tenant(db, tenant)
+        return await preview_invoice(db, found.id, SystemClock().now(), changes, services)
+
+
+async def explained(url: str, number: str, line: int | None) -> dict[str, Any]:
+    """What is behind a document, or one line of it. Raises `NotKnown`."""
+    async with _reading(url) as db:
+        return await explain_invoice(db, number, line)
+
+
+async def audited(
+    url: str, first: date, after: date, tenant: str | None
+) -> AsyncIterator[tuple[str, Audited]]:
+    """Audit tenant by tenant, then the numbers of all documents; yields (external id, what was found)."""
+    async with _reading(url) as db:
+        chosen = await store.tenants(db) if tenant is None else [await _tenant(db, tenant)]
+        for one in chosen:
+            yield one.external_id or one.id, await audit_tenant(db, one, first, after)
+        yield "numbers", await audit_numbers(db, first, after)

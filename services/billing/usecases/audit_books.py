@@ -1,0 +1,148 @@
+"""Audit the books of some days: from raw events to buckets, charges, documents and commissions, each side must agree."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from schemas.billing import InvoiceIssued
+from services.billing import store
+from services.billing.domain.audit import (
+    AuditDifference,
+    StoredCharge,
+    credits_fit,
+    lines_are_charges,
+    numbers_have_no_gap,
+    totals_are_lines,
+)
+from services.billing.domain.model import BilledTenant
+from services.billing.domain.periods import Days, months
+from services.billing.domain.recurring import unbilled_fees
+from services.billing.metering.checks import RawGone, verify
+from services.billing.store import sql
+from services.billing.usecases.accrue_commission import earned_of
+from services.billing.usecases.charge_tenant import services_in_time, usage_beyond
+from services.chassis.database import Connection
+from services.chassis.store import collect
+
+
+@dataclass(slots=True)
+class Audited:
+    """How much was compared, what did not agree, and what could not be looked at."""
+
+    compared: int = 0
+    differences: list[AuditDifference] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+    def take(self, found: Iterable[AuditDifference], compared: int = 1) -> None:
+        """Note comparisons and what they found."""
+        self.compared += compared
+        self.differences += found
+
+
+async def audit_tenant(db: Connection, tenant: BilledTenant, first: date, after: date) -> Audited:
+    """Compare everything of a tenant whose day lies in `[first, after)`, over one snapshot."""
+    found = Audited()
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        await _buckets(db, tenant, first, after, found)
+        await _ratings(db, tenant, first, after, found)
+        await _documents(db, tenant, first, after, found)
+    return found
+
+
+async def audit_numbers(db: Connection, first: date, after: date) -> Audited:
+    """Whether the numbers of each series and year, of the years of these days, are without a gap."""
+    numbers: dict[str, list[int]] = {}
+    for row in await collect(sql.numbers(db, first=first, after=after)):
+        series, _, n = row["number"].rpartition("/")
+        numbers.setdefault(series, []).append(int(n))
+    found = Audited()
+    found.take(numbers_have_no_gap(numbers), sum(map(len, numbers.values())))
+    return found
+
+
+async def _buckets(
+    db: Connection, tenant: BilledTenant, first: date, after: date, found: Audited
+) -> None:
+    try:
+        outcome = await verify(db, [tenant], first, after)
+    except RawGone as gone:
+        found.passed_over.append(f"usage = buckets: {gone}")
+        return
+    found.take(
+        (
+            AuditDifference("usage = buckets", f"{one.service_id} {one.meter} {one.starts:%Y-%m-%d %H:%M}Z",
+                            one.recomputed, one.stored)
+            for one in outcome.differences
+        ),
+        outcome.buckets,
+    )  # fmt: skip
+
+
+async def _ratings(
+    db: Connection, tenant: BilledTenant, first: date, after: date, found: Audited
+) -> None:
+    """What was billed is what it comes to when it is rated again, with what its run knew."""
+    run = await sql.last_closed(db, tenant_id=tenant.id)
+    if run is None:
+        return
+    services = await services_in_time(db, tenant, run["as_of"])
+    for one in (one for one in services if one.started <= run["boundary"]):
+        service, billed = one.service, await store.billed(db, one.service.id)
+        fees = unbilled_fees(service.plan, one.changes, billed, run["boundary"], service.step)
+        found.take(
+            AuditDifference("fees = charges", f"{service.id} {component} {month.start:%Y-%m}", str(due), str(was))
+            for component, month, due, was in fees if first <= month.start < after
+        )  # fmt: skip
+    dirty = await sql.oldest_dirty(db, tenant_id=tenant.id)
+    for month in _closed(first, after, run["boundary"]):
+        if dirty is not None and month.start >= dirty:
+            found.passed_over.append(f"usage of {month.start:%Y-%m}: the next run rates it again")
+            continue
+        beyond = await usage_beyond(db, tenant, services, month, run["as_of"])
+        found.take(
+            (
+                AuditDifference("usage = charges", f"{service_id} {charge.component} {month.start:%Y-%m}",
+                                f"{charge.net} more", "what was billed")
+                for service_id, charge in beyond
+            ),
+            len(services),
+        )  # fmt: skip
+
+
+def _closed(first: date, after: date, boundary: date) -> Iterator[Days]:
+    for month in months(first, min(after, boundary)):
+        if first <= month.start and month.end <= min(after, boundary):
+            yield month
+
+
+async def _documents(
+    db: Connection, tenant: BilledTenant, first: date, after: date, found: Audited
+) -> None:
+    for row in await collect(sql.documents_in(db, tenant_id=tenant.id, first=first, after=after)):
+        issued = InvoiceIssued.model_validate(row["document"])
+        stored = await collect(sql.charges_of(db, invoice_id=row["id"]))
+        charges = [StoredCharge(one["component"], one["quantity"], one["net"]) for one in stored]
+        found.take(lines_are_charges(issued, charges), len(charges))
+        found.take(totals_are_lines(issued))
+        notes = await collect(sql.credit_notes(db, invoice_id=row["id"]))
+        credited = [InvoiceIssued.model_validate(note["document"]) for note in notes]
+        found.take(credits_fit(issued, credited), len(notes))
+        earned_on, as_of = row["credited_on"] or row["issued_on"], row["as_of"] or store.ALWAYS
+        found.take(await _commission(db, tenant, issued, earned_on, as_of))
+
+
+async def _commission(
+    db: Connection, tenant: BilledTenant, issued: InvoiceIssued, earned_on: date, as_of: datetime
+) -> list[AuditDifference]:
+    """What resellers earn of a document is what their contracts say."""
+    earned = await earned_of(db, tenant, issued, earned_on, as_of)
+    kept = await collect(sql.commissions_of(db, invoice_id=issued.invoice_id))
+    expected = sorted((one.reseller_id, one.base, one.uplift) for one in earned)
+    actual = sorted((row["reseller_id"], row["base"], row["uplift"]) for row in kept)
+    if expected == actual:
+        return []
+    return [AuditDifference("commission = contract", issued.number, _spoken(expected), _spoken(actual))]  # fmt: skip
+
+
+def _spoken(rows: Sequence[tuple[str, object, object]]) -> str:
+    return ", ".join(f"{who} {base} + {uplift}" for who, base, uplift in rows) or "nothing"

@@ -1,0 +1,273 @@
+"""`vicino caps`, `contracts`, `preview`, `explain`, `audit` and `prices`: what is owed, and why."""
+
+import json
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from services.chassis.texts import one_line
+from services.cli.shared import PostgresOption, console, show_table
+from services.local.play import cannot_go_on, play
+
+caps_app = typer.Typer(no_args_is_help=True, help="What usage may cost in a civil month.")
+contracts_app = typer.Typer(no_args_is_help=True, help="What resellers earn of documents.")
+prices_app = typer.Typer(no_args_is_help=True, help="Catalogues, before they are published.")
+
+TenantArgument = Annotated[str, typer.Argument(help="Its id or external id.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this civil day on.")]  # fmt: skip
+Percent = Annotated[str, typer.Argument(help="In per cent, such as 18 or 12.5.")]
+
+
+def _done(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a command; what billing refuses is told in a line."""
+    from services.billing.tools import REFUSED
+
+    try:
+        return play(work)
+    except REFUSED as error:
+        cannot_go_on(str(error))
+
+
+def _decimal(text: str, name: str) -> Decimal:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        raise typer.BadParameter(f"{name}: {text} is no number") from None
+    if not found.is_finite():
+        raise typer.BadParameter(f"{name}: {text} is no amount")
+    return found
+
+
+def _print_json(found: Any) -> None:
+    typer.echo(json.dumps(found, default=str, ensure_ascii=False, indent=2))
+
+
+@caps_app.command("set")
+def caps_set(
+    tenant: TenantArgument,
+    service_id: Annotated[str, typer.Argument(help="The service whose usage is bounded.")],
+    amount: Annotated[str, typer.Argument(help="Net of IVA, a month; `none` lifts the cap.")],
+    postgres_url: PostgresOption,
+    meter: Annotated[list[str], typer.Option(help="A meter it bounds; may be repeated.")],
+    soft: Annotated[
+        bool, typer.Option("--soft", help="Tell only: the bill may be higher.")
+    ] = False,
+    since: DayOption = None,
+) -> None:
+    """Set, change or lift a spending cap, from this month on or from the first day of a later one."""
+    from services.billing.tools import cap
+
+    wanted = None if amount == "none" else _decimal(amount, "amount")
+    _done(
+        cap(
+            postgres_url,
+            tenant,
+            service_id,
+            meter,
+            wanted,
+            hard=not soft,
+            since=since and since.date(),
+        )
+    )
+    console.print("The cap is lifted." if wanted is None else "The cap is set.")
+
+
+@caps_app.command("show")
+def caps_show(
+    tenant: TenantArgument, postgres_url: PostgresOption, as_json: JsonOption = False
+) -> None:
+    """The caps of this month: what each allows, and what is spent of it."""
+    from services.billing.tools import caps
+
+    found = _done(caps(postgres_url, tenant))
+    if as_json:
+        _print_json(found)
+        return
+    show_table(
+        ("service", "meters", "amount", "spent", "hard", "since"),
+        ((row["service_id"], ", ".join(row["meters"]), row["amount"], row["spent"], row["hard"], row["since"]) for row in found),
+    )  # fmt: skip
+
+
+@contracts_app.command("set")
+def contracts_set(
+    reseller_id: Annotated[str, typer.Argument(help="The reseller.")],
+    rate: Percent,
+    postgres_url: PostgresOption,
+    since: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="For documents of this day on.")
+    ],
+    uplift: Annotated[
+        str, typer.Option(help="Beside the rate, in a tenant's first year; in per cent.")
+    ] = "0",
+    model: Annotated[
+        Literal["agency", "resale"], typer.Option(help="Whom the SME owes.")
+    ] = "agency",
+) -> None:
+    """Agree what a reseller earns of the commissionable lines of its tenants' documents."""
+    from services.billing.domain.commission import ContractModel
+    from services.billing.tools import contract
+
+    percents = _decimal(rate, "rate"), _decimal(uplift, "--uplift")
+    if not all(0 <= percent <= 100 for percent in percents):
+        raise typer.BadParameter("a rate is from 0 to 100 per cent")
+    _done(contract(postgres_url, reseller_id, since.date(), ContractModel(model), *percents))
+    console.print("The contract is agreed.")
+
+
+@contracts_app.command("show")
+def contracts_show(
+    reseller_id: Annotated[str, typer.Argument(help="The reseller.")], postgres_url: PostgresOption, as_json: JsonOption = False
+) -> None:  # fmt: skip
+    """A reseller's contracts, by the day they count from."""
+    from services.billing.tools import contracts
+
+    found = _done(contracts(postgres_url, reseller_id))
+    if as_json:
+        _print_json(found)
+        return
+    show_table(("since", "model", "rate", "first-year uplift"), (row.values() for row in found))
+
+
+def preview(
+    tenant: TenantArgument,
+    postgres_url: PostgresOption,
+    change: Annotated[
+        list[str] | None, typer.Option(help="SERVICE_ID:COMPONENT=QUANTITY, or SERVICE_ID:cancel.")
+    ] = None,
+    order: Annotated[list[str] | None, typer.Option(help="SKU:COMPONENT=QUANTITY.")] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="From this day (UTC) on; none: from now on."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a tenant's next run would issue, as things are, or with changes and orders that might come."""
+    from services.billing.tools import preview as previewed
+    from services.billing.usecases.preview_invoice import AskedChange, AskedService
+
+    effective = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    changes = [AskedChange(*_asked(text), effective) for text in change or ()]
+    services = [AskedService(sku, said or {}, effective) for sku, said in map(_asked, order or ())]
+    found = _done(previewed(postgres_url, tenant, changes, services))
+    if as_json:
+        _print_json(
+            {"boundary": found.boundary, "as_of": found.as_of, "documents": [
+                {"tipo_documento": one.tipo_documento, "currency": one.currency,
+                 "lines": [line.model_dump(mode="json") for line in one.lines],
+                 "totals": one.totals.model_dump(mode="json")}
+                for one in found.documents
+            ]}
+        )  # fmt: skip
+        return
+    for one in found.documents:
+        console.print(f"{one.tipo_documento} of {found.boundary}, {one.currency}", highlight=False)
+        show_table(
+            ("component", "description", "quantity", "price", "net", "from", "to"),
+            ((line.sku, line.description, line.quantity, line.unit_price, line.net, line.period_from, line.period_to)
+             for line in one.lines),
+        )  # fmt: skip
+        sums = one.totals
+        console.print(
+            f"net {sums.imponibile}, IVA {sums.imposta}, to pay {sums.da_pagare}", highlight=False
+        )
+    if not found.documents:
+        console.print(f"Nothing would be issued at {found.boundary}.", highlight=False)
+
+
+def _asked(text: str) -> tuple[str, dict[str, Decimal] | None]:
+    """`NAME:COMPONENT=QUANTITY` or `NAME:cancel`; a name alone has no quantities."""
+    name, _, said = text.partition(":")
+    if said == "cancel":
+        return name, None
+    component, _, quantity = said.partition("=")
+    return name, {component: _decimal(quantity, component)} if said else {}
+
+
+def explain(
+    number: Annotated[str, typer.Argument(help="NUMBER of a document, or NUMBER/LINE.")],
+    postgres_url: PostgresOption,
+    as_json: JsonOption = False,
+) -> None:
+    """What is behind a document's lines; of one line of usage, down to the raw events."""
+    from services.billing.tools import explained
+
+    parts = number.split("/")
+    line = int(parts.pop()) if len(parts) == 4 and parts[-1].isdecimal() else None
+    found = _done(explained(postgres_url, "/".join(parts), line))
+    if as_json:
+        _print_json(found)
+        return
+    for row in found["lines"]:
+        show_table(("what", "value"), (
+            (name, json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, (dict, list)) else value)
+            for name, value in row.items() if value is not None
+        ))  # fmt: skip
+
+
+def audit(
+    postgres_url: PostgresOption,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First civil day.")],
+    after: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")],
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant, by id or external id.")] = None,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Compare the books with themselves, from raw events to commissions; exits with 1 and prints every difference."""
+    from services.billing.tools import audited
+
+    async def compare() -> dict[str, Any]:
+        found: dict[str, Any] = {"compared": 0, "differences": [], "passed_over": []}
+        async for name, one in audited(postgres_url, first.date(), after.date(), tenant):
+            found["compared"] += one.compared
+            found["passed_over"] += [f"{name}: {why}" for why in one.passed_over]
+            found["differences"] += [
+                {"tenant": name, "rule": each.rule, "where": each.where, "expected": each.expected, "actual": each.actual}
+                for each in one.differences
+            ]  # fmt: skip
+        return found
+
+    found = _done(compare())
+    if as_json:
+        _print_json(found)
+    else:
+        for why in found["passed_over"]:
+            console.print(one_line(f"passed over {why}"), markup=False, highlight=False)
+        for each in found["differences"]:
+            told = f"{each['tenant']} {each['rule']}: {each['where']}: expected {each['expected']}, found {each['actual']}"
+            console.print(one_line(told), markup=False, highlight=False)
+        console.print(
+            f"{found['compared']} compared, {len(found['differences'])} differ.", highlight=False
+        )
+    if found["differences"]:
+        raise typer.Exit(1)
+
+
+@prices_app.command("check")
+def prices_check(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A catalogue, as JSON.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Whether the door would take a catalogue; exits with 1 and prints every fault with its place and code."""
+    from services.gateway.operator_requests import catalogue_faults
+
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is no JSON: {error}") from None
+    found = catalogue_faults(content)
+    if as_json:
+        _print_json(found)
+    elif not found:
+        console.print("The door would take it.")
+    for fault in () if as_json else found:
+        told = f"{fault['pointer'] or '/'}: {fault['reason']}: {fault['detail']}"
+        console.print(one_line(told), markup=False, highlight=False)
+    if found:
+        raise typer.Exit(1)

@@ -1,0 +1,104 @@
+"""The audit compares the books with themselves: it finds nothing in sound ones, and whatever was changed by hand."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+
+import pytest
+
+from services.billing import store
+from services.billing.domain.audit import AuditDifference
+from services.billing.usecases.audit_books import audit_numbers, audit_tenant
+from services.chassis.database import connect
+from tests.integration.billing.scenario import (
+    ERP,
+    MAIL,
+    START,
+    TENANT,
+    Scenario,
+    activated,
+    catalogue,
+    open_scenario,
+    used,
+)
+from tests.integration.billing.test_commission import CONTRACT, agreed, assigned
+from tests.integration.billing.test_corrections import STORAGE, day, run_until
+from tests.support.catalogue import CATALOGUE
+
+FIRST, AFTER = date(2026, 11, 1), date(2027, 2, 1)
+
+
+@pytest.fixture
+async def books(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
+    """Two months of fees, usage, late usage, a credit note and commission."""
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
+        await scenario.publish(catalogue(CATALOGUE), assigned("VAR-A"))
+        assert await scenario.put(CONTRACT, agreed()) == (204, None)
+        scenario.clock.set(day("2026-11-20"))
+        await scenario.publish(
+            activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="2"),
+            activated(MAIL, "MAIL-STD", 1, mailbox="3", pec_mailbox="1"),
+            used("level", START, MAIL, STORAGE, quantity="100"),
+            *(used(f"d{n}", day("2026-11-02", n), value=f"d-{n}") for n in range(120)),
+        )
+        await run_until(scenario, "2026-12-01")
+        await scenario.publish(used("late", day("2026-11-10"), MAIL, STORAGE, quantity="10"))
+        await run_until(scenario, "2027-01-01")
+        yield scenario
+
+
+async def audited(scenario: Scenario) -> list[AuditDifference]:
+    db = await connect(scenario.url, "billing", "test")
+    try:
+        tenant = await store.tenant(db, TENANT)
+        assert tenant is not None
+        found = await audit_tenant(db, tenant, FIRST, AFTER)
+        numbers = await audit_numbers(db, FIRST, AFTER)
+    finally:
+        await db.close()
+    assert found.compared > 20
+    assert numbers.compared >= 3
+    return found.differences + numbers.differences
+
+
+async def test_sound_books_agree_and_it_is_noted_every_day(books: Scenario) -> None:
+    assert await audited(books) == []
+    books.clock.set(day("2027-01-20"))
+    await books.service.settled()
+    rows = await books.service.sql("select differences, compared from audit order by id")
+    assert rows
+    assert {row["differences"] for row in rows} == {0}
+    assert rows[-1]["compared"] > 20
+
+
+TAMPERED = {
+    "a bucket": ("update meter_bucket set n = n + 1, total = total + 1", "usage = buckets"),
+    "a value": ("delete from meter_value where ctid = (select min(ctid) from meter_value)", "usage = buckets"),
+    "usage of a closed month": ("delete from meter_level", "usage = charges"),
+    "a fee": ("update charge set net = net - 1 where kind = 'recurring' and component = 'ERP-CLOUD/base'", "fees = charges"),
+    "a charge of usage": ("update charge set net = net + 0.01 where kind = 'usage'", "usage = charges"),
+    "a charge that is gone": (
+        "delete from charge where id = (select max(id) from charge where invoice_id is not null)", "lines = charges"
+    ),
+    "a line": ("update invoice set document = jsonb_set(document, '{lines,0,net}', '\"1.00\"')", "lines = charges"),
+    "a sum": ("update invoice set document = jsonb_set(document, '{totals,imposta}', '\"1.00\"')", "totals = lines"),
+    "what is to be paid": (
+        "update invoice set document = jsonb_set(document, '{totals,da_pagare}', '\"1.00\"')", "totals = lines"
+    ),
+    "a credit note": (
+        "update invoice set document = jsonb_set(document, '{totals,totale_documento}', '\"9999.00\"') where tipo = 'TD04'",
+        "credits <= document",
+    ),
+    "a commission": ("update commission set base = base + 0.01", "commission = contract"),
+    "a commission that is gone": ("delete from commission", "commission = contract"),
+    "a number": ("update invoice set number = '2026/A/000009' where number = '2026/A/000002'", "numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tamper", "rule"), TAMPERED.values(), ids=TAMPERED)
+async def test_whatever_is_changed_by_hand_is_found(
+    books: Scenario, tamper: str, rule: str
+) -> None:
+    await books.service.sql(tamper)
+    found = await audited(books)
+    assert rule in {difference.rule for difference in found}
+    assert all(difference.expected != difference.actual for difference in found)
