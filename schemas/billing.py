@@ -111,6 +111,21 @@ class CapReached(Payload, type="vicino.cap.reached.v1", topic=BILLING):
     reseller_id: ResellerOfInvoice
 
 
+class CapForeseen(Payload, type="vicino.cap.foreseen.v1", topic=BILLING):
+    """At this pace a spending cap will be passed before the month ends. Told once a month, not in its first three days."""
+
+    service_id: Uuid
+    meters: tuple[Key, ...]
+    month: CivilDate
+    """Its first day."""
+    amount: Amount
+    hard: bool
+    spent: Amount
+    forecast: Amount
+    """What the meters will come to, without the cap."""
+    reseller_id: ResellerOfInvoice
+
+
 class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
     """A document is final: it has its number and will never change. A credit note (`TD04`) has positive amounts."""
 

@@ -46,8 +46,10 @@ from services.billing.usecases.query_usage import (
 )
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.show_caps import show_caps
+from services.billing.usecases.show_cost import show_cost
 from services.billing.usecases.summarise_usage import summarise_usage
 from services.chassis import store as chassis_store
+from services.chassis.clock import Clock
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.store import collect
@@ -97,7 +99,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         Reads(runtime),
     )
     _of_all_tenants(app, ask)
-    _of_one_tenant(app, ask)
+    _of_one_tenant(app, ask, runtime.clock)
     _caps(app, ask, runtime)
     _contracts(app, ask, runtime)
     _previews(app, ask, runtime)
@@ -253,7 +255,7 @@ def _of_all_tenants(app: FastAPI, ask: Reads) -> None:
         return [dict(row) for row in sorted(found, key=lambda row: (row["key"], row["version"]))]
 
 
-def _of_one_tenant(app: FastAPI, ask: Reads) -> None:
+def _of_one_tenant(app: FastAPI, ask: Reads, clock: Clock) -> None:
     @app.get("/v1/tenants/{tenant_id}/usage")
     async def usage(
         tenant_id: Name, asked: Annotated[UsageParameters, Query()]
@@ -267,6 +269,11 @@ def _of_one_tenant(app: FastAPI, ask: Reads) -> None:
     ) -> list[dict[str, Any]]:
         """The raw events behind a bucket: those of the civil hour that begins at `hour`, that a meter counts."""
         return await ask(lambda db: query_events(db, tenant_id, hour, meter))
+
+    @app.get("/v1/tenants/{tenant_id}/cost")
+    async def cost(tenant_id: Name) -> dict[str, Any]:
+        """What the running month costs, net of IVA: fees, usage so far, and both at its end if it goes on like this."""
+        return await ask(lambda db: show_cost(db, tenant_id, clock.now()))
 
     @app.get("/v1/tenants/{tenant_id}/usage/late")
     async def late(tenant_id: Name) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Events in: who serves whom, which services live, and what is to be told to whom."""
 
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
-from schemas.billing import CapReached, CommissionAccrued, InvoiceIssued
+from schemas.billing import CapForeseen, CapReached, CommissionAccrued, InvoiceIssued
 from schemas.deliveries import Channel
 from schemas.envelope import Event
 from schemas.identity import OPERATOR
@@ -93,6 +93,11 @@ async def cap_reached(event: Event[CapReached], unit: Unit) -> None:
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
+async def cap_foreseen(event: Event[CapForeseen], unit: Unit) -> None:
+    """The reseller hears in time that a spending cap of its tenant will be passed."""
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
 async def commission_accrued(event: Event[CommissionAccrued], unit: Unit) -> None:
     """The reseller hears what it earns of a document."""
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
@@ -112,5 +117,6 @@ ROUTES = routes(
     on(AlertEscalated, alert_escalated),
     on(InvoiceIssued, invoice_issued),
     on(CapReached, cap_reached),
+    on(CapForeseen, cap_foreseen),
     on(CommissionAccrued, commission_accrued),
 )

@@ -129,6 +129,15 @@ def unbilled_fees(
     return found
 
 
+def fees_of_month(
+    plan: Plan, timeline: Sequence[Change], month: Days, step: Decimal = CENT
+) -> Decimal:
+    """What a service's fees of a month come to, whenever they are billed."""
+    return sum(
+        (_amount(price, wanted(timeline, price.meter), month, step) for price in plan.recurring), Decimal(0)
+    )  # fmt: skip
+
+
 def component(plan: Plan, price: Price) -> str:
     """What a price is called on documents and in the ledger."""
     return f"{plan.sku}/{price.code}"

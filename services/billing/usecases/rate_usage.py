@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from schemas.catalogue import Aggregation, UsagePrice
 from services.billing.domain.allowances import MeteredUse, free_quantities
 from services.billing.domain.caps import Cap
 from services.billing.domain.charges import Charge
+from services.billing.domain.forecast import AS_IT_IS, GROWING, projected
 from services.billing.domain.meters import Meters
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.money import exactly
@@ -40,11 +42,12 @@ class RatedUse:
 
 async def rate_usage(
     db: Connection, tenant: BilledTenant, meters: Meters, services: Sequence[ServiceInTime], month: Days,
-    until: datetime | None = None,
+    until: datetime | None = None, pace: Fraction = AS_IT_IS,
 ) -> list[RatedUse]:  # fmt: skip
     """The charges of a month, by service in their order, then as the plan has its prices. Allowances may be pooled.
 
     `until`: a level counts up to the hour of that instant only; None: it lasts until the next sample or the month's end.
+    `pace`: what is counted piece by piece comes to so many times as much by the month's end.
     """
     span = days(month.start, month.end, tenant.zone)
     priced: list[BilledService] = []
@@ -53,7 +56,7 @@ async def rate_usage(
         if one.started >= month.end:
             continue
         for price in one.service.plan.usage:
-            used = await _used(db, one.service.id, price.meter, meters, span, until)
+            used = await _used(db, one.service.id, price.meter, meters, span, until, pace)
             priced.append(one.service)
             included = _included(price, one.changes, month)
             uses.append(MeteredUse(one.service.plan.sku, price, used, included))
@@ -80,9 +83,12 @@ def by_service(charges: Sequence[tuple[str, Charge]]) -> Mapping[str, list[Charg
 
 
 async def _used(
-    db: Connection, service_id: str, key: str, meters: Meters, span: Span, until: datetime | None
-) -> Decimal:
-    if until is None or not _is_level(meters, key, span):
+    db: Connection, service_id: str, key: str, meters: Meters, span: Span, until: datetime | None, pace: Fraction
+) -> Decimal:  # fmt: skip
+    aggregation = meters.in_force(key, span.start).meter.aggregation
+    if aggregation in GROWING and pace != AS_IT_IS:
+        return projected(await metered(db, service_id, key, meters, span), pace)
+    if until is None or aggregation is not Aggregation.TIME_WEIGHTED:
         return await metered(db, service_id, key, meters, span)
     hours, whole = (until - span.start) // HOUR, (span.end - span.start) // HOUR
     if hours <= 0:
@@ -90,10 +96,6 @@ async def _used(
     past = Span(span.start, span.start + min(hours, whole) * HOUR)
     with exactly():
         return await metered(db, service_id, key, meters, past) * min(hours, whole) / whole
-
-
-def _is_level(meters: Meters, key: str, span: Span) -> bool:
-    return meters.in_force(key, span.start).meter.aggregation is Aggregation.TIME_WEIGHTED
 
 
 def _included(price: UsagePrice, changes: Sequence[Change], month: Days) -> Decimal:

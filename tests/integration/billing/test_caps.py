@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from schemas.billing import CapReached, CapSet, InvoiceIssued
+from schemas.billing import CapForeseen, CapReached, CapSet, InvoiceIssued
 from tests.integration.billing.scenario import (
     ERP,
     START,
@@ -18,7 +19,7 @@ from tests.integration.billing.scenario import (
     used,
 )
 from tests.integration.billing.test_corrections import day, run_until
-from tests.support.catalogue import CATALOGUE
+from tests.support.catalogue import CATALOGUE, PLANS
 
 VOIP = ERP
 CAPS = f"/v1/tenants/{TENANT}/caps"
@@ -152,3 +153,44 @@ async def test_a_cap_of_nobody_is_not_found(scenario: Scenario) -> None:
     assert status == 404
     status, _ = await scenario.put("/v1/tenants/nobody/caps", cap())
     assert status == 404
+
+
+async def test_a_month_shows_what_it_costs_and_what_it_will_come_to(scenario: Scenario) -> None:
+    scenario.clock.set(day("2026-11-16"))
+    await talk(scenario, "m1", "100", 2)
+    path = f"/v1/tenants/{TENANT}/cost"
+    [month] = (await scenario.get(path))["currencies"]
+    fee = PLANS["VOIP-PBX"].recurring[0].price
+    assert fee is not None
+    assert month == {
+        "currency": "EUR", "fees": str(fee), "usage": "4.50", "cost": str(fee + Decimal("4.50")), "usage_forecast": "9.00",
+        "forecast": str(fee + Decimal("9.00")),
+        "services": [{"service_id": VOIP, "sku": "VOIP-PBX", "fees": str(fee), "usage": "4.50", "usage_forecast": "9.00"}],
+    }  # fmt: skip
+    assert await scenario.put(CAPS, cap(amount="7.00")) == (204, None)
+    [month] = (await scenario.get(path))["currencies"]
+    assert (month["usage"], month["usage_forecast"]) == ("4.50", "7.00")
+    assert (await scenario.get("/v1/tenants/99999999-1111-1111-1111-111111111111/cost"))[0] == 404
+
+
+async def test_a_cap_that_will_be_passed_is_told_once_and_not_in_the_first_days(
+    scenario: Scenario,
+) -> None:
+    async def foreseen() -> list[tuple[str, str]]:
+        return [
+            (str(event.data.spent), str(event.data.forecast))
+            for event in await scenario.service.published(CapForeseen)
+        ]
+
+    assert await scenario.put(CAPS, cap(amount="7.00")) == (204, None)
+    scenario.clock.set(day("2026-11-03", 12))
+    await talk(scenario, "m1", "60", 1)
+    scenario.clock.set(day("2026-11-03", 14))
+    await scenario.service.settled()
+    assert await foreseen() == []
+    scenario.clock.set(day("2026-11-07"))
+    await scenario.service.settled()
+    assert await foreseen() == [("2.70", "13.50")]
+    scenario.clock.set(day("2026-11-12"))
+    await scenario.service.settled()
+    assert len(await foreseen()) == 1
