@@ -7,6 +7,7 @@ from schemas.scalars import (
     Amount,
     CivilDate,
     Currency,
+    Instant,
     Key,
     NonNegativeQuantity,
     ResellerOfInvoice,
@@ -124,6 +125,21 @@ class CapForeseen(Payload, type="vicino.cap.foreseen.v1", topic=BILLING):
     forecast: Amount
     """What the meters will come to, without the cap."""
     reseller_id: ResellerOfInvoice
+
+
+class UsageRetracted(Payload, type="vicino.usage.retracted.v1", topic=BILLING):
+    """A usage event that was counted counts no more. What was billed of it is given back by the next run."""
+
+    source: ShortText
+    id: ShortText
+    """Source and id of the usage event."""
+    sender: Key | None
+    """Who sent it, as the door said; None: no door let it in."""
+    happened_at: Instant
+    service_id: Uuid
+    meter: Key
+    """The measured name."""
+    reason: Text
 
 
 class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     UNKNOWN_SERVICE = "unknown_service"
     UNKNOWN_SKU = "unknown_sku"
     UNKNOWN_TENANT = "unknown_tenant"
+    NO_SUCH_USAGE = "no_such_usage"
 
     # The sender may not say it.
     NOT_ALLOWED = "not_allowed"

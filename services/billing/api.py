@@ -16,6 +16,7 @@ from schemas.scalars import (
     Instant,
     Key,
     NonNegativeQuantity,
+    Text,
     Uuid,
     plain,
     rfc3339,
@@ -23,6 +24,7 @@ from schemas.scalars import (
 )
 from services.billing import store
 from services.billing.domain.commission import ContractModel, last_told
+from services.billing.metering.checks import RawGone
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.billing.usecases.agree_contract import (
@@ -44,6 +46,7 @@ from services.billing.usecases.query_usage import (
     query_events,
     query_usage,
 )
+from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.show_cost import show_cost
@@ -103,6 +106,7 @@ def build_api(runtime: Runtime) -> FastAPI:
     _caps(app, ask, runtime)
     _contracts(app, ask, runtime)
     _previews(app, ask, runtime)
+    _retractions(app, runtime)
     return app
 
 
@@ -133,6 +137,36 @@ class PreviewRequest(BaseModel):
 
     changes: tuple[ChangeRequest, ...] = Field(default=(), max_length=100)
     services: tuple[ServiceRequest, ...] = Field(default=(), max_length=100)
+
+
+class RetractionRequest(BaseModel):
+    """A usage event that is to count no more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Name
+    id: Name
+    sender: Name | None = None
+    """Needed where several senders have an event of this source and id."""
+    reason: Text
+
+
+def _retractions(app: FastAPI, runtime: Runtime) -> None:
+    @app.post("/v1/tenants/{tenant_id}/usage/retract")
+    async def retract(tenant_id: Name, asked: RetractionRequest) -> dict[str, bool]:
+        """Take back a usage event; `retracted` is false if that was done before."""
+        try:
+            async with runtime.unit(f"retract|{uuid4()}") as unit:
+                is_new = await retract_usage(
+                    tenant_id, asked.source, asked.id, asked.reason, unit, asked.sender
+                )
+        except NotKnown as error:
+            raise Problem(404, "Not Found", str(error)) from None
+        except RetractionRefused as error:
+            raise refused("/id", error.reason, str(error)) from None
+        except RawGone as error:
+            raise Problem(409, "Conflict", str(error)) from None
+        return {"retracted": is_new}
 
 
 def _previews(app: FastAPI, ask: Reads, runtime: Runtime) -> None:

@@ -400,6 +400,17 @@ ALTER TABLE reseller_contract ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE retraction (
+    tenant_no integer NOT NULL,
+    key bytea NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    sender text,
+    happened_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE series (
     no integer NOT NULL,
     tenant_id text NOT NULL,
@@ -644,6 +655,9 @@ ALTER TABLE ONLY reseller_contract
 
 ALTER TABLE ONLY reseller
     ADD CONSTRAINT reseller_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY retraction
+    ADD CONSTRAINT retraction_pkey PRIMARY KEY (tenant_no, key);
 
 ALTER TABLE ONLY series
     ADD CONSTRAINT series_pkey PRIMARY KEY (no);

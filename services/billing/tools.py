@@ -10,6 +10,7 @@ from uuid import uuid4
 from services.billing import jobs, store  # noqa: F401 - what is enqueued here, the running service handles
 from services.billing.domain.commission import ContractModel, last_told
 from services.billing.domain.model import BilledTenant
+from services.billing.metering.checks import RawGone
 from services.billing.usecases.agree_contract import (
     ContractTooEarly,
     NoSuchReseller,
@@ -25,13 +26,23 @@ from services.billing.usecases.preview_invoice import (
     preview_invoice,
 )
 from services.billing.usecases.query_usage import NotKnown
+from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.show_caps import show_caps
 from services.chassis.clock import SystemClock
 from services.chassis.database import Connection, Pool, open_pool
 from services.chassis.unit import Cause, Unit, transaction
 
-REFUSED = (NotKnown, NoSuchService, CapRefused, NoSuchReseller, ContractTooEarly, PreviewRefused)
+REFUSED = (
+    NotKnown,
+    NoSuchService,
+    CapRefused,
+    NoSuchReseller,
+    ContractTooEarly,
+    PreviewRefused,
+    RetractionRefused,
+    RawGone,
+)
 """What is asked for cannot be done; the message says why."""
 
 SERVICE = "billing"
@@ -114,6 +125,15 @@ async def preview(
     async with _reading(url) as db:
         found = await _tenant(db, tenant)
         return await preview_invoice(db, found.id, SystemClock().now(), changes, services)
+
+
+async def retracted(
+    url: str, tenant: str, source: str, event_id: str, reason: str, sender: str | None
+) -> bool:
+    """Take back a usage event; returns whether it counted until now. Raises what `retract_usage` raises."""
+    async with _writing(url) as unit:
+        found = await _tenant(unit.db, tenant)
+        return await retract_usage(found.id, source, event_id, reason, unit, sender)
 
 
 async def explained(url: str, number: str, line: int | None) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
 from services.cli.local import demo, dsn, kafka_login, up
 from services.cli.meters import meters_app
-from services.cli.money import audit, caps_app, contracts_app, explain, preview, prices_app
+from services.cli.money import (
+    audit,
+    caps_app,
+    contracts_app,
+    explain,
+    preview,
+    prices_app,
+    usage_app,
+)
 from services.cli.rejects import rejects_app
 from services.cli.run import migrate, prepare, serve, show_version
 from services.cli.topics import topics_app
@@ -25,6 +33,7 @@ app.add_typer(rejects_app, name="rejects")
 app.add_typer(meters_app, name="meters")
 app.add_typer(caps_app, name="caps")
 app.add_typer(contracts_app, name="contracts")
+app.add_typer(usage_app, name="usage")
 app.add_typer(prices_app, name="prices")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")

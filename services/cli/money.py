@@ -15,6 +15,9 @@ from services.local.play import cannot_go_on, play
 
 caps_app = typer.Typer(no_args_is_help=True, help="What usage may cost in a civil month.")
 contracts_app = typer.Typer(no_args_is_help=True, help="What resellers earn of documents.")
+usage_app = typer.Typer(
+    no_args_is_help=True, help="What was used: take back what should not count."
+)
 prices_app = typer.Typer(no_args_is_help=True, help="Catalogues, before they are published.")
 
 TenantArgument = Annotated[str, typer.Argument(help="Its id or external id.")]
@@ -187,6 +190,24 @@ def _asked(text: str) -> tuple[str, dict[str, Decimal] | None]:
         return name, None
     component, _, quantity = said.partition("=")
     return name, {component: _decimal(quantity, component)} if said else {}
+
+
+@usage_app.command("retract")
+def usage_retract(
+    tenant: TenantArgument,
+    source: Annotated[str, typer.Argument(help="Source of the usage event.")],
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="Its id.")],
+    postgres_url: PostgresOption,
+    reason: Annotated[str, typer.Option(help="Why; it is told with the fact.")],
+    sender: Annotated[
+        str | None, typer.Option(help="Who sent it, where several have one of this name.")
+    ] = None,
+) -> None:
+    """Take back a usage event: it counts no more, and the next run gives back what was billed of it."""
+    from services.billing.tools import retracted
+
+    is_new = _done(retracted(postgres_url, tenant, source, event_id, reason, sender))
+    console.print("It counts no more." if is_new else "It was taken back before.")
 
 
 def explain(

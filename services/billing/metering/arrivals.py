@@ -132,6 +132,12 @@ def read(raw: bytes, offset: int) -> Arrival:
     return Arrival(offset, wire.subject, said, at, wire.revision or 0, mark, raw, False, principal)
 
 
+def sender_name(raw: bytes) -> tuple[str, str]:
+    """The source and id of an event that was read: what its sender knows it by."""
+    wire = _decode_name(raw)
+    return wire.source, wire.id
+
+
 def mark_before(arrival: Arrival) -> bytes:
     """The mark that an event had before principals were part of keys. Of an event that was read."""
     if arrival.principal is None:

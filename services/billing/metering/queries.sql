@@ -163,3 +163,12 @@ values (:checked_at, :from_day, :to_day, :buckets, :differences);
 -- name: last_check()^
 -- The result of the newest check.
 select checked_at, from_day, to_day, buckets, differences from meter_check order by id desc limit 1;
+
+-- name: retracted(tenants)
+-- The keys of events of some tenants, by number, that count no more.
+select key from retraction where tenant_no = any(:tenants::int[]);
+
+-- name: add_retraction(tenant_no, key, source, event_id, sender, happened_at, reason, stored_at)$
+-- An event counts no more; nothing if it was taken back before.
+insert into retraction (tenant_no, key, source, event_id, sender, happened_at, reason, stored_at)
+values (:tenant_no, :key, :source, :event_id, :sender, :happened_at, :reason, :stored_at) on conflict do nothing returning true;

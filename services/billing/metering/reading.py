@@ -141,12 +141,14 @@ def cut(span: Span, by: str, zone: ZoneInfo) -> list[Span]:
 
 
 async def events(
-    db: Connection, spans: Mapping[int, Span]
+    db: Connection, spans: Mapping[int, Span], *, with_retracted: bool = False
 ) -> AsyncIterator[tuple[list[Arrival], int | None]]:
     """The raw events of tenants, by number, each in a window of its own: block by block, as they were counted.
 
-    With each block comes the number of the log it is of; None: that was not noted.
+    With each block comes the number of the log it is of; None: that was not noted. What was taken back counts no more.
     """
+    rows = [] if with_retracted else await collect(sql.retracted(db, tenants=list(spans)))
+    retracted = {row["key"] for row in rows}
     starts, ends = (
         min(span.start for span in spans.values()),
         max(span.end for span in spans.values()),
@@ -158,6 +160,7 @@ async def events(
                 for tenant, raws, offsets in _kept(block, spans)
                 for arrival in map(read if block["with_principal"] else _as_then, raws, offsets)
                 if spans[tenant].start <= arrival.at < spans[tenant].end
+                and arrival.key not in retracted
             ]
             yield found, block["log_no"]
             await asyncio.sleep(0)  # a block is some 40 ms of work: others have their turn
