@@ -197,3 +197,38 @@ class CommissionAccrued(Payload, type="vicino.commission.accrued.v1", topic=BILL
     uplift_commission: Amount
     total: Amount
     lines: tuple[CommissionLine, ...]
+
+
+class PaymentRecorded(Payload, type="vicino.payment.recorded.v1", topic=BILLING):
+    """Money came for an invoice, or went back (negative)."""
+
+    payment_id: Uuid
+    invoice_id: Uuid
+    number: ShortText
+    reference: ShortText
+    """The bank's own: the same one again is the same payment."""
+    amount: Amount
+    currency: Currency
+    received_on: CivilDate
+    open: Amount
+    """What is still to be paid after it; negative: what is to be paid back."""
+
+
+class InvoicePaid(Payload, type="vicino.invoice.paid.v1", topic=BILLING):
+    """An invoice was paid in full for the first time, by payments and credit notes together."""
+
+    invoice_id: Uuid
+    number: ShortText
+    paid_on: CivilDate
+    reseller_id: ResellerOfInvoice
+
+
+class InvoiceOverdue(Payload, type="vicino.invoice.overdue.v1", topic=BILLING):
+    """An invoice was not paid in full by the day it was due. Told once."""
+
+    invoice_id: Uuid
+    number: ShortText
+    due: CivilDate
+    currency: Currency
+    open: Amount
+    reseller_id: ResellerOfInvoice

@@ -41,6 +41,12 @@ class WatchCaps(Args):
     tenant_id: str
 
 
+class TellOverdue(Args):
+    """Tell that an invoice is overdue, if something of it is open."""
+
+    invoice_id: str
+
+
 class CheckMeters(Args):
     """Compare buckets with their raw events, some tenants at a time; after the last tenant, drop old days."""
 
@@ -71,6 +77,7 @@ count_waiting = JobKind(
 )
 invoice_run = JobKind("invoice_run", InvoiceRun, attempts=None, backoff=Backoff(5, max_seconds=600))
 watch_caps = JobKind("watch_caps", WatchCaps, attempts=None, backoff=Backoff(5, max_seconds=600))
+overdue = JobKind("overdue", TellOverdue, attempts=None, backoff=Backoff(5, max_seconds=600))
 check_meters = JobKind(
     "check_meters",
     CheckMeters,

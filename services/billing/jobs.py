@@ -10,18 +10,21 @@ from services.billing.job_kinds import (
     CountService,
     CountWaiting,
     InvoiceRun,
+    TellOverdue,
     WatchCaps,
     audit_books,
     check_meters,
     count_service,
     count_waiting,
     invoice_run,
+    overdue,
     watch_caps,
 )
 from services.billing.metering.intake import UsageIntake
 from services.billing.usecases.check_meters import compare_some, go_on
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
+from services.billing.usecases.record_payment import tell_overdue
 from services.billing.usecases.start_service import PlanMissing, begin_counting
 from services.billing.usecases.watch_books import audit_some, go_on_auditing
 from services.billing.usecases.watch_caps import tell
@@ -62,6 +65,12 @@ async def run_watch_caps(job: Job[WatchCaps]) -> None:
             unit.enqueue(watch_caps, job.args, at=unit.now + WATCH_EVERY, key=tenant.id)
 
 
+async def run_overdue(job: Job[TellOverdue]) -> None:
+    """Tell that an invoice is overdue, if it is."""
+    async with job.finish() as unit:
+        await tell_overdue(job.args.invoice_id, unit)
+
+
 async def run_check_meters(job: Job[CheckMeters], raw_days: int) -> None:
     """Compare some tenants' buckets with their raw events, outside of the transaction that saves the result."""
     async with job.read() as db:
@@ -89,6 +98,7 @@ def jobs(intake: UsageIntake, grace_hours: int, raw_days: int) -> tuple[JobHandl
         handle(count_waiting, partial(run_count_waiting, intake=intake)),
         handle(invoice_run, partial(run_invoice, grace_hours=grace_hours)),
         WATCHING_CAPS,
+        handle(overdue, run_overdue),
         handle(check_meters, partial(run_check_meters, raw_days=raw_days)),
         handle(audit_books, run_audit_books),
     )

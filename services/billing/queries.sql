@@ -168,7 +168,7 @@ select exists (select 1 from charge where service_id = :service_id and kind = 's
 
 -- name: invoice(name)^
 -- An issued document, by its id or number.
-select id, tenant_id, number, document from invoice where id = :name or number = :name;
+select id, tenant_id, number, tipo, document, paid_on from invoice where id = :name or number = :name;
 
 -- name: plan_run(tenant_id, boundary, as_of)!
 -- One run for a tenant and boundary, ever.
@@ -274,7 +274,7 @@ select since, profile from tax_profile where tenant_id = :tenant_id and stored_a
 
 -- name: documents_in(tenant_id, first, after)
 -- A tenant's documents of some days, by number, with the instant up to which their run counted what was stored.
-select i.id, i.number, i.issued_on, i.corrects, i.document, o.issued_on as credited_on, r.as_of from invoice as i
+select i.id, i.number, i.issued_on, i.corrects, i.document, i.paid_on, o.issued_on as credited_on, r.as_of from invoice as i
 left join invoice as o on o.id = i.corrects
 left join invoice_run as r on r.tenant_id = i.tenant_id and r.boundary = i.boundary
 where i.tenant_id = :tenant_id and i.issued_on >= :first and i.issued_on < :after and i.document is not null order by i.number;
@@ -306,3 +306,24 @@ values (:checked_at, :from_day, :to_day, :compared, :differences);
 -- name: last_audit()^
 -- The newest audit's result.
 select checked_at, compared, differences from audit order by id desc limit 1;
+
+-- name: lock_invoice(name)^
+-- A document by its id or number, held alone: payments and credits of it come one after the other.
+select id, tenant_id, number, tipo, document, paid_on from invoice where id = :name or number = :name for update;
+
+-- name: payments(invoice_id)
+-- What was paid of a document, in the order it was told.
+select id, reference, amount, received_on from payment where invoice_id = :invoice_id order by stored_at, id;
+
+-- name: add_payment(id, invoice_id, reference, amount, received_on, stored_at)!
+-- Money that came, or went back.
+insert into payment (id, invoice_id, reference, amount, received_on, stored_at)
+values (:id, :invoice_id, :reference, :amount, :received_on, :stored_at);
+
+-- name: mark_paid(id, paid_on)!
+-- A document is paid in full.
+update invoice set paid_on = :paid_on where id = :id and paid_on is null;
+
+-- name: invoices_of(tenant_id)
+-- A tenant's invoices, newest first.
+select id from invoice where tenant_id = :tenant_id and tipo = 'TD01' and document is not null order by issued_on desc, number desc limit 1000;

@@ -139,7 +139,8 @@ CREATE TABLE invoice (
     issued_on date NOT NULL,
     document jsonb,
     tipo text DEFAULT 'TD01'::text NOT NULL,
-    corrects text
+    corrects text,
+    paid_on date
 );
 
 CREATE TABLE invoice_run (
@@ -317,6 +318,16 @@ CREATE TABLE parked_usage (
     "offset" bigint NOT NULL,
     parked_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE payment (
+    id uuid NOT NULL,
+    invoice_id text NOT NULL,
+    reference text NOT NULL,
+    amount numeric NOT NULL,
+    received_on date NOT NULL,
+    stored_at timestamp with time zone NOT NULL,
+    CONSTRAINT payment_amount_check CHECK ((amount <> (0)::numeric))
 );
 
 CREATE TABLE plan (
@@ -635,6 +646,9 @@ ALTER TABLE ONLY parked
 ALTER TABLE ONLY parked_usage
     ADD CONSTRAINT parked_usage_pkey PRIMARY KEY (event_key);
 
+ALTER TABLE ONLY payment
+    ADD CONSTRAINT payment_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY plan
     ADD CONSTRAINT plan_pkey PRIMARY KEY (sku, revision);
 
@@ -700,6 +714,8 @@ CREATE INDEX charge_service ON charge USING btree (service_id, kind);
 
 CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
 
+CREATE INDEX invoice_corrects ON invoice USING btree (corrects) WHERE (corrects IS NOT NULL);
+
 CREATE INDEX invoice_tenant ON invoice USING btree (tenant_id, boundary);
 
 CREATE INDEX job_due ON job USING btree (kind, limit_name, party, run_at, seq) WHERE (state = 'waiting'::text);
@@ -713,6 +729,8 @@ CREATE INDEX parked_due ON parked USING btree (next_try_at);
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 
 CREATE INDEX parked_usage_waits ON parked_usage USING btree (waits_for);
+
+CREATE UNIQUE INDEX payment_reference ON payment USING btree (invoice_id, reference);
 
 CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 

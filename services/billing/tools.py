@@ -10,6 +10,7 @@ from uuid import uuid4
 from services.billing import jobs, store  # noqa: F401 - what is enqueued here, the running service handles
 from services.billing.domain.commission import ContractModel, last_told
 from services.billing.domain.model import BilledTenant
+from services.billing.domain.receivables import Receivable
 from services.billing.metering.checks import RawGone
 from services.billing.usecases.agree_contract import (
     ContractTooEarly,
@@ -26,23 +27,19 @@ from services.billing.usecases.preview_invoice import (
     preview_invoice,
 )
 from services.billing.usecases.query_usage import NotKnown
+from services.billing.usecases.record_payment import PaymentRefused, record_payment
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.show_caps import show_caps
+from services.billing.usecases.show_invoices import show_invoices
 from services.chassis.clock import SystemClock
 from services.chassis.database import Connection, Pool, open_pool
 from services.chassis.unit import Cause, Unit, transaction
 
 REFUSED = (
-    NotKnown,
-    NoSuchService,
-    CapRefused,
-    NoSuchReseller,
-    ContractTooEarly,
-    PreviewRefused,
-    RetractionRefused,
-    RawGone,
-)
+    NotKnown, NoSuchService, CapRefused, NoSuchReseller, ContractTooEarly, PreviewRefused, RetractionRefused, RawGone,
+    PaymentRefused,
+)  # fmt: skip
 """What is asked for cannot be done; the message says why."""
 
 SERVICE = "billing"
@@ -134,6 +131,20 @@ async def retracted(
     async with _writing(url) as unit:
         found = await _tenant(unit.db, tenant)
         return await retract_usage(found.id, source, event_id, reason, unit, sender)
+
+
+async def paid(
+    url: str, number: str, reference: str, amount: Decimal, received_on: date
+) -> Receivable:
+    """Record a payment; returns where the invoice stands. Raises what `record_payment` raises."""
+    async with _writing(url) as unit:
+        return await record_payment(number, reference, amount, received_on, unit)
+
+
+async def invoices(url: str, tenant: str) -> list[dict[str, Any]]:
+    """A tenant's invoices, newest first. Raises `NotKnown`."""
+    async with _reading(url) as db:
+        return await show_invoices(db, (await _tenant(db, tenant)).id, SystemClock().now())
 
 
 async def explained(url: str, number: str, line: int | None) -> dict[str, Any]:

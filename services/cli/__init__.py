@@ -11,6 +11,8 @@ from services.cli.money import (
     caps_app,
     contracts_app,
     explain,
+    invoices_app,
+    payments_app,
     preview,
     prices_app,
     usage_app,
@@ -34,6 +36,8 @@ app.add_typer(meters_app, name="meters")
 app.add_typer(caps_app, name="caps")
 app.add_typer(contracts_app, name="contracts")
 app.add_typer(usage_app, name="usage")
+app.add_typer(invoices_app, name="invoices")
+app.add_typer(payments_app, name="payments")
 app.add_typer(prices_app, name="prices")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")

@@ -18,6 +18,8 @@ contracts_app = typer.Typer(no_args_is_help=True, help="What resellers earn of d
 usage_app = typer.Typer(
     no_args_is_help=True, help="What was used: take back what should not count."
 )
+payments_app = typer.Typer(no_args_is_help=True, help="What was paid of invoices.")
+invoices_app = typer.Typer(no_args_is_help=True, help="Invoices, and what is open of them.")
 prices_app = typer.Typer(no_args_is_help=True, help="Catalogues, before they are published.")
 
 TenantArgument = Annotated[str, typer.Argument(help="Its id or external id.")]
@@ -208,6 +210,42 @@ def usage_retract(
 
     is_new = _done(retracted(postgres_url, tenant, source, event_id, reason, sender))
     console.print("It counts no more." if is_new else "It was taken back before.")
+
+
+@payments_app.command("record")
+def payments_record(
+    number: Annotated[str, typer.Argument(help="NUMBER of an invoice.")],
+    amount: Annotated[str, typer.Argument(help="What came; with --back, what went back.")],
+    postgres_url: PostgresOption,
+    reference: Annotated[str, typer.Option(help="The bank's own: the same again changes nothing.")],
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day it came.")],
+    back: Annotated[bool, typer.Option("--back", help="It was paid back.")] = False,
+) -> None:
+    """Record a payment of an invoice, in part or in full, or a refund."""
+    from services.billing.tools import paid
+
+    sign = -1 if back else 1
+    found = _done(
+        paid(postgres_url, number, reference, sign * _decimal(amount, "amount"), on.date())
+    )
+    console.print(f"Open of {number}: {found.open}", highlight=False)
+
+
+@invoices_app.command("list")
+def invoices_list(
+    tenant: TenantArgument, postgres_url: PostgresOption, as_json: JsonOption = False
+) -> None:
+    """A tenant's invoices, newest first: what was asked, credited and paid, and what is open."""
+    from services.billing.tools import invoices
+
+    found = _done(invoices(postgres_url, tenant))
+    if as_json:
+        _print_json(found)
+        return
+    show_table(
+        ("number", "date", "due", "asked", "credited", "paid", "open", "state"),
+        ([row[name] for name in ("number", "date", "due", "asked", "credited", "paid", "open", "state")] for row in found),
+    )  # fmt: skip
 
 
 def explain(

@@ -1,7 +1,14 @@
 """Events in: who serves whom, which services live, and what is to be told to whom."""
 
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
-from schemas.billing import CapForeseen, CapReached, CommissionAccrued, InvoiceIssued
+from schemas.billing import (
+    CapForeseen,
+    CapReached,
+    CommissionAccrued,
+    InvoiceIssued,
+    InvoiceOverdue,
+    InvoicePaid,
+)
 from schemas.deliveries import Channel
 from schemas.envelope import Event
 from schemas.identity import OPERATOR
@@ -98,6 +105,16 @@ async def cap_foreseen(event: Event[CapForeseen], unit: Unit) -> None:
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
+async def invoice_paid(event: Event[InvoicePaid], unit: Unit) -> None:
+    """The reseller hears that its tenant has paid."""
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
+async def invoice_overdue(event: Event[InvoiceOverdue], unit: Unit) -> None:
+    """The reseller hears that its tenant has not paid in time: it is the one who can ask."""
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
 async def commission_accrued(event: Event[CommissionAccrued], unit: Unit) -> None:
     """The reseller hears what it earns of a document."""
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
@@ -119,4 +136,6 @@ ROUTES = routes(
     on(CapReached, cap_reached),
     on(CapForeseen, cap_foreseen),
     on(CommissionAccrued, commission_accrued),
+    on(InvoicePaid, invoice_paid),
+    on(InvoiceOverdue, invoice_overdue),
 )

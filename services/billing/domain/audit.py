@@ -10,6 +10,7 @@ from schemas.billing import InvoiceIssued
 from schemas.currencies import minor_unit
 from services.billing.domain.documents import DocumentType
 from services.billing.domain.money import half_up
+from services.billing.domain.receivables import Receivable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,14 @@ def credits_fit(
         yield AuditDifference(
             "credits <= document", document.number, f"at most {document.totals.totale_documento}", str(given)
         )  # fmt: skip
+
+
+def paid_is_noted(number: str, stands: Receivable, *, noted: bool) -> Iterator[AuditDifference]:
+    """An invoice of which nothing is open is noted as paid. One that was paid may be open again: money went back."""
+    if stands.open <= 0 and not noted and stands.asked > 0 and (stands.paid or stands.credited):
+        yield AuditDifference(
+            "receivable", number, "noted as paid", f"open {stands.open}, not noted"
+        )
 
 
 def numbers_have_no_gap(numbers: Mapping[str, Sequence[int]]) -> Iterator[AuditDifference]:

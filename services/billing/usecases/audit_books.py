@@ -12,6 +12,7 @@ from services.billing.domain.audit import (
     credits_fit,
     lines_are_charges,
     numbers_have_no_gap,
+    paid_is_noted,
     totals_are_lines,
 )
 from services.billing.domain.model import BilledTenant
@@ -21,6 +22,7 @@ from services.billing.metering.checks import RawGone, verify
 from services.billing.store import sql
 from services.billing.usecases.accrue_commission import earned_of
 from services.billing.usecases.charge_tenant import services_in_time, usage_beyond
+from services.billing.usecases.record_payment import standing
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
@@ -127,6 +129,8 @@ async def _documents(
         notes = await collect(sql.credit_notes(db, invoice_id=row["id"]))
         credited = [InvoiceIssued.model_validate(note["document"]) for note in notes]
         found.take(credits_fit(issued, credited), len(notes))
+        stands = (await standing(db, row)).receivable
+        found.take(paid_is_noted(issued.number, stands, noted=row["paid_on"] is not None))
         earned_on, as_of = row["credited_on"] or row["issued_on"], row["as_of"] or store.ALWAYS
         found.take(await _commission(db, tenant, issued, earned_on, as_of))
 

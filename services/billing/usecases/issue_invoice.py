@@ -6,7 +6,7 @@ late facts of the boundary's eve are in it; the documents carry the boundary's d
 for the next run, however late this one is: the documents are the same whenever they are made.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.billing import InvoiceIssued, InvoiceReference, InvoiceSkipped
@@ -16,11 +16,12 @@ from services.billing.domain.invoice import due_date, number, series_of
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import midnight
 from services.billing.domain.runs import run_key
-from services.billing.job_kinds import CountWaiting, count_waiting
+from services.billing.job_kinds import CountWaiting, TellOverdue, count_waiting, overdue
 from services.billing.store import sql
 from services.billing.usecases.accrue_commission import accrue_commission
 from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.plan_invoice import plan_run
+from services.billing.usecases.record_payment import note_paid
 from services.billing.usecases.tax_document import tax_document
 from services.chassis.unit import Unit
 
@@ -93,4 +94,9 @@ async def _issue(
         await store.add_charge(unit.db, document_id, tenant.id, one)
     unit.publish(issued, subject=tenant.id)
     await accrue_commission(tenant, issued, draft.dated(boundary), as_of, unit)
+    if original is None:
+        after_due = midnight(issued.due + timedelta(days=1), tenant.zone)
+        unit.enqueue(overdue, TellOverdue(invoice_id=document_id), at=after_due, key=document_id)
+    else:
+        await note_paid(await sql.lock_invoice(unit.db, name=original.id), boundary, unit)
     metrics.INVOICES.inc()
