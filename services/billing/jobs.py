@@ -31,7 +31,7 @@ from services.billing.usecases.watch_caps import tell
 from services.chassis.jobs import Job, JobHandler, RetryLater, handle
 
 CATALOGUE_WAIT_SECONDS = 0.2
-WATCH_EVERY = timedelta(hours=1)
+WATCH_EVERY = timedelta(minutes=10)
 
 
 async def run_count_service(job: Job[CountService], intake: UsageIntake, grace_hours: int) -> None:
@@ -58,7 +58,7 @@ async def run_invoice(job: Job[InvoiceRun], grace_hours: int) -> None:
 
 
 async def run_watch_caps(job: Job[WatchCaps]) -> None:
-    """Tell what is reached, and look again in an hour while the tenant has a cap."""
+    """Tell what is reached, and look again in ten minutes while the tenant has a cap."""
     async with job.finish() as unit:
         tenant = await store.tenant(unit.db, job.args.tenant_id)
         if tenant is not None and await tell(tenant, unit):

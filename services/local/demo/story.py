@@ -18,7 +18,7 @@ from services.chassis.admin import remove_topics
 from services.chassis.clock import steer
 from services.chassis.kafka_login import servers_from
 from services.local.access import OPERATOR, remove_access
-from services.local.demo import joining, month, secrecy, tables, trouble
+from services.local.demo import joining, money, month, secrecy, tables, trouble
 from services.local.demo.outcome import outcome
 from services.local.demo.stage import Stage, rome
 from services.local.demo.world import Mailbox
@@ -35,10 +35,13 @@ ACTS: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
     ("eleven orders arrive at the door", joining.act_order),
     ("each firm gets its nearest fitting reseller, and its services", joining.act_onboard),
     ("each service's database opens for its owner alone", joining.act_credentials),
+    ("a reseller's contract is agreed, a spending cap is set", money.act_agree),
     ("3 November: the first invoices", month.act_first_invoices),
     ("12 November: SME-01 adds two users", month.act_grow),
     ("30 November: a month of usage, in order and out of it", month.act_usage),
+    ("30 November: a spending cap is passed, and told", money.act_cap),
     ("3 December: the month is invoiced", month.act_month_end),
+    ("3 December: a payment, a commission, and books that agree", money.act_books),
     ("3 December: a service goes silent", trouble.act_silence),
     ("3 December: a back-end refuses a service for good", trouble.act_refusal),
     ("3 December: an incident is reported, and forgotten", trouble.act_incident),
