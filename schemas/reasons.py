@@ -56,6 +56,7 @@ class Reason(StrEnum):
     QUANTITY_NOT_WHOLE = "quantity_not_whole"
     WRONG_VALUE = "wrong_value"
     CAP_RANGE = "cap_range"
+    CAP_REACHED = "cap_reached"
     METER_TWICE = "meter_twice"
     MINOR_UNIT = "minor_unit"
     CODE_TWICE = "code_twice"

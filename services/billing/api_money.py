@@ -1,6 +1,6 @@
 """Billing's doors for money: caps, contracts, previews, payments, and usage that is taken back."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import uuid4
@@ -27,6 +27,13 @@ from services.billing.usecases.agree_contract import (
     ContractTooEarly,
     NoSuchReseller,
     agree_contract,
+)
+from services.billing.usecases.ask_for_usage import (
+    AskRefused,
+    UsageAnswer,
+    UsageAsked,
+    may_use,
+    reserve_usage,
 )
 from services.billing.usecases.preview_invoice import (
     AskedChange,
@@ -56,6 +63,7 @@ def build_money_api(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
     _previews(app, ask, runtime)
     _retractions(app, runtime)
     _payments(app, ask, runtime)
+    _allowed(app, ask, runtime)
 
 
 class ChangeRequest(BaseModel):
@@ -117,6 +125,56 @@ def _payments(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
     async def invoices(tenant_id: Name) -> list[dict[str, Any]]:
         """A tenant's invoices, newest first: what was asked, credited and paid, and what is open."""
         return await ask(lambda db: show_invoices(db, tenant_id, runtime.clock.now()))
+
+
+Positive = Annotated[NonNegativeQuantity, Field(gt=0)]
+
+
+class ReserveRequest(BaseModel):
+    """Usage that a back-end wants to be sure of before it lets it happen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_id: Uuid
+    meter: Key
+    quantity: Positive = Decimal(1)
+    key: Name = Field(min_length=1)
+    """The caller's own: the same one again gets the same answer."""
+    seconds: int = Field(default=60, ge=1, le=3600)
+    """How long it is held; by then the usage itself has come."""
+
+
+def _allowed(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
+    @app.get("/v1/tenants/{tenant_id}/may")
+    async def may(
+        tenant_id: Name, service_id: Uuid, meter: Key, quantity: Positive = Decimal(1)
+    ) -> dict[str, Any]:
+        """Whether usage fits below the hard caps of this month, as of now."""
+        asked = UsageAsked(service_id, meter, quantity)
+        try:
+            return _answered(
+                await ask(lambda db: may_use(db, tenant_id, asked, runtime.clock.now()))
+            )
+        except AskRefused as error:
+            raise refused(f"/{error.field}", error.reason, str(error)) from None
+
+    @app.post("/v1/tenants/{tenant_id}/reserve")
+    async def reserve(tenant_id: Name, asked: ReserveRequest) -> dict[str, Any]:
+        """The same, and hold what is allowed for a while."""
+        wanted = UsageAsked(asked.service_id, asked.meter, asked.quantity)
+        try:
+            async with runtime.unit(f"reserve|{uuid4()}") as unit:
+                holds = timedelta(seconds=asked.seconds)
+                return _answered(await reserve_usage(tenant_id, wanted, asked.key, holds, unit))
+        except NotKnown as error:
+            raise Problem(404, "Not Found", str(error)) from None
+        except AskRefused as error:
+            raise refused(f"/{error.field}", error.reason, str(error)) from None
+
+
+def _answered(found: UsageAnswer) -> dict[str, Any]:
+    remaining = None if found.remaining is None else plain(found.remaining)
+    return {"allowed": found.allowed, "reason": found.reason, "remaining": remaining, "as_of": rfc3339(found.as_of)}  # fmt: skip
 
 
 class RetractionRequest(BaseModel):

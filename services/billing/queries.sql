@@ -327,3 +327,21 @@ update invoice set paid_on = :paid_on where id = :id and paid_on is null;
 -- name: invoices_of(tenant_id)
 -- A tenant's invoices, newest first.
 select id from invoice where tenant_id = :tenant_id and tipo = 'TD01' and document is not null order by issued_on desc, number desc limit 1000;
+
+-- name: reservation(tenant_id, key)^
+-- What was answered to a key.
+select service_id, meter, quantity, allowed, remaining, stored_at from reservation where tenant_id = :tenant_id and key = :key;
+
+-- name: reserved(tenant_id, instant)
+-- What is reserved of a tenant's meters at an instant.
+select service_id, meter, sum(quantity) as quantity from reservation
+where tenant_id = :tenant_id and allowed and expires_at > :instant group by service_id, meter;
+
+-- name: add_reservation(tenant_id, key, service_id, meter, quantity, allowed, remaining, expires_at, stored_at)!
+-- An answer, and the usage it reserves.
+insert into reservation (tenant_id, key, service_id, meter, quantity, allowed, remaining, expires_at, stored_at)
+values (:tenant_id, :key, :service_id, :meter, :quantity, :allowed, :remaining, :expires_at, :stored_at);
+
+-- name: forget_reservations(tenant_id, instant)!
+-- Answers of a tenant that are older than any repetition.
+delete from reservation where tenant_id = :tenant_id and expires_at < :instant;

@@ -411,6 +411,18 @@ ALTER TABLE reseller_contract ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE reservation (
+    tenant_id text NOT NULL,
+    key text NOT NULL,
+    service_id text NOT NULL,
+    meter text NOT NULL,
+    quantity numeric NOT NULL,
+    allowed boolean NOT NULL,
+    remaining numeric,
+    expires_at timestamp with time zone NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE retraction (
     tenant_no integer NOT NULL,
     key bytea NOT NULL,
@@ -669,6 +681,9 @@ ALTER TABLE ONLY reseller_contract
 
 ALTER TABLE ONLY reseller
     ADD CONSTRAINT reseller_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY reservation
+    ADD CONSTRAINT reservation_pkey PRIMARY KEY (tenant_id, key);
 
 ALTER TABLE ONLY retraction
     ADD CONSTRAINT retraction_pkey PRIMARY KEY (tenant_no, key);

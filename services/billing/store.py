@@ -41,6 +41,12 @@ async def lock_tenant(db: Connection, tenant_id: str) -> BilledTenant:
     return _tenant(await sql.lock_tenant(db, id=tenant_id))
 
 
+async def lock_if_known(db: Connection, tenant_id: str) -> BilledTenant | None:
+    """A tenant, held alone, if there is one. To hold it shared first would deadlock two who do."""
+    row = await sql.lock_tenant(db, id=tenant_id)
+    return None if row is None else _tenant(row)
+
+
 async def tenants(db: Connection) -> list[BilledTenant]:
     """All tenants, in order."""
     return [_tenant(row) for row in await collect(sql.tenants(db))]

@@ -21,6 +21,8 @@ from services.billing.domain.recurring import average_units
 from services.billing.metering.reading import HOUR, Span, days, metered
 from services.chassis.database import Connection
 
+NO_MORE: Mapping[tuple[str, str], Decimal] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceInTime:
@@ -42,12 +44,13 @@ class RatedUse:
 
 async def rate_usage(
     db: Connection, tenant: BilledTenant, meters: Meters, services: Sequence[ServiceInTime], month: Days,
-    until: datetime | None = None, pace: Fraction = AS_IT_IS,
+    until: datetime | None = None, pace: Fraction = AS_IT_IS, more: Mapping[tuple[str, str], Decimal] = NO_MORE,
 ) -> list[RatedUse]:  # fmt: skip
     """The charges of a month, by service in their order, then as the plan has its prices. Allowances may be pooled.
 
     `until`: a level counts up to the hour of that instant only; None: it lasts until the next sample or the month's end.
     `pace`: what is counted piece by piece comes to so many times as much by the month's end.
+    `more`: usage that is not there yet, by service and meter.
     """
     span = days(month.start, month.end, tenant.zone)
     priced: list[BilledService] = []
@@ -57,6 +60,7 @@ async def rate_usage(
             continue
         for price in one.service.plan.usage:
             used = await _used(db, one.service.id, price.meter, meters, span, until, pace)
+            used += more.get((one.service.id, price.meter), Decimal(0))
             priced.append(one.service)
             included = _included(price, one.changes, month)
             uses.append(MeteredUse(one.service.plan.sku, price, used, included))

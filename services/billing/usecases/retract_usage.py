@@ -10,7 +10,6 @@ from services.billing.metering.arrivals import Arrival, sender_name
 from services.billing.metering.checks import rebuild
 from services.billing.metering.reading import Span, events
 from services.billing.metering.store import sql as metering
-from services.billing.store import sql
 from services.billing.usecases.query_usage import NotKnown
 from services.chassis.unit import Unit
 
@@ -32,9 +31,9 @@ async def retract_usage(
     invoiced is rated again by the next run. Raises `NotKnown`, `RetractionRefused` for an event that is not there, or of
     which several senders have one, and `RawGone` where its day cannot be added up any more.
     """
-    if await sql.share_tenant(unit.db, id=tenant_id) is None:
+    tenant = await store.lock_if_known(unit.db, tenant_id)
+    if tenant is None:
         raise NotKnown("no such tenant")
-    tenant = await store.lock_tenant(unit.db, tenant_id)
     span = Span(EARLIEST, unit.now + timedelta(days=1))
     found = [
         event
