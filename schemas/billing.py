@@ -232,3 +232,30 @@ class InvoiceOverdue(Payload, type="vicino.invoice.overdue.v1", topic=BILLING):
     currency: Currency
     open: Amount
     reseller_id: ResellerOfInvoice
+
+
+class SettlementLine(Value):
+    """What became a reseller's own on a day."""
+
+    number: ShortText
+    """Of the invoice or credit note."""
+    what: Key
+    """`commission`, or `first_year_uplift`."""
+    vested_on: CivilDate
+    amount: Amount
+
+
+class SettlementIssued(Payload, type="vicino.settlement.issued.v1", topic=BILLING):
+    """What a reseller is paid for a quarter, line by line. Issued once."""
+
+    reseller_id: Key
+    quarter: Key
+    """`2026-Q4`."""
+    currency: Currency
+    model: Key
+    lines: tuple[SettlementLine, ...]
+    vested: Amount
+    carried_in: Amount
+    """From the quarter before: never above zero."""
+    due: Amount
+    carried_out: Amount

@@ -8,6 +8,7 @@ from uuid import uuid4
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.reasons import Reason
 from schemas.scalars import (
     Amount,
     Instant,
@@ -22,6 +23,7 @@ from schemas.scalars import (
 from services.billing import store
 from services.billing.api_reads import Name, Reads
 from services.billing.domain.commission import ContractModel, last_told
+from services.billing.domain.settlement import NoQuarter
 from services.billing.metering.checks import RawGone
 from services.billing.usecases.agree_contract import (
     ContractTooEarly,
@@ -47,6 +49,7 @@ from services.billing.usecases.query_usage import (
 from services.billing.usecases.record_payment import PaymentRefused, record_payment
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
+from services.billing.usecases.settle_reseller import statement
 from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.show_invoices import show_invoices
 from services.chassis.service import Runtime
@@ -64,6 +67,7 @@ def build_money_api(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
     _retractions(app, runtime)
     _payments(app, ask, runtime)
     _allowed(app, ask, runtime)
+    _statements(app, ask)
 
 
 class ChangeRequest(BaseModel):
@@ -175,6 +179,17 @@ def _allowed(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
 def _answered(found: UsageAnswer) -> dict[str, Any]:
     remaining = None if found.remaining is None else plain(found.remaining)
     return {"allowed": found.allowed, "reason": found.reason, "remaining": remaining, "as_of": rfc3339(found.as_of)}  # fmt: skip
+
+
+def _statements(app: FastAPI, ask: Reads) -> None:
+    @app.get("/v1/resellers/{reseller_id}/statement")
+    async def reseller_statement(reseller_id: Name, quarter: Name) -> list[dict[str, Any]]:
+        """What a reseller is paid for a quarter, such as `2026-Q4`: as it was issued, or as it stands."""
+        try:
+            found = await ask(lambda db: statement(db, reseller_id, quarter))
+        except NoQuarter as error:
+            raise refused("/quarter", Reason.BAD_DATA, str(error)) from None
+        return [one.model_dump(mode="json") for one in found]
 
 
 class RetractionRequest(BaseModel):

@@ -345,3 +345,37 @@ values (:tenant_id, :key, :service_id, :meter, :quantity, :allowed, :remaining, 
 -- name: forget_reservations(tenant_id, instant)!
 -- Answers of a tenant that are older than any repetition.
 delete from reservation where tenant_id = :tenant_id and expires_at < :instant;
+
+-- name: earned_documents(reseller_id)
+-- What a reseller earned, by document; of a credit note with the day on which its original was paid.
+select i.number, i.tenant_id, i.issued_on, coalesce(o.issued_on, i.issued_on) as earned_on, i.document ->> 'currency' as currency,
+       sum(c.base) as base, sum(c.uplift) as uplift, case when i.corrects is null then i.paid_on else o.paid_on end as paid_on
+from commission as c join invoice as i on i.id = c.invoice_id left join invoice as o on o.id = i.corrects
+where c.reseller_id = :reseller_id group by i.id, o.id order by i.issued_on, i.number;
+
+-- name: paid_invoices(tenants)
+-- Invoices of some tenants that were paid in full, and when.
+select tenant_id, issued_on, paid_on from invoice where tenant_id = any(:tenants::text[]) and tipo = 'TD01' and paid_on is not null;
+
+-- name: settlements_before(reseller_id, quarter)
+-- What a reseller carries over into a quarter, by currency: of the newest one before it.
+select distinct on (currency) currency, carried_out from settlement
+where reseller_id = :reseller_id and quarter < :quarter order by currency, quarter desc;
+
+-- name: settlements(reseller_id, quarter)
+-- What was issued to a reseller for a quarter.
+select document from settlement where reseller_id = :reseller_id and quarter = :quarter order by currency;
+
+-- name: settled_lines(reseller_id)
+-- What stands on the statements of a reseller.
+select line ->> 'number' as number, line ->> 'what' as what
+from settlement, jsonb_array_elements(document -> 'lines') as line where reseller_id = :reseller_id;
+
+-- name: add_settlement(reseller_id, quarter, currency, document, carried_out, stored_at)!
+-- What a reseller is paid for a quarter.
+insert into settlement (reseller_id, quarter, currency, document, carried_out, stored_at)
+values (:reseller_id, :quarter, :currency, :document, :carried_out, :stored_at);
+
+-- name: earning_resellers()
+-- Resellers that have earned something.
+select distinct reseller_id from commission order by reseller_id;

@@ -463,6 +463,15 @@ CREATE TABLE service (
     currency text DEFAULT 'EUR'::text NOT NULL
 );
 
+CREATE TABLE settlement (
+    reseller_id text NOT NULL,
+    quarter text NOT NULL,
+    currency text NOT NULL,
+    document jsonb NOT NULL,
+    carried_out numeric NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE spending_cap (
     seq bigint NOT NULL,
     tenant_id text NOT NULL,
@@ -696,6 +705,9 @@ ALTER TABLE ONLY series
 
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY settlement
+    ADD CONSTRAINT settlement_pkey PRIMARY KEY (reseller_id, quarter, currency);
 
 ALTER TABLE ONLY spending_cap
     ADD CONSTRAINT spending_cap_pkey PRIMARY KEY (seq);

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from schemas.billing import SettlementIssued
 from services.billing import jobs, store  # noqa: F401 - what is enqueued here, the running service handles
 from services.billing.domain.commission import ContractModel, last_told
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.receivables import Receivable
+from services.billing.domain.settlement import NoQuarter
 from services.billing.metering.checks import RawGone
 from services.billing.usecases.agree_contract import (
     ContractTooEarly,
@@ -30,6 +32,7 @@ from services.billing.usecases.query_usage import NotKnown
 from services.billing.usecases.record_payment import PaymentRefused, record_payment
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
+from services.billing.usecases.settle_reseller import QuarterNotOver, settle_quarter, statement
 from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.show_invoices import show_invoices
 from services.chassis.clock import SystemClock
@@ -38,7 +41,7 @@ from services.chassis.unit import Cause, Unit, transaction
 
 REFUSED = (
     NotKnown, NoSuchService, CapRefused, NoSuchReseller, ContractTooEarly, PreviewRefused, RetractionRefused, RawGone,
-    PaymentRefused,
+    PaymentRefused, NoQuarter, QuarterNotOver,
 )  # fmt: skip
 """What is asked for cannot be done; the message says why."""
 
@@ -145,6 +148,18 @@ async def invoices(url: str, tenant: str) -> list[dict[str, Any]]:
     """A tenant's invoices, newest first. Raises `NotKnown`."""
     async with _reading(url) as db:
         return await show_invoices(db, (await _tenant(db, tenant)).id, SystemClock().now())
+
+
+async def stated(url: str, reseller_id: str, quarter: str) -> list[SettlementIssued]:
+    """What a reseller is paid for a quarter. Raises `NoQuarter`."""
+    async with _reading(url) as db:
+        return await statement(db, reseller_id, quarter)
+
+
+async def settled(url: str, quarter: str) -> list[SettlementIssued]:
+    """Issue the statements of a quarter that is over. Raises `NoQuarter`, `QuarterNotOver`."""
+    async with _writing(url) as unit:
+        return await settle_quarter(quarter, SystemClock().now().date(), unit)
 
 
 async def explained(url: str, number: str, line: int | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from services.cli.money import (
 )
 from services.cli.rejects import rejects_app
 from services.cli.run import migrate, prepare, serve, show_version
+from services.cli.settlements import settlements_app
 from services.cli.topics import topics_app
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.add_typer(contracts_app, name="contracts")
 app.add_typer(usage_app, name="usage")
 app.add_typer(invoices_app, name="invoices")
 app.add_typer(payments_app, name="payments")
+app.add_typer(settlements_app, name="settlements")
 app.add_typer(prices_app, name="prices")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")

@@ -28,7 +28,7 @@ DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="
 Percent = Annotated[str, typer.Argument(help="In per cent, such as 18 or 12.5.")]
 
 
-def _done(work: Coroutine[Any, Any, Any]) -> Any:
+def done(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a command; what billing refuses is told in a line."""
     from services.billing.tools import REFUSED
 
@@ -68,7 +68,7 @@ def caps_set(
     from services.billing.tools import cap
 
     wanted = None if amount == "none" else _decimal(amount, "amount")
-    _done(
+    done(
         cap(
             postgres_url,
             tenant,
@@ -89,7 +89,7 @@ def caps_show(
     """The caps of this month: what each allows, and what is spent of it."""
     from services.billing.tools import caps
 
-    found = _done(caps(postgres_url, tenant))
+    found = done(caps(postgres_url, tenant))
     if as_json:
         _print_json(found)
         return
@@ -121,7 +121,7 @@ def contracts_set(
     percents = _decimal(rate, "rate"), _decimal(uplift, "--uplift")
     if not all(0 <= percent <= 100 for percent in percents):
         raise typer.BadParameter("a rate is from 0 to 100 per cent")
-    _done(contract(postgres_url, reseller_id, since.date(), ContractModel(model), *percents))
+    done(contract(postgres_url, reseller_id, since.date(), ContractModel(model), *percents))
     console.print("The contract is agreed.")
 
 
@@ -132,7 +132,7 @@ def contracts_show(
     """A reseller's contracts, by the day they count from."""
     from services.billing.tools import contracts
 
-    found = _done(contracts(postgres_url, reseller_id))
+    found = done(contracts(postgres_url, reseller_id))
     if as_json:
         _print_json(found)
         return
@@ -159,7 +159,7 @@ def preview(
     effective = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     changes = [AskedChange(*_asked(text), effective) for text in change or ()]
     services = [AskedService(sku, said or {}, effective) for sku, said in map(_asked, order or ())]
-    found = _done(previewed(postgres_url, tenant, changes, services))
+    found = done(previewed(postgres_url, tenant, changes, services))
     if as_json:
         _print_json(
             {"boundary": found.boundary, "as_of": found.as_of, "documents": [
@@ -208,7 +208,7 @@ def usage_retract(
     """Take back a usage event: it counts no more, and the next run gives back what was billed of it."""
     from services.billing.tools import retracted
 
-    is_new = _done(retracted(postgres_url, tenant, source, event_id, reason, sender))
+    is_new = done(retracted(postgres_url, tenant, source, event_id, reason, sender))
     console.print("It counts no more." if is_new else "It was taken back before.")
 
 
@@ -225,7 +225,7 @@ def payments_record(
     from services.billing.tools import paid
 
     sign = -1 if back else 1
-    found = _done(
+    found = done(
         paid(postgres_url, number, reference, sign * _decimal(amount, "amount"), on.date())
     )
     console.print(f"Open of {number}: {found.open}", highlight=False)
@@ -238,7 +238,7 @@ def invoices_list(
     """A tenant's invoices, newest first: what was asked, credited and paid, and what is open."""
     from services.billing.tools import invoices
 
-    found = _done(invoices(postgres_url, tenant))
+    found = done(invoices(postgres_url, tenant))
     if as_json:
         _print_json(found)
         return
@@ -258,7 +258,7 @@ def explain(
 
     parts = number.split("/")
     line = int(parts.pop()) if len(parts) == 4 and parts[-1].isdecimal() else None
-    found = _done(explained(postgres_url, "/".join(parts), line))
+    found = done(explained(postgres_url, "/".join(parts), line))
     if as_json:
         _print_json(found)
         return
@@ -290,7 +290,7 @@ def audit(
             ]  # fmt: skip
         return found
 
-    found = _done(compare())
+    found = done(compare())
     if as_json:
         _print_json(found)
     else:

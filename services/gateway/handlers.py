@@ -8,6 +8,7 @@ from schemas.billing import (
     InvoiceIssued,
     InvoiceOverdue,
     InvoicePaid,
+    SettlementIssued,
 )
 from schemas.deliveries import Channel
 from schemas.envelope import Event
@@ -120,6 +121,11 @@ async def commission_accrued(event: Event[CommissionAccrued], unit: Unit) -> Non
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
+async def settlement_issued(event: Event[SettlementIssued], unit: Unit) -> None:
+    """The reseller gets its statement."""
+    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+
+
 ROUTES = routes(
     on(TenantRegistered, tenant_registered),
     on(TenantAssigned, tenant_assigned),
@@ -137,5 +143,6 @@ ROUTES = routes(
     on(CapForeseen, cap_foreseen),
     on(CommissionAccrued, commission_accrued),
     on(InvoicePaid, invoice_paid),
+    on(SettlementIssued, settlement_issued),
     on(InvoiceOverdue, invoice_overdue),
 )
