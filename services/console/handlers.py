@@ -7,7 +7,15 @@ from schemas.alerts import (
     AlertRaised,
     AlertResolved,
 )
-from schemas.billing import InvoiceIssued
+from schemas.billing import (
+    CapForeseen,
+    CapReached,
+    CapSet,
+    InvoiceIssued,
+    InvoiceOverdue,
+    InvoicePaid,
+    PaymentRecorded,
+)
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.tenants import (
@@ -28,6 +36,7 @@ from schemas.tenants import (
 from services.chassis.engine.records import on, routes
 from services.console.projection import (
     alerts,
+    caps,
     deliveries,
     invoices,
     orders,
@@ -52,6 +61,12 @@ ROUTES = routes(
     on(ProvisioningFailed, services.provisioning_failed),
     on(ResellerRegistered, resellers.reseller_registered),
     on(InvoiceIssued, invoices.invoice_issued),
+    on(PaymentRecorded, invoices.payment_recorded),
+    on(InvoicePaid, invoices.invoice_paid),
+    on(InvoiceOverdue, invoices.invoice_overdue),
+    on(CapSet, caps.cap_set),
+    on(CapReached, caps.cap_reached),
+    on(CapForeseen, caps.cap_foreseen),
     on(AlertOpened, alerts.alert_opened),
     on(AlertRaised, alerts.alert_raised),
     on(AlertAcknowledged, alerts.alert_acknowledged),

@@ -79,6 +79,7 @@ async def _one_tenant(db: Connection, tenant_id: str) -> dict[str, Any]:
     return {
         "tenant": found[0], "orders": await store.orders(db, tenant_id=tenant_id),
         "invoices": await store.invoices(db, tenant_id=tenant_id), "alerts": await store.alerts(db, tenant_id=tenant_id),
+        "caps": await store.caps(db, tenant_id),
     }  # fmt: skip
 
 

@@ -49,10 +49,53 @@ insert into reseller (id, revision, profile) values (:id, :revision, :profile)
 on conflict (id) do update set revision = excluded.revision, profile = excluded.profile
 where reseller.revision < excluded.revision;
 
--- name: put_invoice(id, tenant_id, number, issued_on, total, document)!
+-- name: put_invoice(id, tenant_id, number, issued_on, total, document, open)!
 -- An issued document.
-insert into invoice (id, tenant_id, number, issued_on, total, document)
-values (:id, :tenant_id, :number, :issued_on, :total, :document) on conflict do nothing;
+insert into invoice (id, tenant_id, number, issued_on, total, document, open)
+values (:id, :tenant_id, :number, :issued_on, :total, :document, :open) on conflict do nothing;
+
+-- name: credit_invoice(number, tenant_id, amount)!
+-- A credit note lowers what is open of its invoice.
+update invoice set open = open - :amount where number = :number and tenant_id = :tenant_id;
+
+-- name: pay_invoice(id, open)!
+-- What is open of an invoice after a payment.
+update invoice set open = :open where id = :id;
+
+-- name: mark_paid(id, paid_on)!
+-- An invoice is paid in full.
+update invoice set paid_on = :paid_on where id = :id;
+
+-- name: mark_overdue(id)!
+-- An invoice is overdue.
+update invoice set overdue = true where id = :id;
+
+-- name: put_cap(tenant_id, service_id, meters, amount, hard, since)!
+-- A spending cap; what was told of an earlier one of the same meters is not of this one.
+insert into cap (tenant_id, service_id, meters_hash, meters, amount, hard, since)
+values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8')), :meters, :amount, :hard, :since)
+on conflict (tenant_id, service_id, meters_hash) do update
+set amount = excluded.amount, hard = excluded.hard, since = excluded.since, month = null, percent = null, spent = null, forecast = null;
+
+-- name: lift_cap(tenant_id, service_id, meters)!
+-- A spending cap is gone.
+delete from cap where tenant_id = :tenant_id and service_id = :service_id and meters_hash = sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8'));
+
+-- name: note_spent(tenant_id, service_id, meters, month, percent, spent)!
+-- A share of a cap is spent in a month; what was foreseen for another month is gone.
+update cap set percent = :percent, spent = :spent, forecast = case when month = :month then forecast end, month = :month
+where tenant_id = :tenant_id and service_id = :service_id and meters_hash = sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8'));
+
+-- name: note_forecast(tenant_id, service_id, meters, month, spent, forecast)!
+-- A cap will be passed in a month.
+update cap set percent = case when month = :month then percent end, spent = :spent, forecast = :forecast, month = :month
+where tenant_id = :tenant_id and service_id = :service_id and meters_hash = sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8'));
+
+-- name: caps(tenant_id, limit, offset)
+-- A tenant's spending caps, with the newest share that was told.
+select cap.service_id, service.sku, meters, amount, hard, since, month, percent, spent, forecast
+from cap left join service on service.id = cap.service_id where cap.tenant_id = :tenant_id
+order by service.sku, cap.service_id, meters limit :limit offset :offset;
 
 -- name: open_alert(id, tenant_id, document)!
 -- An alert.
@@ -107,7 +150,8 @@ group by reseller.id, profile order by reseller.id limit :limit offset :offset;
 
 -- name: invoices(tenant_id, id, limit, offset)
 -- Invoices, newest first: of all, of one tenant, or one.
-select invoice.id as invoice_id, tenant_id, external_id, name, details, number, issued_on as date, total, document
+select invoice.id as invoice_id, tenant_id, external_id, name, details, number, issued_on as date, total, document, invoice.open, paid_on,
+       case when invoice.open is null then 'credit' when invoice.open < 0 then 'overpaid' when invoice.open = 0 then 'paid' when overdue then 'overdue' else 'open' end as state
 from invoice left join tenant on tenant.id = tenant_id
 where (:tenant_id::text is null or tenant_id = :tenant_id) and (:id::text is null or invoice.id = :id)
 order by issued_on desc, number desc, invoice.id limit :limit offset :offset;

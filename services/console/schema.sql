@@ -9,6 +9,20 @@ CREATE TABLE alert (
     resolved_at timestamp with time zone
 );
 
+CREATE TABLE cap (
+    tenant_id text NOT NULL,
+    service_id text NOT NULL,
+    meters_hash bytea NOT NULL,
+    meters text[] NOT NULL,
+    amount numeric NOT NULL,
+    hard boolean NOT NULL,
+    since date NOT NULL,
+    month date,
+    percent integer,
+    spent numeric,
+    forecast numeric
+);
+
 CREATE TABLE console_session (
     digest bytea NOT NULL,
     opened_at timestamp with time zone NOT NULL,
@@ -67,7 +81,10 @@ CREATE TABLE invoice (
     number text NOT NULL,
     issued_on date NOT NULL,
     total numeric(17,2) NOT NULL,
-    document jsonb NOT NULL
+    document jsonb NOT NULL,
+    open numeric,
+    paid_on date,
+    overdue boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE job (
@@ -223,6 +240,9 @@ CREATE TABLE tenant (
 ALTER TABLE ONLY alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY cap
+    ADD CONSTRAINT cap_pkey PRIMARY KEY (tenant_id, service_id, meters_hash);
+
 ALTER TABLE ONLY console_session
     ADD CONSTRAINT console_session_pkey PRIMARY KEY (digest);
 
@@ -280,6 +300,8 @@ ALTER TABLE ONLY tenant
 CREATE INDEX console_session_expires_at ON console_session USING btree (expires_at);
 
 CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
+
+CREATE INDEX invoice_number ON invoice USING btree (number);
 
 CREATE INDEX invoice_tenant ON invoice USING btree (tenant_id);
 

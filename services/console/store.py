@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from schemas.scalars import plain
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 from services.console.domain.stages import WAITING, alert_state
@@ -75,9 +76,16 @@ async def invoices(
             **{k: v for k, v in row.items() if k != "document"},
             **row["document"],
             "date": row["date"],
+            "open": None if row["open"] is None else plain(row["open"]),
         }
         for row in found
     ]
+
+
+async def caps(db: Connection, tenant_id: str, part: Part = FIRST) -> list[dict[str, Any]]:
+    """A tenant's spending caps, with what was told of them."""
+    found = await collect(sql.caps(db, tenant_id=tenant_id, limit=part.limit, offset=part.offset))
+    return [dict(row) for row in found]
 
 
 async def alerts(

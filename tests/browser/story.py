@@ -5,7 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.alerts import AlertAcknowledged, AlertEscalated, AlertOpened, AlertResolved
-from schemas.billing import InvoiceIssued
+from schemas.billing import (
+    CapForeseen,
+    CapReached,
+    CapSet,
+    InvoiceIssued,
+    InvoiceOverdue,
+    PaymentRecorded,
+)
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
 from schemas.envelope import Event
@@ -86,7 +93,51 @@ def _document() -> list[tuple[str, Any]]:
             "currency": "EUR", "reseller_id": "VAR-TO-01", "lines": [line], "totals": totals,
         }
     )  # fmt: skip
-    return [(A, issued)]
+    return [(A, issued), *_credit(line, totals, summary), *_money()]
+
+
+CREDIT = "99999999-0000-0000-0000-000000000002"
+
+
+def _credit(
+    line: dict[str, Any], totals: dict[str, Any], summary: dict[str, Any]
+) -> list[tuple[str, Any]]:
+    """A credit note to the invoice: ten euro and IVA, given back."""
+    given = {
+        **line,
+        "unit_price": "10.00",
+        "net": "10.00",
+        "description": "Canone gestionale - conguaglio",
+    }
+    sums = {"imponibile": "10.00", "imposta": "2.20"}
+    note = InvoiceIssued.model_validate(
+        {
+            "invoice_id": CREDIT, "number": "VIC-2026-000002", "date": date(2026, 12, 1), "due": date(2026, 12, 31),
+            "currency": "EUR", "reseller_id": "VAR-TO-01", "lines": [given], "tipo_documento": "TD04",
+            "totals": {**totals, **sums, "riepilogo": [{**summary, **sums}], "totale_documento": "12.20", "da_pagare": "12.20"},
+            "corrects": {"number": "VIC-2026-000001", "date": date(2026, 11, 30)},
+        }
+    )  # fmt: skip
+    return [(A, note)]
+
+
+def _money() -> list[tuple[str, Any]]:
+    """Half of the invoice is paid; a cap is nearly spent."""
+    paid = PaymentRecorded.model_validate(
+        {"payment_id": A, "invoice_id": INVOICE, "number": "VIC-2026-000001", "reference": "r", "amount": "700.00",
+         "currency": "EUR", "received_on": date(2026, 12, 2), "open": "793.89"}
+    )  # fmt: skip
+    cap = {"service_id": A, "meters": ("minutes_mobile",), "hard": True, "amount": "50.00"}
+    month = {"month": date(2026, 11, 1), "spent": "41.00", "reseller_id": "VAR-TO-01"}
+    return [
+        (A, paid),
+        (A, InvoiceOverdue.model_validate(
+            {"invoice_id": INVOICE, "number": "VIC-2026-000001", "due": date(2026, 12, 31), "currency": "EUR",
+             "open": "793.89", "reseller_id": "VAR-TO-01"})),
+        (A, CapSet.model_validate({**cap, "since": date(2026, 11, 1)})),
+        (A, CapReached.model_validate({**cap, **month, "percent": 80})),
+        (A, CapForeseen.model_validate({**cap, **month, "forecast": "61.50"})),
+    ]  # fmt: skip
 
 
 def _opened(alert_id: str, summary: str, tenant_id: str = A) -> tuple[str, Any]:

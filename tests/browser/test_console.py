@@ -8,7 +8,7 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from tests.browser.person import DESK, PHONE, Person, Seen
-from tests.browser.story import INVOICE, NAME
+from tests.browser.story import CREDIT, INVOICE, NAME
 from tests.integration.console.test_console import A, B
 
 pytestmark = pytest.mark.browser
@@ -107,7 +107,7 @@ def test_the_browser_keeps_no_token_and_no_page_can_read_its_cookie(operator: Pe
 
 
 def test_every_link_from_the_first_page_on_leads_to_a_page(pages: dict[str, Visit]) -> None:
-    things = {f"/tenants/{A}", f"/tenants/{B}", f"/invoices/{INVOICE}"}
+    things = {f"/tenants/{A}", f"/tenants/{B}", f"/invoices/{INVOICE}", f"/invoices/{CREDIT}"}
     assert set(pages) == {"/login", *MENU.values(), *things}
     assert {
         path: page.scenario.status for path, page in pages.items() if page.scenario.status != 200
@@ -129,7 +129,7 @@ def test_the_overview_says_who_waits_for_what(operator: Person) -> None:
         "ORD-B held",
     ):
         assert words in waiting
-    assert "1.234,50" in operator.text
+    assert "1.224,50" in operator.text
 
 
 def test_the_list_of_tenants_shows_their_states(operator: Person) -> None:
@@ -157,7 +157,13 @@ def test_a_tenant_is_shown_whole(operator: Person) -> None:
             "VAR-MI-01 126,0 61,40 capacity, certification",
         ),
         "Orders": ("ORD-A completed 01 Nov 2026, 00:56 01 Nov 2026, 01:00",),
-        "Invoices": ("VIC-2026-000001 30/11/2026 1.234,50 1.506,09",),
+        "Invoices": (
+            "VIC-2026-000001 30/11/2026 1.234,50 1.506,09 overdue",
+            "VIC-2026-000002 01/12/2026 10,00 12,20 credit",
+        ),
+        "Spending caps": (
+            "minutes_mobile 50,00 hard 01/11/2026: 80 % spent (41,00), will come to 61,50",
+        ),
         "Alerts": ("minutes escalated", "notes acknowledged", "nobody can sign in resolved"),
     }
     missing = {(h, w) for h, words in shown.items() for w in words if w not in operator.section(h)}
@@ -179,6 +185,15 @@ def test_an_invoice_opens_from_its_tenant_as_the_customer_reads_it(operator: Per
     operator.clicks("VIC-2026-000001")
     assert operator.sees().lang == "it"
     assert "Totale documento, EUR 1.506,09" in operator.text
+    assert "Restano da pagare 793,89." in operator.text
+
+
+def test_a_credit_note_names_the_invoice_it_credits(operator: Person) -> None:
+    operator.clicks("Invoices")
+    operator.clicks("VIC-2026-000002")
+    assert operator.sees().headings[0] == "Nota di credito VIC-2026-000002"
+    assert "A storno della fattura VIC-2026-000001 del 30/11/2026." in operator.text
+    assert "Totale documento, EUR 12,20" in operator.text
 
 
 def test_alerts_show_their_state_and_who_was_told(operator: Person) -> None:
@@ -266,7 +281,7 @@ def test_figures_of_the_plot_can_be_read_on_a_phone(operator: Person) -> None:
     operator.sits_at(PHONE)
     operator.opens("/")
     [figure] = operator.driver.find_elements(By.CSS_SELECTOR, ".plot td.n")
-    assert (figure.text, figure.value_of_css_property("font-size")) == ("1.234,50", "15px")
+    assert (figure.text, figure.value_of_css_property("font-size")) == ("1.224,50", "15px")
     assert figure.rect["x"] + figure.rect["width"] <= PHONE[0]
 
 

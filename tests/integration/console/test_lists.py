@@ -171,6 +171,7 @@ LINE = {
     "unit_price": "1.50", "net": "1.50", "aliquota_iva": "22",
 }  # fmt: skip
 INVOICE = {"lines": [LINE], "totals": TOTALS, "due": "2026-12-30"}
+"""As early builds wrote one: without the fields that came later."""
 PROFILE = {
     "reseller_id": "x", "name": "x", "tier": "x", "active": 0, "capacity": 1, "languages": ["x"], "certifications": ["x", "x"],
     "place": {"comune": "x"},
@@ -196,6 +197,11 @@ async def test_each_value_on_a_page_stays_within_its_line(console: Running) -> N
     await sql(
         "insert into invoice (id, tenant_id, number, issued_on, total, document) values ('i', 't', $1, '2026-11-30', 1.83, $2)",
         NASTY, nasty(INVOICE),
+    )  # fmt: skip
+    await sql(
+        "insert into cap (tenant_id, service_id, meters_hash, meters, amount, hard, since)"
+        " values ('t', $1, '', $2, 1, true, now())",
+        NASTY, [NASTY],
     )  # fmt: skip
     await sql("insert into alert (id, tenant_id, document) values ('a', 't', $1)", nasty(ALERT))
     await sql(
