@@ -1,5 +1,7 @@
 """Events in: who serves whom, which services live, and what is to be told to whom."""
 
+from typing import TypeVar
+
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
 from schemas.billing import (
     CapForeseen,
@@ -91,38 +93,13 @@ async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
         await notify(event, event.data.sender, Channel.WEBHOOK, unit)
 
 
-async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
-    """The reseller hears what its tenant was invoiced."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+AboutMoney = TypeVar(
+    "AboutMoney", CapForeseen, CapReached, CommissionAccrued, InvoiceIssued, InvoiceOverdue, InvoicePaid, SettlementIssued
+)  # fmt: skip
 
 
-async def cap_reached(event: Event[CapReached], unit: Unit) -> None:
-    """The reseller hears how much of a spending cap its tenant has used."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
-
-
-async def cap_foreseen(event: Event[CapForeseen], unit: Unit) -> None:
-    """The reseller hears in time that a spending cap of its tenant will be passed."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
-
-
-async def invoice_paid(event: Event[InvoicePaid], unit: Unit) -> None:
-    """The reseller hears that its tenant has paid."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
-
-
-async def invoice_overdue(event: Event[InvoiceOverdue], unit: Unit) -> None:
-    """The reseller hears that its tenant has not paid in time: it is the one who can ask."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
-
-
-async def commission_accrued(event: Event[CommissionAccrued], unit: Unit) -> None:
-    """The reseller hears what it earns of a document."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
-
-
-async def settlement_issued(event: Event[SettlementIssued], unit: Unit) -> None:
-    """The reseller gets its statement."""
+async def about_money(event: Event[AboutMoney], unit: Unit) -> None:
+    """The reseller hears what its tenant owes and has paid, and what it earns itself."""
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
@@ -138,11 +115,11 @@ ROUTES = routes(
     on(AlertRaised, alert_raised),
     on(AlertResolved, alert_resolved),
     on(AlertEscalated, alert_escalated),
-    on(InvoiceIssued, invoice_issued),
-    on(CapReached, cap_reached),
-    on(CapForeseen, cap_foreseen),
-    on(CommissionAccrued, commission_accrued),
-    on(InvoicePaid, invoice_paid),
-    on(SettlementIssued, settlement_issued),
-    on(InvoiceOverdue, invoice_overdue),
+    on(InvoiceIssued, about_money),
+    on(CapReached, about_money),
+    on(CapForeseen, about_money),
+    on(CommissionAccrued, about_money),
+    on(InvoicePaid, about_money),
+    on(SettlementIssued, about_money),
+    on(InvoiceOverdue, about_money),
 )
