@@ -86,9 +86,9 @@ def paid_is_noted(number: str, stands: Receivable, *, noted: bool) -> Iterator[A
 
 
 def numbers_have_no_gap(numbers: Mapping[str, Sequence[int]]) -> Iterator[AuditDifference]:
-    """The numbers of each series and year, in order: 1, 2, 3 ..."""
+    """The numbers of each series and year are 1, 2, 3 ..."""
     for series, found in numbers.items():
-        for before, after in pairwise([0, *found]):
+        for before, after in pairwise([0, *sorted(found)]):
             if after != before + 1:
                 yield AuditDifference("numbers", series, str(before + 1), str(after))
 

@@ -6,20 +6,19 @@ from zoneinfo import ZoneInfo
 from schemas.tenants import TaxProfile, TaxProfileChanged, TenantAssigned, TenantRegistered
 from services.billing import store
 from services.billing.domain.periods import civil_day
-from services.billing.domain.tax import profile_on
 from services.billing.store import sql
 from services.chassis.unit import Unit
 
 
 async def register_tenant(tenant_id: str, data: TenantRegistered, unit: Unit) -> None:
-    """Save a tenant's zone, currency and details, and how it is taxed from its first day on, or from today."""
+    """Save a tenant's zone, currency and details, and how it is taxed from its first day on."""
     told = await store.tax_profiles(unit.db, tenant_id, unit.now)
     await sql.describe_tenant(
         unit.db, id=tenant_id, external_id=data.external_id, zone=data.timezone, currency=data.currency,
         details=data.model_dump(mode="json"),
     )  # fmt: skip
     today = civil_day(unit.now, ZoneInfo(data.timezone))
-    if not told or profile_on(told, today) is not data.tax_profile:
+    if not told:  # told again, it is no change: that is a fact of its own
         await _tax(tenant_id, data.tax_profile, today, unit)
 
 

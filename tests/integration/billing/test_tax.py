@@ -73,8 +73,11 @@ async def test_a_credit_note_is_taxed_as_what_it_credits(scenario: Scenario) -> 
     )
     await run_until(scenario, "2026-12-01")
     changed = TaxProfileChanged(tax_profile=TaxProfile.SPLIT_PAYMENT, since=date(2026, 12, 15))
+    again = fact(registered(TaxProfile.ORDINARY, "IT").data, "registered again")
     await scenario.publish(
-        fact(changed, "changed"), used("late", day("2026-11-01"), MAIL, STORAGE, quantity="10")
+        fact(changed, "changed"),
+        again,
+        used("late", day("2026-11-01"), MAIL, STORAGE, quantity="10"),
     )
     await run_until(scenario, "2027-01-01")
     assert await documents(scenario) == [
