@@ -2,13 +2,23 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
 from schemas.alerts import AlertKind, AlertOpened, Visit
+from schemas.billing import (
+    CapForeseen,
+    CapReached,
+    CommissionAccrued,
+    InvoiceOverdue,
+    InvoicePaid,
+    SettlementIssued,
+)
 from schemas.deliveries import DeliverySucceeded
+from schemas.envelope import Payload
 from schemas.signals import Severity
 from schemas.tenants import OrderDelayed, OrderFailed
 from services.gateway.domain.keys import PAST_SECRETS_MAX
@@ -172,3 +182,45 @@ async def test_however_often_a_secret_is_replaced_within_a_day_each_signs_along_
         assert (
             await world.call("POST", "/operator/v1/resellers/NOBODY/webhook-secret")
         ).status == 404
+
+
+ANY, DAY = "12121212-0000-4000-8000-000000000001", "2026-11-01"
+OF_CAP = {
+    "service_id": ANY,
+    "meters": ["m"],
+    "month": DAY,
+    "amount": "5.00",
+    "hard": True,
+    "spent": "5.00",
+}
+OF_INVOICE = {"invoice_id": ANY, "number": "2026/A/000001"}
+MONEY: dict[type[Payload], dict[str, Any]] = {
+    CapReached: {**OF_CAP, "percent": 100},
+    CapForeseen: {**OF_CAP, "forecast": "9.00"},
+    InvoicePaid: {**OF_INVOICE, "paid_on": DAY},
+    InvoiceOverdue: {**OF_INVOICE, "due": DAY, "currency": "EUR", "open": "1.00"},
+    CommissionAccrued: {
+        **OF_INVOICE, "date": DAY, "model": "agency", "currency": "EUR", "rate_percent": "18", "uplift_percent": "0",
+        "net": "10.00", "base_commission": "1.80", "uplift_commission": "0.00", "total": "1.80", "lines": [],
+    },
+    SettlementIssued: {
+        "quarter": "2026-Q4", "currency": "EUR", "model": "agency", "lines": [], "vested": "1.80", "carried_in": "0",
+        "due": "1.80", "carried_out": "0",
+    },
+}  # fmt: skip
+
+
+async def test_a_reseller_hears_of_money_that_concerns_it_and_nobody_else_does(
+    served: World,
+) -> None:
+    async with receiving(answering("204 No Content")) as own, receiving(answering("204 No Content")) as other:  # fmt: skip
+        await point(served, "VAR-A", own)
+        await point(served, "VAR-B", other)
+        facts = [
+            kind.model_validate({**said, "reseller_id": "VAR-A"}) for kind, said in MONEY.items()
+        ]
+        await served.tell(tenant_of("A"), *facts)
+        await served.gateway.settled()
+        told = [item.verified(served.secrets["VAR-A"])[0]["type"] for item in own.told]
+        assert sorted(told) == sorted(kind.wire_type for kind in MONEY)
+        assert other.told == []
