@@ -71,7 +71,7 @@ async def test_an_invoice_is_paid_in_parts_and_told_as_paid_once(scenario: Scena
         ("1.00", "-0.24"),
         ("-0.24", "0.00"),
     ]
-    assert await audited(scenario) == []
+    assert await audited(scenario, compared=10, numbered=2) == []
 
 
 @pytest.mark.parametrize(
