@@ -66,7 +66,7 @@ def steps(raws: Sequence[bytes], tenants: int, meters: int) -> dict[str, float]:
             _packed(groups, arrivals)
         with found.step("add up"):
             add_up(groups, services, zones, known)
-        with found.step("let go of it"):
+        with found.step("release the memory"):
             del arrivals, groups
     return found.per_event()
 
