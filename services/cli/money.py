@@ -1,7 +1,7 @@
 """`vicino caps`, `contracts`, `preview`, `explain`, `audit` and `prices`: what is owed, and why."""
 
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -52,6 +52,15 @@ def _print_json(found: Any) -> None:
     typer.echo(json.dumps(found, default=str, ensure_ascii=False, indent=2))
 
 
+def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], as_json: bool) -> None:
+    """Rows as JSON, or as a table with these columns."""
+    if as_json:
+        _print_json(rows)
+    else:
+        columns = [name.replace("_", " ") for name in names]
+        show_table(columns, ([row[name] for name in names] for row in rows))
+
+
 @caps_app.command("set")
 def caps_set(
     tenant: TenantArgument,
@@ -90,13 +99,9 @@ def caps_show(
     from services.billing.tools import caps
 
     found = done(caps(postgres_url, tenant))
-    if as_json:
-        _print_json(found)
-        return
-    show_table(
-        ("service", "meters", "amount", "spent", "hard", "since"),
-        ((row["service_id"], ", ".join(row["meters"]), row["amount"], row["spent"], row["hard"], row["since"]) for row in found),
-    )  # fmt: skip
+    if not as_json:
+        found = [{**row, "meters": ", ".join(row["meters"])} for row in found]
+    _show(found, ("service_id", "meters", "amount", "spent", "hard", "since"), as_json)
 
 
 @contracts_app.command("set")
@@ -132,11 +137,8 @@ def contracts_show(
     """A reseller's contracts, by the day they count from."""
     from services.billing.tools import contracts
 
-    found = done(contracts(postgres_url, reseller_id))
-    if as_json:
-        _print_json(found)
-        return
-    show_table(("since", "model", "rate", "first-year uplift"), (row.values() for row in found))
+    names = ("since", "model", "rate_percent", "first_year_uplift_percent")
+    _show(done(contracts(postgres_url, reseller_id)), names, as_json)
 
 
 def preview(
@@ -238,14 +240,8 @@ def invoices_list(
     """A tenant's invoices, newest first: what was asked, credited and paid, and what is open."""
     from services.billing.tools import invoices
 
-    found = done(invoices(postgres_url, tenant))
-    if as_json:
-        _print_json(found)
-        return
-    show_table(
-        ("number", "date", "due", "asked", "credited", "paid", "open", "state"),
-        ([row[name] for name in ("number", "date", "due", "asked", "credited", "paid", "open", "state")] for row in found),
-    )  # fmt: skip
+    names = ("number", "date", "due", "asked", "credited", "paid", "open", "state")
+    _show(done(invoices(postgres_url, tenant)), names, as_json)
 
 
 def explain(
