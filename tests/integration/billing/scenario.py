@@ -8,12 +8,14 @@ from typing import Any
 
 import aiohttp
 
+from schemas.billing import InvoiceIssued
 from schemas.catalogue import CataloguePublished
 from schemas.envelope import Event
 from schemas.tenants import ServiceActivated
 from schemas.topics import USAGE
 from schemas.usage import UsageRecorded
 from services.billing.app import BillingSettings, build
+from services.billing.domain.periods import midnight
 from services.billing.metering.checks import Difference
 from services.billing.metering.tools import verified
 from services.chassis.clock import ManualClock
@@ -23,6 +25,8 @@ from tests.support.running import Running, running, settings_for
 
 START = datetime(2026, 11, 1, tzinfo=ROME).astimezone(UTC)
 TENANT = "11111111-1111-1111-1111-111111111111"
+GRACE = timedelta(hours=49)
+STORAGE = "mail_storage_overage_gb_month"
 ERP, MAIL = "22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333333333333"
 
 
@@ -173,3 +177,36 @@ def used(
     """Something measured."""
     payload = UsageRecorded.model_validate({"service_id": service_id, "meter": meter, **data})
     return Event(event_id, "/test", payload.wire_type, tenant, at, payload, revision=revision)
+
+
+def day(text: str, hours: float = 0) -> datetime:
+    """Some hours into a civil day."""
+    return midnight(date.fromisoformat(text), ROME) + timedelta(hours=hours)
+
+
+async def run_until(scenario: Scenario, *boundaries: str) -> None:
+    """Let the runs of boundaries be made, each in its time."""
+    for boundary in boundaries:
+        scenario.clock.set(day(boundary) + GRACE)
+        await scenario.service.settled()
+
+
+async def issued(scenario: Scenario, boundary: str, tipo: str = "TD01") -> InvoiceIssued | None:
+    found = [
+        event.data for event in await scenario.service.published(InvoiceIssued)
+        if (str(event.data.date), event.data.tipo_documento) == (boundary, tipo)
+    ]  # fmt: skip
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+async def told(
+    scenario: Scenario, boundary: str, component: str, tipo: str = "TD01"
+) -> Sequence[tuple[str, str, str]]:
+    """The lines of a component on a document: first day, quantity, net."""
+    document = await issued(scenario, boundary, tipo)
+    assert document is not None, f"no {tipo} of {boundary}"
+    return [
+        (str(line.period_from), f"{line.quantity.normalize():f}", str(line.net))
+        for line in document.lines if line.sku == component
+    ]  # fmt: skip

@@ -13,15 +13,17 @@ from tests.integration.billing.scenario import (
     ERP,
     MAIL,
     START,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
     open_scenario,
+    run_until,
     used,
 )
 from tests.integration.billing.test_commission import CONTRACT, agreed, assigned
-from tests.integration.billing.test_corrections import STORAGE, day, run_until
 from tests.support.catalogue import CATALOGUE
 
 FIRST, AFTER = date(2026, 11, 1), date(2027, 2, 1)

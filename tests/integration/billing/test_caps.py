@@ -15,10 +15,11 @@ from tests.integration.billing.scenario import (
     Scenario,
     activated,
     catalogue,
+    day,
     open_scenario,
+    run_until,
     used,
 )
-from tests.integration.billing.test_corrections import day, run_until
 from tests.support.catalogue import CATALOGUE, PLANS
 
 VOIP = ERP

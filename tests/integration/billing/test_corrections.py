@@ -1,32 +1,32 @@
 """What comes after a month's invoice is billed, or given back, by the next one, with the days it belongs to."""
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from schemas.billing import InvoiceIssued
 from schemas.tenants import ServiceChanged
-from services.billing.domain.periods import midnight
 from services.billing.metering.checks import rebuild
 from services.chassis.database import connect
 from tests.integration.billing.scenario import (
     ERP,
     MAIL,
     START,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
     fact,
+    issued,
     open_scenario,
+    run_until,
+    told,
     used,
 )
-from tests.support.catalogue import CATALOGUE, ROME
-
-GRACE = timedelta(hours=49)
-STORAGE = "mail_storage_overage_gb_month"
+from tests.support.catalogue import CATALOGUE
 
 
 @pytest.fixture
@@ -34,39 +34,6 @@ async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIte
     async with open_scenario(database, bootstrap, topic_prefix) as found:
         await found.publish(catalogue(CATALOGUE))
         yield found
-
-
-def day(text: str, hours: float = 0) -> datetime:
-    """Some hours into a civil day."""
-    return midnight(date.fromisoformat(text), ROME) + timedelta(hours=hours)
-
-
-async def run_until(scenario: Scenario, *boundaries: str) -> None:
-    """Let the runs of boundaries be made, each in its time."""
-    for boundary in boundaries:
-        scenario.clock.set(day(boundary) + GRACE)
-        await scenario.service.settled()
-
-
-async def issued(scenario: Scenario, boundary: str, tipo: str = "TD01") -> InvoiceIssued | None:
-    found = [
-        event.data for event in await scenario.service.published(InvoiceIssued)
-        if (str(event.data.date), event.data.tipo_documento) == (boundary, tipo)
-    ]  # fmt: skip
-    assert len(found) <= 1
-    return found[0] if found else None
-
-
-async def told(
-    scenario: Scenario, boundary: str, component: str, tipo: str = "TD01"
-) -> Sequence[tuple[str, str, str]]:
-    """The lines of a component on a document: first day, quantity, net."""
-    document = await issued(scenario, boundary, tipo)
-    assert document is not None, f"no {tipo} of {boundary}"
-    return [
-        (str(line.period_from), f"{line.quantity.normalize():f}", str(line.net))
-        for line in document.lines if line.sku == component
-    ]  # fmt: skip
 
 
 async def test_late_usage_is_on_the_next_document_with_its_own_days(scenario: Scenario) -> None:

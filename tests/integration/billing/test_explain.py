@@ -14,10 +14,11 @@ from tests.integration.billing.scenario import (
     Scenario,
     activated,
     catalogue,
+    day,
     open_scenario,
+    run_until,
     used,
 )
-from tests.integration.billing.test_corrections import day, run_until
 from tests.support.catalogue import CATALOGUE
 
 VOIP = "44444444-4444-4444-4444-444444444444"

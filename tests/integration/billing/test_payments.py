@@ -10,15 +10,17 @@ from schemas.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, PaymentR
 from tests.integration.billing.scenario import (
     MAIL,
     START,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
     open_scenario,
+    run_until,
     used,
 )
 from tests.integration.billing.test_audit import audited
-from tests.integration.billing.test_corrections import STORAGE, day, run_until
 from tests.integration.chassis.test_operators import vicino
 from tests.support.catalogue import CATALOGUE
 

@@ -17,16 +17,18 @@ from services.billing.domain.periods import month_of
 from tests.integration.billing.scenario import (
     ERP,
     MAIL,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
     fact,
     open_scenario,
+    run_until,
     used,
 )
 from tests.integration.billing.test_audit import audited
-from tests.integration.billing.test_corrections import STORAGE, day, run_until
 from tests.support.catalogue import CATALOGUE, PLANS
 
 PREVIEW = f"/v1/tenants/{TENANT}/preview"

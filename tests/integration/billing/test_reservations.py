@@ -9,14 +9,15 @@ import pytest
 
 from tests.integration.billing.scenario import (
     MAIL,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
     open_scenario,
 )
 from tests.integration.billing.test_caps import CAPS, VOIP, cap, talk
-from tests.integration.billing.test_corrections import STORAGE, day
 from tests.support.catalogue import CATALOGUE
 
 MAY, RESERVE = f"/v1/tenants/{TENANT}/may", f"/v1/tenants/{TENANT}/reserve"

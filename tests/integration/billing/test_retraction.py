@@ -12,15 +12,19 @@ from tests.integration.billing.scenario import (
     ERP,
     MAIL,
     START,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
+    issued,
     open_scenario,
+    run_until,
+    told,
     used,
 )
 from tests.integration.billing.test_audit import audited
-from tests.integration.billing.test_corrections import STORAGE, day, issued, run_until, told
 from tests.integration.chassis.test_operators import vicino
 from tests.support.catalogue import CATALOGUE
 

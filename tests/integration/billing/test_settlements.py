@@ -11,15 +11,17 @@ from services.billing.usecases.settle_reseller import QuarterNotOver, settle_qua
 from tests.integration.billing.scenario import (
     MAIL,
     START,
+    STORAGE,
     TENANT,
     Scenario,
     activated,
     catalogue,
+    day,
     open_scenario,
+    run_until,
     used,
 )
 from tests.integration.billing.test_commission import CONTRACT, agreed, assigned
-from tests.integration.billing.test_corrections import STORAGE, day, run_until
 from tests.integration.billing.test_payments import number
 from tests.integration.chassis.test_operators import vicino
 from tests.support.catalogue import CATALOGUE

@@ -11,14 +11,16 @@ from schemas.tenants import TaxProfile, TaxProfileChanged, TenantRegistered
 from tests.integration.billing.scenario import (
     MAIL,
     START,
+    STORAGE,
     Scenario,
     activated,
     catalogue,
+    day,
     fact,
     open_scenario,
+    run_until,
     used,
 )
-from tests.integration.billing.test_corrections import STORAGE, day, run_until
 from tests.support.catalogue import CATALOGUE
 
 
