@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from schemas.topics import SIGNALS
 from tests.faults.trade import trading
 from tests.faults.verdict import Count
-from tests.faults.world import Case, Servers, World, finish, world
+from tests.faults.world import SETTLE_SECONDS, Case, Servers, World, finish, world
 
 EVENTS = 400
 FIRMS = 10
@@ -43,8 +43,9 @@ async def while_trading(on: Servers, seed: int, harm: Harm) -> Count:
 
 
 async def _flowing(case: World) -> None:
-    while len(case.places) < FLOWING:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(SETTLE_SECONDS):
+        while len(case.places) < FLOWING:
+            await asyncio.sleep(0.05)
 
 
 async def leader_killed(on: Servers, seed: int) -> Count:

@@ -4,15 +4,12 @@ import asyncio
 from functools import partial
 
 from tests.faults import breaking
-from tests.faults.verdict import Count
+from tests.faults.verdict import REST_SECONDS, Count
 from tests.faults.world import EVENTS, Case, Servers, World, finish, world
 from tests.support.holding import holding
 
 HELD_SECONDS = 1.3
 RESETS = 4
-REST_SECONDS = 30.0
-"""After the last fault everything is at rest within this time, or a client is stuck."""
-
 ONCE = {"ListOffsets", "FindCoordinator", "JoinGroup", "SyncGroup", "InitProducerId"}
 """Sent when a client starts, and then rarely."""
 

@@ -11,6 +11,9 @@ from schemas.topics import USAGE
 from services.billing.metering.blocks import unpack
 from tests.support.furnishing import tenant_id
 
+REST_SECONDS = 30.0
+"""After the last fault everything is at rest within this time, or a client is stuck."""
+
 
 @dataclass(frozen=True)
 class Count:
@@ -19,9 +22,16 @@ class Count:
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
+    rest_seconds: float = field(default=0.0, compare=False)
+    """How long it took after the last event and the last fault until nothing was left to do."""
 
     def __add__(self, other: "Count") -> "Count":
-        return Count(self.lost + other.lost, self.doubled + other.doubled, self.wrong + other.wrong)
+        return Count(
+            self.lost + other.lost,
+            self.doubled + other.doubled,
+            self.wrong + other.wrong,
+            max(self.rest_seconds, other.rest_seconds),
+        )
 
     @property
     def clean(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -413,5 +414,7 @@ async def world(
 
 async def finish(case: World) -> Count:
     """Let everything settle, and count."""
+    began = time.monotonic()
     await case.settle()
-    return await case.count()
+    rest = Count(rest_seconds=time.monotonic() - began)
+    return rest + await case.count()
