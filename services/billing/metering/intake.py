@@ -10,14 +10,12 @@ offset: sent = counted + duplicates + rejected + parked, exactly.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import NamedTuple
 from uuid import uuid4
 
 from schemas.envelope import Malformed
 from schemas.horizon import EARLY_MAX as EARLY_AT_DOORS
 from schemas.horizon import LAG_MAX, SKEW_MAX
-from schemas.reasons import Reason
 from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.domain.usage import QUARTER, MeteredService, Window, quarter_of, start_of
@@ -26,17 +24,14 @@ from services.billing.metering.account import Account
 from services.billing.metering.adding import add_late, add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.blocks import Block, pack, pack_offsets
-from services.billing.metering.closing import MissedRuns, missed_runs
+from services.billing.metering.closing import missed_runs
 from services.billing.metering.days import RawDays
 from services.billing.metering.gathering import Gathering, Groups
-from services.billing.metering.judging import Judgement, judge_all
+from services.billing.metering.judging import judge_all
 from services.billing.metering.keys import (
     Generations,
     Keys,
-    SeenKeys,
-    as_bigint,
     generations,
-    known,
     known_before_principals,
 )
 from services.billing.metering.knowledge import (
@@ -45,6 +40,8 @@ from services.billing.metering.knowledge import (
     hold_tenants,
     strangers_among,
 )
+from services.billing.metering.parking import PARKED_PART, park
+from services.billing.metering.repeats import first_of_each, forget_known, fresh
 from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
@@ -56,9 +53,6 @@ from services.chassis.store import Log, Reject, collect, keep_rejects
 
 EARLY_MAX = EARLY_AT_DOORS + SKEW_MAX
 """So far ahead of our clock usage may be: a door's clock may be ahead of ours."""
-
-PARKED_PART = -1
-"""The account's row for events that were parked first."""
 
 
 class Times(NamedTuple):
@@ -172,9 +166,9 @@ class UsageIntake:
         where = await generations(db, times.now, self._window)
         seen = await self._keys.look(db, where, gathered.arrivals)
         if seen:
-            gathered = Gathering(_fresh(gathered.arrivals, seen, account))
+            gathered = Gathering(fresh(gathered.arrivals, seen, account))
         if before := await known_before_principals(db, where, gathered.arrivals):
-            gathered = Gathering(_fresh(gathered.arrivals, before, account))
+            gathered = Gathering(fresh(gathered.arrivals, before, account))
         if not gathered.arrivals:
             return
         groups = gathered.groups
@@ -189,12 +183,12 @@ class UsageIntake:
         runs = await missed_runs(db, groups, tenants, times.now, self._grace_hours)
         judgement = judge_all(groups, services, strangers, window, self._knowledge.meters, runs)
         if seen is None:
-            await _forget_known(db, where, judgement, account)
+            await forget_known(db, where, judgement, account)
         for refusal in judgement.refused:
             account.refuse(*refusal)
         if judgement.waiting:
-            waiting = _first_of_each(judgement.waiting, account)
-            await _park(db, waiting, services, runs, log, times.now, account)
+            waiting = first_of_each(judgement.waiting, account)
+            await park(db, waiting, services, runs, log, times.now, account)
         countable = await self._claim(db, where, judgement.countable, gathered.repeats, account)
         reach("usage.keyed")
         if countable:
@@ -206,10 +200,10 @@ class UsageIntake:
     ) -> Groups:
         """Take the keys of what can be counted; returns what is counted by it."""
         judged = [arrival for alike in countable.values() for arrival in alike]
-        once = _first_of_each(judged, account) if repeats else judged
+        once = first_of_each(judged, account) if repeats else judged
         seen = await self._keys.claim(db, where, once)
-        fresh = _fresh(once, seen, account)
-        return countable if len(fresh) == len(judged) else Gathering(fresh).groups
+        new = fresh(once, seen, account)
+        return countable if len(new) == len(judged) else Gathering(new).groups
 
     async def _look_around(self, db: Connection, revision: int) -> None:
         """Learn what is new. The tenants are held already: whoever sums one again has either waited for us or is done.
@@ -276,85 +270,3 @@ def _late(groups: Groups, tenants: Mapping[str, MeteredTenant]) -> Groups:
         for events, arrivals in groups.items()
         if events.quarter < closed[events.tenant_id]
     }
-
-
-def _first_of_each(arrivals: list[Arrival], account: Account) -> list[Arrival]:
-    """Events that come twice in one slice count once; with other content the second is refused."""
-    if len({arrival.key for arrival in arrivals}) == len(arrivals):
-        return arrivals
-    arrivals.sort(key=attrgetter("offset"))
-    first: dict[bytes, Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
-    for arrival in arrivals:
-        kept = first[arrival.key]
-        if kept is not arrival:
-            _again(arrival, kept.payload_hash, account)
-    return [arrival for arrival in arrivals if first[arrival.key] is arrival]
-
-
-def _fresh(arrivals: Sequence[Arrival], seen: SeenKeys, account: Account) -> Sequence[Arrival]:
-    """Those that were not counted before."""
-    if seen.again:
-        account.add("duplicate", n=len(seen.again))
-    for n in sorted(seen.reused):
-        account.refuse(arrivals[n], Reason.ID_REUSE)
-    return seen.others(arrivals)
-
-
-async def _forget_known(
-    db: Connection, where: Generations, judgement: Judgement, account: Account
-) -> None:
-    """An event that was counted is a duplicate, whatever else there is to say of it now: its time, its service, its meter."""
-    aside = [*judgement.waiting, *(arrival for arrival, _, _ in judgement.refused)]
-    seen = await known(db, where, aside) if aside else SeenKeys()
-    _fresh(aside, seen, account)
-    waited, places = len(judgement.waiting), seen.again | seen.reused
-    judgement.waiting = [arrival for n, arrival in enumerate(judgement.waiting) if n not in places]
-    judgement.refused = [one for n, one in enumerate(judgement.refused, waited) if n not in places]
-
-
-def _again(arrival: Arrival, said: bytes, account: Account) -> None:
-    """An id that came before: the same again is a duplicate, other content is refused."""
-    if said == arrival.payload_hash:
-        account.add("duplicate")
-    else:
-        account.refuse(arrival, Reason.ID_REUSE)
-
-
-def _waits_for(arrival: Arrival, services: Mapping[str, MeteredService], runs: MissedRuns) -> str:
-    """The service, while it is unknown; the run that is to be done first; else the catalogue."""
-    if arrival.said.service_id not in services:
-        return arrival.said.service_id
-    return runs.get((arrival.tenant_id, quarter_of(arrival.at)), CATALOGUE)
-
-
-async def _park(
-    db: Connection,
-    arrivals: list[Arrival],
-    services: Mapping[str, MeteredService],
-    runs: MissedRuns,
-    log: Log,
-    now: datetime,
-    account: Account,
-) -> None:
-    """Set events aside until they can be judged."""
-    waits = [_waits_for(arrival, services, runs) for arrival in arrivals]
-    keys = [arrival.key for arrival in arrivals]
-    new = {
-        row["event_key"]
-        for row in await collect(
-            sql.park(
-                db, keys=keys, hashes=[as_bigint(arrival.payload_hash) for arrival in arrivals], waits=waits,
-                raws=[arrival.raw for arrival in arrivals], parts=[log.part] * len(keys), log_ids=[log.log_id] * len(keys),
-                positions=[arrival.offset for arrival in arrivals], seen=now,
-            )
-        )
-    }  # fmt: skip
-    account.add("parked", n=len(new))
-    if len(new) < len(arrivals):
-        old = [arrival for arrival in arrivals if arrival.key not in new]
-        found = await collect(sql.parked_hashes(db, keys=[arrival.key for arrival in old]))
-        said = {
-            row["event_key"]: row["payload_hash"].to_bytes(8, "big", signed=True) for row in found
-        }
-        for arrival in old:
-            _again(arrival, said[arrival.key], account)

@@ -21,18 +21,17 @@ from services.chassis.backoff import Backoff
 from services.chassis.engine import batches, progress
 from services.chassis.engine.batches import Record
 from services.chassis.engine.client import Client, Subscription, subscribe
+from services.chassis.engine.halts import LogTruncated, UnreadableBatch
 from services.chassis.engine.lag import LagGauge
 from services.chassis.engine.logbook import Logbook, TopicMissing
-from services.chassis.engine.partition import Gap, LogTruncated, Partition, Rewound
+from services.chassis.engine.partition import Gap, Partition, Rewound
 from services.chassis.engine.partition_queue import PartitionQueue
+from services.chassis.engine.patience import Patience
 from services.chassis.engine.progress import Progress
 from services.chassis.engine.slices import Slice
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
 from services.chassis.store import Log
-
-STUCK_REPLACEMENTS = Backoff(first_seconds=progress.STUCK_AFTER_SECONDS, max_seconds=600.0)
-"""Between replacements of a client that gets nothing: it may not be the client's fault."""
 
 POSITION_TIMEOUT_SECONDS = 30.0
 COMMIT_EVERY_SECONDS = 1.0
@@ -40,16 +39,6 @@ WATCH_EVERY_SECONDS = 5.0
 RETRY = Backoff(first_seconds=0.1, max_seconds=5.0)
 
 log = logger(__name__)
-
-
-class UnreadableBatch(RuntimeError):
-    """A batch in the log cannot be unpacked or parsed, by anybody. A person must decide what becomes of it."""
-
-    def __init__(self, log: Log, offset: int, error: Exception) -> None:
-        super().__init__(
-            f"{log.topic}/{log.part} (log {log.log_id}) cannot be read from offset {offset} on: {error!r}; "
-            "see docs/runbooks/VicinoPartitionHalted.md"
-        )
 
 
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
@@ -67,7 +56,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         self._positioning: dict[TopicPartition, asyncio.Task[None]] = {}
         self._queues: dict[TopicPartition, PartitionQueue[Slice]] = {}
         self._heard = time.monotonic()
-        self._fruitless, self._patient_until = 0, 0.0
+        self._patience = Patience()
         self._missing = ""
         self._stopping = False
         kafka_clients.install()
@@ -246,7 +235,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
 
     def _advance(self, tp: TopicPartition, known: Log, next_offset: int) -> None:
         if self._progress.advance(tp, known, next_offset):
-            self._fruitless, self._patient_until = 0, 0.0
+            self._patience.restore()
 
     # -- beside the records ----------------------------------------------------------------------------------------
 
@@ -274,12 +263,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     def _gets_nothing(self) -> str:
         """Why the client seems dead though its tasks live; empty when it does not."""
         stuck = [tp for tp in self._stuck() if tp not in self._queues or self._queues[tp].is_idle]
-        if not stuck:
+        if not stuck or not self._patience.is_over():
             return ""
-        if time.monotonic() < self._patient_until:
-            return ""
-        self._fruitless += 1
-        self._patient_until = time.monotonic() + STUCK_REPLACEMENTS.seconds(self._fruitless)
         return (
             f"no record came for {progress.STUCK_AFTER_SECONDS:.0f} s: {', '.join(map(str, stuck))}"
         )
@@ -300,7 +285,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
         try:
             await self._logbook.refresh(self._topics)
             self._missing = ""
-            self._progress.ends = await self._logbook.ends(self._partitions())
+            self._progress.ends = await self._logbook.ends(self._progress.partitions(self._topics))
         except TopicMissing as error:
             self._missing = str(error)
             log.error("a topic is missing", error=self._missing)
@@ -308,24 +293,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
             log.warning("cannot ask for topic ids", error=repr(error))
             return
         self._heard = time.monotonic()
-        for tp in [
-            tp
-            for tp, known in self._progress.logs.items()
-            if known != self._log(tp) and self._owns(tp)
-        ]:
-            log.warning("a topic was re-created", topic=tp.topic)
-            self._read_anew(tp)
-
-    def _partitions(self) -> list[TopicPartition]:
-        return [
-            TopicPartition(name, n)
-            for name, topic in self._topics.items()
-            for n in range(topic.partitions)
-        ] + [
-            tp
-            for tp in self._progress.next_offsets
-            if tp.partition >= self._topics[tp.topic].partitions
-        ]
+        for tp, known in list(self._progress.logs.items()):
+            if known != self._log(tp) and self._owns(tp):
+                log.warning("a topic was re-created", topic=tp.topic)
+                self._read_anew(tp)
 
     async def _done(self, tp: TopicPartition) -> int:
         return await self._partition.next_offset(self._log(tp))

@@ -14,6 +14,7 @@ from services.chassis import metrics, store
 from services.chassis.clock import Clock
 from services.chassis.database import Connection, Pool, is_infrastructure, is_lost
 from services.chassis.engine.fence import FenceVerdict, judge
+from services.chassis.engine.halts import LogTruncated
 from services.chassis.engine.records import Careful, Routes, handle_records, reason_of
 from services.chassis.engine.slices import Slice, SliceHandler, SliceUnit
 from services.chassis.failpoints import reach
@@ -36,16 +37,6 @@ class Rewound(Exception):
     def __init__(self, next_offset: int) -> None:
         super().__init__(f"want {next_offset}")
         self.next_offset = next_offset
-
-
-class LogTruncated(RuntimeError):
-    """A log ends below what was already acted on: records may have been lost or written over. A person must decide."""
-
-    def __init__(self, log: Log, next_offset: int, end: int) -> None:
-        super().__init__(
-            f"{log.topic}/{log.part} (log {log.log_id}) ends at {end}, but {next_offset} records were acted on: "
-            "see docs/runbooks/VicinoPartitionHalted.md"
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Where each partition of a consumer stands: the next offset, the end of its log, and what stops it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiokafka import TopicPartition
 
+from schemas.topics import Topic
 from services.chassis import metrics
 from services.chassis.logs import logger
 from services.chassis.store import Log
@@ -57,6 +58,17 @@ class Progress:
         self.logs.pop(tp, None)
         self._uncommitted.pop(tp, None)
         self.unhalt(tp)
+
+    def partitions(self, topics: Mapping[str, Topic]) -> list[TopicPartition]:
+        """The partitions that these topics, by their name in Kafka, have at least, and those we read beyond them."""
+        declared = [
+            TopicPartition(name, n)
+            for name, topic in topics.items()
+            for n in range(topic.partitions)
+        ]
+        return declared + [
+            tp for tp in self.next_offsets if tp.partition >= topics[tp.topic].partitions
+        ]
 
     def uncommitted(self) -> dict[TopicPartition, int]:
         """The offsets that were not reported to Kafka yet; they count as reported from now on."""
