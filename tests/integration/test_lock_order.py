@@ -14,7 +14,7 @@ from services.chassis.clock import ManualClock
 from services.gateway.inbound.pulse import subjects
 from services.local.demo.world import PARTIES
 from services.monitoring.app import MonitoringSettings, build
-from tests.integration.onboarding.test_onboarding import NEAR, opened, order
+from tests.integration.onboarding.scenario import NEAR, opened, order
 from tests.support.catalogue import CATALOGUE
 from tests.support.deadlocks import deadlocks, meeting
 from tests.support.running import Running, running, settings_for

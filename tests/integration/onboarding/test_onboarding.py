@@ -1,13 +1,7 @@
 """From an order to an active tenant: once, within capacity, and without a trace where it fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from random import Random
-from typing import Any
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -15,7 +9,6 @@ import pytest
 
 from schemas import identity
 from schemas.catalogue import CataloguePublished, ResellerRegistered
-from schemas.envelope import Event
 from schemas.orders import OrderPlaced
 from schemas.tenants import (
     AssignmentNeeded,
@@ -25,96 +18,18 @@ from schemas.tenants import (
     OrderPartiallyCompleted,
     ProvisioningFailed,
     ServiceActivated,
-    ServiceChanged,
     TenantActivated,
     TenantAssigned,
 )
-from services.chassis.clock import ManualClock
-from services.local.demo.world import PARTIES, Backend, catalogue
-from services.local.roles import PROVISIONER, ensure_provisioner
-from services.onboarding.app import OnboardingSettings, build
-from services.onboarding.domain.credentials import derive, name_of
-from tests.support.databases import PASSWORD
-from tests.support.running import Running, running, settings_for
-
-NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
-
-
-@dataclass
-class Scenario:
-    """Onboarding at work, with a back-end that can refuse, and time in our hands."""
-
-    service: Running
-    backend: Backend
-    clock: ManualClock
-    superuser_url: str
-
-    async def know(self, *resellers: dict[str, Any]) -> None:
-        """Publish the catalogue and some resellers."""
-        spec = catalogue(self.backend.url)
-        plans = CataloguePublished.model_validate({"revision": 1, **spec})
-        profiles = [
-            ResellerRegistered.model_validate(
-                {**{k: v for k, v in r.items() if k != "id"}, "reseller_id": r["id"], "revision": n}
-            )
-            for n, r in enumerate(resellers, 2)
-        ]
-        await self.service.publish(
-            *(event("catalogue", p, f"c{n}") for n, p in enumerate((plans, *profiles)))
-        )
-        await self.service.settled()
-
-    async def leftovers(self, service_id: str) -> int:
-        """Databases and logins that a service instance has."""
-        name = derive(self.service.service.settings.key(), service_id).role
-        connection = await asyncpg.connect(self.superuser_url)
-        query = "select (select count(*) from pg_database where datname = $1) + (select count(*) from pg_roles where rolname = $1)"  # noqa: E501
-        found = await connection.fetchval(query, name)
-        await connection.close()
-        return int(found)
-
-
-@asynccontextmanager
-async def opened(
-    database: str, bootstrap: str, superuser_url: str, prefix: str, **more: Any
-) -> AsyncIterator[Scenario]:
-    """A scenario whose service has some settings of its own."""
-    await ensure_provisioner(superuser_url, PASSWORD)
-    settings = await settings_for(
-        OnboardingSettings, "onboarding", database, bootstrap, prefix,
-        provisioning_url=f"postgresql://{PROVISIONER}:{PASSWORD}@{superuser_url.split('@')[1]}",
-        http_driver_allow="127.0.0.1", **more,
-    )  # fmt: skip
-    backend, clock = Backend(), ManualClock(NOW)
-    await backend.start()
-    async with running(build(settings), clock) as service:
-        yield Scenario(service, backend, clock, superuser_url)
-    await backend.stop()
-
-
-@pytest.fixture
-async def scenario(
-    database: str, bootstrap: str, superuser_url: str, topic_prefix: str
-) -> AsyncIterator[Scenario]:
-    async with opened(database, bootstrap, superuser_url, topic_prefix) as found:
-        yield found
-
-
-def event(subject: str, data: Any, event_id: str, revision: int | None = None) -> Event[Any]:
-    return Event(event_id, "/test", data.wire_type, subject, NOW, data, revision=revision)
-
-
-def order(firm: str, n: int, *skus: str, revision: int = 2) -> Event[OrderPlaced]:
-    """A first order of a made-up firm in the town of the example's tenant `n`."""
-    details = {k: v for k, v in PARTIES["tenants"][n].items() if k != "items"} | {
-        "external_id": firm
-    }
-    items = [{"action": "add", "sku": sku} for sku in skus]
-    data = OrderPlaced.model_validate({"reference": firm, "tenant": details, "items": items})
-    return event(identity.tenant_id("IT", firm), data, f"order-{firm}", revision)
-
-
-NEAR = {**PARTIES["resellers"][4], "capacity": 40, "active": 0}
+from services.local.demo.world import catalogue
+from services.onboarding.domain.credentials import name_of
+from tests.integration.onboarding.scenario import (
+    NEAR,
+    Scenario,
+    event,
+    order,
+    places_taken,
+)
 
 
 async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(
@@ -264,15 +179,6 @@ async def test_an_order_of_which_one_item_fails_is_partial_and_its_tenant_active
     ] == ["partial"]
 
 
-async def places_taken(scenario: Scenario) -> tuple[int, int]:
-    """Places counted at resellers, and tenants that are placed."""
-    (row,) = await scenario.service.sql(
-        "select (select sum(assigned) from reseller)::int as taken,"
-        " (select count(*) from tenant where reseller_id is not null)::int as placed"
-    )
-    return row["taken"], row["placed"]
-
-
 async def test_a_tenant_that_came_to_nothing_gives_its_place_back_and_may_order_again(
     scenario: Scenario,
 ) -> None:
@@ -321,84 +227,3 @@ async def test_an_order_held_for_its_town_and_ordered_again_makes_one_service(
     assert {fact.data.reason for fact in ended} == {"superseded"}
     assert len(await scenario.service.published(ServiceActivated)) == 1
     assert len(await scenario.service.published(OrderCompleted)) == 1
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_changes_of_one_service_are_made_one_after_the_other_in_the_order_accepted(
-    scenario: Scenario, seed: int
-) -> None:
-    await scenario.know(NEAR)
-    placed = order("F1", 0, "MAIL-STD")
-    await scenario.service.publish(placed)
-    await scenario.service.settled()
-    (active,) = await scenario.service.published(ServiceActivated)
-    chance, service_id = Random(seed), active.data.service_id
-    meters = [meter for meter in active.data.quantities if meter != "base"]
-    expected, model = [], dict(active.data.quantities)
-    changes = []
-    for n in range(12):
-        model = model | {chance.choice(meters): Decimal(chance.randrange(100))}
-        expected.append(model)
-        item = {
-            "action": "change",
-            "service_id": service_id,
-            "quantities": {m: str(q) for m, q in model.items()},
-        }
-        changed = {m for m in meters if n == 0 or model[m] != expected[n - 1][m]} or {meters[0]}
-        item["quantities"] = {m: str(model[m]) for m in changed}
-        data = OrderPlaced.model_validate({"reference": f"C{n}", "items": [item]})
-        changes.append(event(placed.subject, data, f"change-{n}", 2))
-    await scenario.service.publish(*changes)
-
-    async def all_made() -> bool:
-        scenario.backend.broken_for.clear()
-        if chance.random() < 0.2:
-            scenario.backend.broken_for[placed.subject] = 503
-        scenario.clock.advance(timedelta(seconds=chance.randrange(20)))
-        await asyncio.sleep(0.02)
-        return (
-            len(await scenario.service.sql("select 1 from service_order where state = 'completed'"))
-            == 13
-        )
-
-    await scenario.service.eventually(all_made)
-    await scenario.service.settled()
-    assert [
-        fact.data.quantities for fact in await scenario.service.published(ServiceChanged)
-    ] == expected
-    assert {
-        m: Decimal(q) for m, q in scenario.backend.services[service_id]["quantities"].items()
-    } == model
-
-
-async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_one_fails_at_once(
-    scenario: Scenario,
-) -> None:
-    await scenario.know(NEAR)
-    placed = order("F1", 0, "MAIL-STD")
-    service_id = identity.service_id(identity.order_id(placed.subject, placed.source, placed.id), 0)
-
-    def change(of: str) -> Event[Any]:
-        items = [{"action": "change", "service_id": of, "quantities": {"mailbox": "3"}}]
-        return event(
-            placed.subject,
-            OrderPlaced.model_validate({"reference": of[:8], "items": items}),
-            f"change-{of}",
-        )
-
-    wrong = str(uuid4())
-    await scenario.service.publish(placed, change(service_id), change(wrong))
-
-    async def ended() -> bool:
-        scenario.clock.advance(timedelta(seconds=1))
-        await asyncio.sleep(0.05)
-        open_orders = "select 1 from service_order where state not in ('completed', 'failed')"
-        return len(
-            await scenario.service.sql("select 1 from service_order")
-        ) == 3 and not await scenario.service.sql(open_orders)
-
-    await scenario.service.eventually(ended)
-    await scenario.service.settled()
-    (failed,) = await scenario.service.published(OrderFailed)
-    assert failed.data.reference == wrong[:8]
-    assert len(await scenario.service.published(ServiceChanged)) == 1

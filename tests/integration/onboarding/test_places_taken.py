@@ -11,7 +11,7 @@ import pytest
 from schemas.envelope import Event
 from schemas.orders import AssignmentDecided, OrderPlaced, OrderReviewed, Review
 from schemas.tenants import OrderHeld, ServiceActivated
-from tests.integration.onboarding.test_onboarding import NEAR, Scenario, event, opened, order
+from tests.integration.onboarding.scenario import NEAR, Scenario, event, opened, order
 from tests.integration.onboarding.test_senders import OWN, by
 
 OTHER = "VAR-OTHER"

@@ -14,7 +14,7 @@ from services.chassis.clock import ManualClock
 from services.local.demo.world import Backend
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
-from tests.integration.onboarding.test_onboarding import NEAR, NOW, Scenario, event, order
+from tests.integration.onboarding.scenario import NEAR, NOW, Scenario, event, order
 from tests.integration.onboarding.test_senders import OWN, by, later, say
 from tests.support import before
 from tests.support.databases import PASSWORD

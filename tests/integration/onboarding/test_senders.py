@@ -18,11 +18,10 @@ from schemas.tenants import (
     TenantAssigned,
 )
 from services.onboarding.app import OnboardingSettings
-from tests.integration.onboarding.test_onboarding import NEAR, Scenario, event, order, scenario
+from tests.integration.onboarding.scenario import NEAR, Scenario, event, order
 from tests.support import before
 from tests.support.running import settings_for
 
-__all__ = ["scenario"]
 FAR = {**NEAR, "id": "VAR-FAR", "capacity": 0}
 OWN = NEAR["id"]
 NEXT_TRY = timedelta(seconds=31)

@@ -24,17 +24,14 @@ from services.chassis.rejects import jobs_in
 from services.chassis.settings import SettingsWrong
 from services.onboarding.adapters.http import FINAL
 from services.onboarding.app import OnboardingSettings, build
-from tests.integration.onboarding.test_onboarding import (
+from tests.integration.onboarding.scenario import (
     NEAR,
     Scenario,
     event,
     opened,
     order,
     places_taken,
-    scenario,
 )
-
-__all__ = ["scenario"]
 
 BEFORE_THE_END = GIVE_UP_AFTER - timedelta(minutes=1)
 RETRIED = [401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504]
