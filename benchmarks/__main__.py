@@ -14,7 +14,7 @@ from benchmarks.metering import bench as metering
 from benchmarks.metering import growth
 from benchmarks.report import publish
 from services.local.roles import ensure_database
-from tests.faults.world import servers
+from tests.faults.servers import servers
 
 ON_SERVERS = {
     "engine": engine.run,

@@ -19,7 +19,7 @@ from services.chassis.engine.slices import Slice, SliceUnit, on_slice
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Unit
-from tests.faults.world import Servers
+from tests.faults.servers import Servers
 from tests.support.running import running, settings_for
 
 EVENTS = 120_000

@@ -17,7 +17,7 @@ from services.chassis.pending import Limit
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Args
-from tests.faults.world import Servers
+from tests.faults.servers import Servers
 from tests.support.running import Running, running, settings_for
 
 SINGLES = 300

@@ -14,7 +14,7 @@ from schemas.signals import HeartbeatReceived
 from schemas.topics import SIGNALS
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
-from tests.faults.world import Servers
+from tests.faults.servers import Servers
 from tests.support.running import running, settings_for
 
 FACTS = 20_000

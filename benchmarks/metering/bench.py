@@ -15,7 +15,7 @@ from benchmarks.metering.profile import steps
 from benchmarks.metering.world import METERS, TENANTS, World, check, events, memory_mb, outcome
 from benchmarks.report import Row, median
 from schemas.topics import USAGE
-from tests.faults.world import Servers
+from tests.faults.servers import Servers
 
 EVENTS = 400_000
 PEER_EVENTS = 6_000

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.metering.world import World, check, events, memory_mb
 from benchmarks.report import Row, median
-from tests.faults.world import Servers, as_superuser
+from tests.faults.servers import Servers, as_superuser
 
 MILLION = 1_000_000
 RUNS = 3

@@ -25,7 +25,7 @@ from services.chassis.migrate import migrate
 from services.local.ports import free_port
 from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
-from tests.faults.world import Servers
+from tests.faults.servers import Servers
 from tests.support.furnishing import furnish, meter_key, service_id, tenant_id
 
 NAME = "billing"

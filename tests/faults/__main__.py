@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults.cases import BY_BROKERS, CASES
+from tests.faults.servers import Impossible, Servers, servers
 from tests.faults.verdict import REST_SECONDS, Count
-from tests.faults.world import Case, Impossible, Servers, servers
+from tests.faults.world import Case
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results/faults.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.world import Servers, servers
+from tests.faults.servers import Servers, servers
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import SIGNALS
+from tests.faults.servers import Servers
 from tests.faults.trade import trading
 from tests.faults.verdict import Count
-from tests.faults.world import SETTLE_SECONDS, Case, Servers, World, finish, world
+from tests.faults.world import SETTLE_SECONDS, Case, World, finish, world
 
 EVENTS = 400
 FIRMS = 10

@@ -4,8 +4,9 @@ import asyncio
 from functools import partial
 
 from tests.faults import breaking
+from tests.faults.servers import Servers
 from tests.faults.verdict import REST_SECONDS, Count
-from tests.faults.world import EVENTS, Case, Servers, World, finish, world
+from tests.faults.world import EVENTS, Case, World, finish, world
 from tests.support.holding import holding
 
 HELD_SECONDS = 1.3

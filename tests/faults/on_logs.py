@@ -8,8 +8,9 @@ from confluent_kafka import TopicPartition as GroupPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import SIGNALS, USAGE
+from tests.faults.servers import Servers
 from tests.faults.verdict import Count
-from tests.faults.world import EVENTS, NAME, Case, Servers, World, finish, world
+from tests.faults.world import EVENTS, NAME, Case, World, finish, world
 
 
 def _admin(case: World) -> AdminClient:

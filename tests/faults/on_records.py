@@ -12,8 +12,10 @@ from schemas.topics import SIGNALS, USAGE
 from services.billing.metering.blocks import unpack
 from services.local.process import Child
 from tests.faults.poison import POISON, refused
+from tests.faults.sending import Raw
+from tests.faults.servers import Servers
 from tests.faults.verdict import Count
-from tests.faults.world import EVENTS, Case, Raw, Servers, World, finish, world
+from tests.faults.world import EVENTS, Case, World, finish, world
 
 BOMB_BYTES = 200 * 2**20
 """What the bomb unpacks to; on the wire it has some kilobytes."""

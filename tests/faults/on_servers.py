@@ -11,8 +11,9 @@ from pathlib import Path
 import asyncpg
 
 from services.local.roles import role_of
+from tests.faults.servers import Impossible, Servers, as_superuser
 from tests.faults.verdict import Count
-from tests.faults.world import EVENTS, NAME, Case, Impossible, Servers, as_superuser, finish, world
+from tests.faults.world import EVENTS, NAME, Case, finish, world
 
 DISK_MB = 96
 RETRIES = "vicino_engine_slice_retries_total"

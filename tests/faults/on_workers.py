@@ -10,8 +10,9 @@ import psutil
 from schemas.topics import USAGE
 from services.chassis.failpoints import POINTS
 from services.local.process import Child
+from tests.faults.servers import Servers
 from tests.faults.verdict import Count
-from tests.faults.world import EVENTS, SESSION_MS, Case, Servers, World, finish, world
+from tests.faults.world import EVENTS, SESSION_MS, Case, World, finish, world
 
 STORM_SECONDS = 60.0
 STANDSTILL_SECONDS = 30.0

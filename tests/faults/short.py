@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.faults.breaking import REQUESTS
-from tests.faults.world import Case, Impossible, Servers
+from tests.faults.servers import Impossible, Servers
+from tests.faults.world import Case
 from tests.support.skips import ROOT
 
 LONG = {

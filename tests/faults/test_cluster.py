@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.on_cluster import CASES
+from tests.faults.servers import Servers, servers
 from tests.faults.short import each, hold
-from tests.faults.world import Servers, servers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

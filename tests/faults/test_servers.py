@@ -3,8 +3,8 @@
 import pytest
 
 from tests.faults.on_servers import CASES
+from tests.faults.servers import Servers
 from tests.faults.short import each, hold
-from tests.faults.world import Servers
 
 pytestmark = pytest.mark.cluster
 

@@ -22,7 +22,7 @@ from services.local.ports import free_port
 from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
 from tests.faults.busy import NAME
-from tests.faults.world import Servers
+from tests.faults.servers import Servers
 from tests.support.databases import PASSWORD
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.faults.servers import Servers
 from tests.faults.verdict import Count
-from tests.faults.world import Servers, World, finish, world
+from tests.faults.world import World, finish, world
 
 pytestmark = pytest.mark.cluster
 

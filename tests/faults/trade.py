@@ -25,8 +25,8 @@ from services.local.demo.world import DemoClient, Receivers, catalogue, cloud_ev
 from services.local.home import Home
 from services.local.stack import DATABASE, Stack
 from services.onboarding.domain.credentials import derive
+from tests.faults.servers import Servers
 from tests.faults.verdict import Count, of_ids
-from tests.faults.world import Servers
 
 RESELLER = "VAR-1"
 SKU, METER = "CRM-TEAM", "api_calls"

@@ -6,112 +6,57 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import asyncpg
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.alerts import AlertAcknowledged
-from schemas.envelope import Event, decode
-from schemas.signals import AcknowledgementGiven
+from schemas.envelope import decode
 from schemas.topics import ALERTS, BY_NAME, SIGNALS, USAGE
-from schemas.usage import UsageRecorded
 from services.billing.app import MIGRATIONS
 from services.chassis.admin import ensure_topics, remove_topics
 from services.chassis.migrate import migrate
 from services.local.home import CHECKOUT
-from services.local.kafka import Kafka
 from services.local.ports import free_port
-from services.local.postgres import Postgres
 from services.local.process import Child
 from services.local.roles import ensure_database, ensure_service, role_of
 from tests.faults import verdict
+from tests.faults.sending import TENANTS, Sending
+from tests.faults.servers import Servers, as_superuser
 from tests.faults.standing import Standing, above_zero, account
-from tests.faults.verdict import Count, Sent
+from tests.faults.verdict import Count
 from tests.support.databases import PASSWORD
-from tests.support.furnishing import furnish, meter_key, service_id, tenant_id
+from tests.support.furnishing import furnish
 from tests.support.running import read_topic
 
 NAME = "billing"
 READS = (SIGNALS, USAGE)
-TENANTS = 40
 EFFECTS = Path(__file__).with_name("effects.sql")
 MASTER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 EVENTS = 150
 SETTLE_SECONDS = 60.0
 SESSION_MS = 6000
 ANSWER = aiohttp.ClientTimeout(total=5)
-Message: TypeAlias = tuple[str, bytes, bytes]
-"""Topic, key, value."""
-
-Raw: TypeAlias = tuple[str, bytes | None, bytes | None, list[tuple[str, Any]]]
-"""Topic, key, value, headers."""
-
-
-class Impossible(RuntimeError):
-    """This fault cannot be made on this machine; says why."""
-
-
-@dataclass
-class Servers:
-    """A PostgreSQL and a Kafka of one's own, to be ill-treated."""
-
-    home: Path
-    postgres: Postgres
-    kafka: Kafka
-
-
-@asynccontextmanager
-async def servers(
-    home: Path, nodes: int = 1, postgres_settings: dict[str, str] | None = None, **settings: str
-) -> AsyncIterator[Servers]:
-    """Start servers in a folder; `settings` are Kafka's."""
-    (home / "logs").mkdir(parents=True, exist_ok=True)
-    postgres, kafka = await asyncio.gather(
-        Postgres.start(
-            home / "postgres", log=home / "logs/postgres.log", settings=postgres_settings
-        ),
-        Kafka.start(home / "kafka", nodes=nodes, settings=settings),
-    )
-    try:
-        yield Servers(home, postgres, kafka)
-    finally:
-        await asyncio.gather(postgres.stop(), kafka.stop())
-
-
 Case: TypeAlias = Callable[[Servers, int], Awaitable[Count]]
 """Does a fault to servers, from a seed, and counts."""
 
 
-class World:
+class World(Sending):
     """One case: a database and topics of its own, workers, and what was sent."""
 
     def __init__(self, on: Servers, seed: int, replicas: int = 1, tablespace: str = "") -> None:
-        self.on, self.dice, self.replicas, self.tablespace = (
-            on,
-            random.Random(seed),
-            replicas,
-            tablespace,
-        )
-        self.prefix = f"f{uuid4().hex[:8]}."
+        super().__init__(on.kafka.bootstrap, f"f{uuid4().hex[:8]}.", random.Random(seed))
+        self.on, self.replicas, self.tablespace = on, replicas, tablespace
         self.database = f"fault_{uuid4().hex[:8]}"
         self.workers: list[Child] = []
-        self.sent = Sent()
-        self.messages: list[Message] = []
-        self.places: dict[tuple[int, int], str] = {}
-        """Where Kafka has each usage event that was sent by `send`: id by partition and offset."""
         self._http: dict[int, str] = {}
-        self._start = datetime.now(UTC) - timedelta(days=2)
 
     async def prepare(self) -> None:
         """Make the database, what billing must know, and the topics."""
@@ -180,107 +125,6 @@ class World:
         self.workers.append(worker)
         self._http[worker.pid] = f"http://127.0.0.1:{port}"
         return worker
-
-    def signal(self) -> Message:
-        """One more signal."""
-        event_id = f"s{len(self.sent.signals)}"
-        self.sent.signals.append(event_id)
-        data = AcknowledgementGiven(alert_id=str(UUID(int=self.dice.getrandbits(128))), by="desk")
-        return self._encoded(event_id, self.dice.randrange(TENANTS), data, self._start)
-
-    def usage_event(self) -> Message:
-        """One more usage event."""
-        event_id, tenant, quantity = (
-            f"u{len(self.sent.usage)}",
-            self.dice.randrange(TENANTS),
-            self.dice_quantity(),
-        )
-        self.sent.usage[event_id] = tenant, quantity
-        return self.usage_of(event_id, tenant, quantity)
-
-    def dice_quantity(self) -> Decimal:
-        """Any quantity."""
-        return Decimal(self.dice.randrange(1, 10**8)) / 1000
-
-    def usage_of(self, event_id: str, tenant: int, quantity: Decimal) -> Message:
-        """A usage event as said."""
-        values = {
-            "service_id": service_id(tenant),
-            "meter": meter_key(0),
-            "quantity": format(quantity, "f"),
-        }
-        at = self._start + timedelta(seconds=self.dice.randrange(86_400))
-        return self._encoded(event_id, tenant, UsageRecorded.model_validate(values), at)
-
-    @staticmethod
-    def _encoded(event_id: str, tenant: int, data: Any, at: datetime) -> Message:
-        event = Event(event_id, "/faults", data.wire_type, tenant_id(tenant), at, data)
-        return data.topic.name, tenant_id(tenant).encode(), event.encode()
-
-    async def send(self, n: int, pace_seconds: float = 0.0) -> None:
-        """Send `n` signals and `n` usage events, each accepted exactly once by Kafka, whatever happens to it."""
-        async with self.producer() as producer:
-            for _ in range(n):
-                for message in (self.signal(), self.usage_event()):
-                    await self.send_one(producer, message)
-                await asyncio.sleep(pace_seconds)
-
-    async def send_one(self, producer: AIOKafkaProducer, message: Message) -> None:
-        """Send until Kafka has it: what is accepted is what counts."""
-        self.messages.append(message)
-        topic, key, value = message
-        while True:
-            try:
-                placed = await producer.send_and_wait(self.prefix + topic, key=key, value=value)
-                break
-            except KafkaError:
-                await asyncio.sleep(0.2)
-        if topic == USAGE.name:
-            self.places[(placed.partition, placed.offset)] = msgspec.json.decode(value)["id"]
-
-    async def send_bomb(self, value: bytes, compression: str) -> int:
-        """Send a value that is small only on the wire to partition 0 of usage; returns its offset."""
-        async with self.producer(compression_type=compression, max_request_size=2**30) as producer:
-            return int(
-                (
-                    await producer.send_and_wait(self.prefix + USAGE.name, value=value, partition=0)
-                ).offset
-            )
-
-    async def send_raw(self, records: Sequence[Raw], compression: str | None = None) -> None:
-        """Send records as they are, in order, to partition 0."""
-        async with self.producer(compression_type=compression) as producer:
-            sending = [
-                await producer.send(
-                    self.prefix + topic, key=key, value=value, headers=headers, partition=0
-                )
-                for topic, key, value, headers in records
-            ]
-            await asyncio.gather(*sending)
-
-    @asynccontextmanager
-    async def producer(self, **more: Any) -> AsyncIterator[AIOKafkaProducer]:
-        """An idempotent producer."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.on.kafka.bootstrap,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=2,
-            retry_backoff_ms=200,
-            **more,
-        )
-        await producer.start()
-        try:
-            yield producer
-        finally:
-            await producer.stop()
-
-    async def replay(self) -> None:
-        """Write everything that was sent once more."""
-        async with self.producer() as producer:
-            for topic, key, value in self.messages:
-                await producer.send(self.prefix + topic, key=key, value=value)
-            await producer.flush()
 
     async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until all that is in Kafka was taken, and nothing is left to do. Raises `TimeoutError`, and prints why."""
@@ -388,15 +232,6 @@ class World:
         )
         # Ten runs leave some thousand topics behind: then the broker is too slow to make more.
         await remove_topics(self.on.kafka.bootstrap, BY_NAME.values(), prefix=self.prefix)
-
-
-async def as_superuser(postgres: Postgres, statement: str, *args: Any) -> None:
-    """Run a statement on a case's server."""
-    connection = await asyncpg.connect(postgres.superuser_url)
-    try:
-        await connection.execute(statement, *args)
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager
