@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 
@@ -12,16 +13,19 @@ from schemas.billing import InvoiceIssued
 from schemas.catalogue import CataloguePublished
 from schemas.envelope import Event
 from schemas.tenants import ServiceActivated
-from schemas.topics import USAGE
+from schemas.topics import BY_NAME, USAGE
 from schemas.usage import UsageRecorded
 from services.billing.app import BillingSettings, build
 from services.billing.domain.periods import midnight
 from services.billing.metering.checks import Difference
 from services.billing.metering.tools import verified
+from services.chassis.admin import remove_topics
 from services.chassis.clock import ManualClock
 from services.chassis.rejects import replay
 from tests.support.catalogue import ROME
+from tests.support.databases import fresh_database
 from tests.support.running import Running, running, settings_for
+from tests.support.servers import Addresses
 
 START = datetime(2026, 11, 1, tzinfo=ROME).astimezone(UTC)
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -137,6 +141,20 @@ async def open_scenario(
     clock = ManualClock(at)
     async with running(build(found), clock) as service, aiohttp.ClientSession() as session:
         yield Scenario(service, clock, session)
+
+
+@asynccontextmanager
+async def shared_scenario(
+    addresses: Addresses, at: datetime = START + timedelta(hours=1)
+) -> AsyncIterator[Scenario]:
+    """A scenario for all tests of a file, each of which leaves it as it was."""
+    prefix = f"t{uuid4().hex[:8]}."
+    async with (
+        fresh_database(addresses.superuser_url) as database,
+        open_scenario(database, addresses.bootstrap, prefix, at) as found,
+    ):
+        yield found
+    await remove_topics(addresses.bootstrap, BY_NAME.values(), prefix=prefix)
 
 
 def catalogue(content: dict[str, Any], revision: int = 1) -> Event[CataloguePublished]:

@@ -16,12 +16,13 @@ from tests.integration.billing.scenario import (
     Scenario,
     activated,
     catalogue,
-    open_scenario,
+    shared_scenario,
     used,
 )
 from tests.integration.billing.test_commission import assigned
 from tests.integration.chassis.test_operators import vicino
 from tests.support.catalogue import CATALOGUE, ROME
+from tests.support.servers import Addresses
 
 NOW = datetime.now(UTC)
 START = midnight(month_of(month_of(civil_day(NOW, ROME)).start - timedelta(1)).start, ROME)
@@ -30,10 +31,10 @@ START = midnight(month_of(month_of(civil_day(NOW, ROME)).start - timedelta(1)).s
 GRACE = timedelta(hours=49)
 
 
-@pytest.fixture
-async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIterator[Scenario]:
-    """Billing as of now: commands go by the real clock."""
-    async with open_scenario(database, bootstrap, topic_prefix, START + timedelta(1)) as found:
+@pytest.fixture(scope="module")
+async def scenario(addresses: Addresses) -> AsyncIterator[Scenario]:
+    """Billing as of now: commands go by the real clock. What one test sets, no other asks for."""
+    async with shared_scenario(addresses, START + timedelta(1)) as found:
         await found.publish(catalogue({**CATALOGUE, "valid_from": START.isoformat()}), assigned("VAR-A"))  # fmt: skip
         await found.publish(
             activated(ERP, "ERP-CLOUD", 0, START, base="1", extra_user="1"),
@@ -107,6 +108,7 @@ async def test_a_document_is_explained_and_the_books_are_audited(scenario: Scena
     assert (sound["differences"], sound["compared"] > 5) == ([], True)
     await scenario.service.sql("update charge set net = net + 1 where kind = 'usage'")
     code, said = await vicino(*window, url=scenario.url)
+    await scenario.service.sql("update charge set net = net - 1 where kind = 'usage'")
     assert code == 1
     assert f"{TENANT} lines = charges: {issued.number}" in said.replace("\n", " ")
 

@@ -13,13 +13,16 @@ from schemas import identity
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.envelope import Event
 from schemas.orders import OrderPlaced
+from schemas.topics import BY_NAME
+from services.chassis.admin import remove_topics
 from services.chassis.clock import ManualClock
 from services.local.demo.world import PARTIES, Backend, catalogue
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
 from services.onboarding.domain.credentials import derive
-from tests.support.databases import PASSWORD
+from tests.support.databases import PASSWORD, fresh_database
 from tests.support.running import Running, running, settings_for
+from tests.support.servers import Addresses
 
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
@@ -77,6 +80,18 @@ async def opened(
     async with running(build(settings), clock) as service:
         yield Scenario(service, backend, clock, superuser_url)
     await backend.stop()
+
+
+@asynccontextmanager
+async def shared_scenario(addresses: Addresses) -> AsyncIterator[Scenario]:
+    """A scenario for several tests of a file, each of which orders for a firm of its own."""
+    prefix = f"t{uuid4().hex[:8]}."
+    async with (
+        fresh_database(addresses.superuser_url) as database,
+        opened(database, addresses.bootstrap, addresses.superuser_url, prefix) as found,
+    ):
+        yield found
+    await remove_topics(addresses.bootstrap, BY_NAME.values(), prefix=prefix)
 
 
 def event(subject: str, data: Any, event_id: str, revision: int | None = None) -> Event[Any]:

@@ -1,5 +1,6 @@
 """An order waits for a back-end that is unavailable, for a day and not for seconds; whoever waits for the order can see it."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -31,7 +32,9 @@ from tests.integration.onboarding.scenario import (
     opened,
     order,
     places_taken,
+    shared_scenario,
 )
+from tests.support.servers import Addresses
 
 BEFORE_THE_END = GIVE_UP_AFTER - timedelta(minutes=1)
 RETRIED = [401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504]
@@ -50,6 +53,20 @@ async def street(scenario: Scenario) -> Scenario:
     """With a reseller that has room."""
     await scenario.know(NEAR)
     return scenario
+
+
+@pytest.fixture(scope="module")
+async def shared_street(addresses: Addresses) -> AsyncIterator[Scenario]:
+    async with shared_scenario(addresses) as found:
+        await found.know(NEAR)
+        yield found
+
+
+async def of_firm(scenario: Scenario, placed: Event[Any], kind: Any) -> list[Any]:
+    """Facts of a kind about the firm that ordered."""
+    return [
+        fact for fact in await scenario.service.published(kind) if fact.subject == placed.subject
+    ]
 
 
 def change(placed: Event[Any]) -> Event[Any]:
@@ -90,30 +107,30 @@ async def test_a_back_end_is_asked_after_1_2_5_15_and_60_seconds_then_every_five
 
 @pytest.mark.parametrize("status", RETRIED)
 async def test_an_order_outlives_a_back_end_that_is_unavailable_for_a_day(
-    street: Scenario, status: int
+    shared_street: Scenario, status: int
 ) -> None:
-    placed = order("F1", 0, "MAIL-STD")
+    street, placed = shared_street, order(f"F{status}", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = status
     await street.service.publish(placed)
     await street.service.settled()
     await advance(street, BEFORE_THE_END, timedelta(hours=4))
-    assert await street.service.published(OrderFailed) == []
+    assert await of_firm(street, placed, OrderFailed) == []
     street.backend.broken_for.clear()
     await advance(street, timedelta(minutes=10), timedelta(minutes=10))
-    assert len(await street.service.published(ServiceActivated)) == 1
-    assert len(await street.service.published(OrderCompleted)) == 1
+    assert len(await of_firm(street, placed, ServiceActivated)) == 1
+    assert len(await of_firm(street, placed, OrderCompleted)) == 1
 
 
 @pytest.mark.parametrize("status", FINAL)
 async def test_what_would_get_the_same_answer_again_is_not_asked_again(
-    street: Scenario, status: int
+    shared_street: Scenario, status: int
 ) -> None:
-    placed = order("F1", 0, "MAIL-STD")
+    street, placed = shared_street, order(f"F{status}", 0, "MAIL-STD")
     street.backend.broken_for[placed.subject] = status
     await street.service.publish(placed)
     await street.service.settled()
     assert street.backend.calls[placed.subject] == 1
-    (failed,) = await street.service.published(OrderFailed)
+    (failed,) = await of_firm(street, placed, OrderFailed)
     assert str(status) in failed.data.explanation
 
 
