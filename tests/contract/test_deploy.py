@@ -21,6 +21,8 @@ from services.local.roles import SERVICES
 from tests.support.skips import installed
 
 ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "deploy/prometheus"
+RULE_TESTS = sorted(file.name for file in PROMETHEUS.glob("*.test.yml"))
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 RULES = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text(encoding="utf-8"))[
     "groups"
@@ -150,8 +152,8 @@ def test_the_port_for_the_inside_is_asked_by_health_checks_and_published_nowhere
 def test_every_rule_fires_when_it_should_and_only_then() -> None:
     [promtool] = installed("promtool")
     done = subprocess.run(
-        [promtool, "test", "rules", "rules.test.yml"],
-        cwd=ROOT / "deploy/prometheus",
+        [promtool, "test", "rules", *RULE_TESTS],
+        cwd=PROMETHEUS,
         capture_output=True,
         text=True,
     )
@@ -159,12 +161,10 @@ def test_every_rule_fires_when_it_should_and_only_then() -> None:
 
 
 def test_no_rule_is_without_a_test() -> None:
-    tested = yaml.safe_load(
-        (ROOT / "deploy/prometheus/rules.test.yml").read_text(encoding="utf-8")
-    )["tests"]
     fires = {
         case["alertname"]
-        for group in tested
+        for name in RULE_TESTS
+        for group in yaml.safe_load((PROMETHEUS / name).read_text(encoding="utf-8"))["tests"]
         for case in group["alert_rule_test"]
         if case["exp_alerts"]
     }
