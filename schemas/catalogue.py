@@ -44,6 +44,8 @@ class PriceModel(StrEnum):
     GRADUATED = "graduated"
     VOLUME = "volume"
     PACKAGE = "package"
+    PERCENTAGE = "percentage"
+    """Of a meter that counts money: `price` is the per cent of it."""
 
 
 class Timing(StrEnum):

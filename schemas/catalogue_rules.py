@@ -37,7 +37,10 @@ SETUP = "setup"
 """The component that a set-up fee goes by."""
 
 VALID_FROM, VALID_TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-RECURRING_MODELS = (PriceModel.PER_UNIT, PriceModel.VOLUME)
+RECURRING_MODELS = (PriceModel.PER_UNIT, PriceModel.GRADUATED, PriceModel.VOLUME)
+"""A package cannot be sold by the month: what is billed is kept in the units that were ordered. Nor is a fee a share of money."""
+
+PERCENT_MAX = 100
 
 DRIVERS: dict[str, tuple[str, ...]] = {"postgres": (), "http": ("url",)}
 """The drivers of back-ends there are, by name, and what a step of a plan must say for each."""
@@ -224,6 +227,8 @@ def _of_usage(
         yield CatalogueFault(
             ("meter",), "no meter of this catalogue has this key", Reason.UNKNOWN_METER
         )
+    if price.model is PriceModel.PERCENTAGE and price.price and price.price > PERCENT_MAX:
+        yield CatalogueFault(("price",), "at most all of it: 100 per cent", Reason.PRICE_RANGE)
     if price.included_per is None:
         return
     if price.included_per not in sold:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from schemas.catalogue import Plan, Price, PriceModel, RecurringPrice, Timing
+from schemas.catalogue import Plan, Price, RecurringPrice, Timing
 from services.billing.domain.charges import Charge, ChargeKind, prorated, shown
 from services.billing.domain.money import CENT, exactly, half_up, share, spread
 from services.billing.domain.periods import Days, month_of, months
-from services.billing.domain.pricing import volume_price
+from services.billing.domain.price_models import Layer, amount_of, layers_of, parts_of
 from services.billing.domain.quantities import Change
 
 
@@ -166,13 +166,14 @@ def _of_month(
     if _is_billed_whole(timeline, want, billed, month):
         return []
     have = billed_level(billed)
-    if price.model is PriceModel.VOLUME:
-        pieces = _repriced(want, have, month)
-    else:
-        pieces = rectangles(lambda day: want(day) - have(day), month)
+    layers = layers_of(price)
+    pieces = (
+        _repriced(price, want, have, month)
+        if layers is None
+        else [piece for layer in layers for piece in _layered(price, layer, want, have, month)]
+    )
     priced = [
-        prorated(_signed(price, piece.units), abs(piece.units), len(piece.days), len(month))
-        for piece in pieces
+        prorated(piece.each, abs(piece.units), len(piece.days), len(month)) for piece in pieces
     ]
     due = _amount(price, want, month, step) - sum((row.net for row in billed), Decimal(0))
     nets = spread([amount for _, amount in priced], due, step)
@@ -189,39 +190,51 @@ def _is_billed_whole(
     if any(month.start < change.day < month.end for change in timeline):
         return False
     units = want(month.start)
-    return [(row.days, row.units) for row in billed] == ([(month, units)] if units else [])
+    if not units:
+        return not billed
+    return all(row.days == month for row in billed) and units == sum(
+        (row.units for row in billed), Decimal(0)
+    )
 
 
 def _amount(price: RecurringPrice, want: Level, month: Days, step: Decimal) -> Decimal:
     """What a component costs in a month, rounded once."""
     with exactly():
-        daily = sum(
-            (_each(price, units) * units for units in map(want, month) if units), Decimal(0)
-        )
+        daily = sum((amount_of(price, units) for units in map(want, month) if units), Decimal(0))
         return half_up(share(daily, 1, len(month)), step)
 
 
-def _each(price: RecurringPrice, units: Decimal) -> Decimal:
-    """The price of each of so many units, for a whole month."""
-    if price.model is PriceModel.VOLUME:
-        return volume_price(price.tiers, units)
-    assert price.price is not None
-    return price.price
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Units (negative: to be credited) for some days, at a price (negative for a credit), and what the SME reads of them."""
+
+    units: Decimal
+    days: Days
+    each: Decimal
+    label: str
 
 
-def _signed(price: RecurringPrice, units: Decimal) -> Decimal:
-    each = _each(price, abs(units))
-    return each if units > 0 else -each
+def _layered(
+    price: RecurringPrice, layer: Layer, want: Level, have: Level, month: Days
+) -> list[_Piece]:
+    """What lies in a layer and is not billed, or is billed and does not lie in it any more."""
+    label = layer.label(price.label) if price.tiers else price.label
+    return [
+        _Piece(piece.units, piece.days, layer.each if piece.units > 0 else -layer.each, label)
+        for piece in rectangles(lambda day: layer.units(want(day)) - layer.units(have(day)), month)
+    ]
 
 
-def _repriced(want: Level, have: Level, month: Days) -> list[Rectangle]:
+def _repriced(price: RecurringPrice, want: Level, have: Level, month: Days) -> list[_Piece]:
     """More units can lower the price of all: credit the old ones at their old price, charge all at the new one."""
     pieces = []
     for days in _constant(lambda day: (want(day), have(day)), month):
         new, old = want(days.start), have(days.start)
         if new != old:
             pieces += [
-                Rectangle(sign * units, days) for units, sign in ((old, -1), (new, 1)) if units
+                _Piece(sign * part.units, days, sign * part.each, price.label)
+                for units, sign in ((old, -1), (new, 1))
+                for part in parts_of(price, units)
             ]
     return pieces
 
@@ -239,7 +252,7 @@ def _constant(level: Callable[[date], object], month: Days) -> list[Days]:
 
 
 def _charge(
-    plan: Plan, price: RecurringPrice, piece: Rectangle, at: Decimal, net: Decimal, month: Days, activated: date
+    plan: Plan, price: RecurringPrice, piece: _Piece, at: Decimal, net: Decimal, month: Days, activated: date
 ) -> Charge:  # fmt: skip
     return Charge(
         ChargeKind.RECURRING, component(plan, price), price.meter, _describe(price, piece, month, activated),
@@ -247,18 +260,18 @@ def _charge(
     )  # fmt: skip
 
 
-def _describe(price: RecurringPrice, piece: Rectangle, month: Days, activated: date) -> str:
+def _describe(price: RecurringPrice, piece: _Piece, month: Days, activated: date) -> str:
     """What the SME reads. A whole month needs no words; anything else says who, from when, and how many days."""
     if piece.days == month:
-        return price.label if piece.units > 0 else f"{price.label} - storno"
+        return piece.label if piece.units > 0 else f"{piece.label} - storno"
     share_of = f"({len(piece.days)}/{len(month)} gg)"
     until = "" if piece.days.end == month.end else f" al {piece.days.last:%d/%m}"
     if piece.units > 0 and piece.days.start == activated:
-        return f"{price.label} dal {piece.days.start:%d/%m}{until} {share_of}"
+        return f"{piece.label} dal {piece.days.start:%d/%m}{until} {share_of}"
     units = abs(piece.units)
     noun = price.singular if units == 1 else price.plural
     word = "pro rata" if piece.units > 0 else "storno"
-    return f"{price.label} - {word} {shown(units)} {noun} dal {piece.days.start:%d/%m}{until} {share_of}"
+    return f"{piece.label} - {word} {shown(units)} {noun} dal {piece.days.start:%d/%m}{until} {share_of}"
 
 
 def setup_charge(plan: Plan, activated: date, step: Decimal = CENT) -> Charge | None:

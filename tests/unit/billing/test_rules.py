@@ -16,7 +16,7 @@ from services.billing.domain.aggregation import Sample, time_weighted
 from services.billing.domain.charges import prorated
 from services.billing.domain.money import half_up, spread
 from services.billing.domain.periods import Days, anchored, civil_day, hours, midnight, month_of
-from services.billing.domain.pricing import graduated, packages, volume_price
+from services.billing.domain.price_models import packages, volume_price
 from services.billing.domain.quantities import Change
 from services.billing.domain.recurring import (
     Billed,
@@ -78,20 +78,6 @@ TIERS = (
     Tier(up_to=Decimal(100), price=Decimal(0)), Tier(up_to=Decimal(500), price=Decimal("0.08")),
     Tier(up_to=None, price=Decimal("0.05")),
 )  # fmt: skip
-
-
-@given(st.integers(0, 3000))
-def test_graduated_is_each_unit_at_the_price_of_its_tier(quantity: int) -> None:
-    unit_by_unit = sum(
-        (volume_price(TIERS, Decimal(n)) for n in range(1, quantity + 1)), Decimal(0)
-    )
-    assert (
-        sum(
-            (tier.price * units for tier, _, units in graduated(TIERS, Decimal(quantity))),
-            Decimal(0),
-        )
-        == unit_by_unit
-    )
 
 
 @given(st.integers(1, 100_000), st.integers(1, 5000))
