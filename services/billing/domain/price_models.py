@@ -36,7 +36,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PricedUnits:
     """Units at one price. `layer`: of a model of layers, the one they lie in."""
 
     units: Decimal
@@ -49,7 +49,7 @@ class Model:
     """How a price of this model is read. Exactly one of its functions is there."""
 
     layers: Callable[[Price], list[Layer]] | None = None
-    whole: Callable[[Price, Decimal], Part] | None = None
+    whole: Callable[[Price, Decimal], PricedUnits] | None = None
 
 
 def volume_price(tiers: Sequence[Tier], quantity: Decimal) -> Decimal:
@@ -80,13 +80,13 @@ def _percentage(price: Price) -> list[Layer]:
         return [Layer(Decimal(0), None, _price(price) / HUNDRED)]
 
 
-def _volume(price: Price, units: Decimal) -> Part:
-    return Part(units, volume_price(price.tiers, units))
+def _volume(price: Price, units: Decimal) -> PricedUnits:
+    return PricedUnits(units, volume_price(price.tiers, units))
 
 
-def _package(price: Price, units: Decimal) -> Part:
+def _package(price: Price, units: Decimal) -> PricedUnits:
     assert price.package_size is not None
-    return Part(packages(units, price.package_size), _price(price))
+    return PricedUnits(packages(units, price.package_size), _price(price))
 
 
 def _price(price: Price) -> Decimal:
@@ -111,14 +111,16 @@ def layers_of(price: Price) -> list[Layer] | None:
     return layers(price) if layers else None
 
 
-def parts_of(price: Price, quantity: Decimal) -> list[Part]:
+def parts_of(price: Price, quantity: Decimal) -> list[PricedUnits]:
     """A quantity, cut into units at one price each. Parts without units are left out."""
     model = MODELS[price.model]
     if model.layers is None:
         assert model.whole is not None
         found = [model.whole(price, quantity)]
     else:
-        found = [Part(layer.units(quantity), layer.each, layer) for layer in model.layers(price)]
+        found = [
+            PricedUnits(layer.units(quantity), layer.each, layer) for layer in model.layers(price)
+        ]
     return [part for part in found if part.units]
 
 

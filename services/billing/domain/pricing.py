@@ -6,7 +6,7 @@ from schemas.catalogue import Plan, UsagePrice
 from services.billing.domain.charges import Charge, ChargeKind, shown
 from services.billing.domain.money import CENT, exactly, half_up, spread
 from services.billing.domain.periods import Days
-from services.billing.domain.price_models import Part, parts_of
+from services.billing.domain.price_models import PricedUnits, parts_of
 
 
 def usage_charges(
@@ -30,7 +30,7 @@ def usage_charges(
     ]  # fmt: skip
 
 
-def _describe(price: UsagePrice, part: Part) -> str:
+def _describe(price: UsagePrice, part: PricedUnits) -> str:
     return part.layer.label(price.label) if part.layer and price.tiers else _beyond(price)
 
 
