@@ -80,6 +80,21 @@ class InvoiceSkipped(Payload, type="vicino.invoice.skipped.v1", topic=BILLING):
     charges: int = Field(ge=1)
 
 
+class InvoiceParked(Payload, type="vicino.invoice.parked.v1", topic=BILLING):
+    """The run of a tenant and boundary has failed for a while. It is tried on; the other tenants' runs are not held up."""
+
+    boundary: CivilDate
+    since: Instant
+    """When it was tried first."""
+    explanation: Text
+
+
+class InvoiceReleased(Payload, type="vicino.invoice.released.v1", topic=BILLING):
+    """A parked run went through. What it issued was told before this."""
+
+    boundary: CivilDate
+
+
 class SpendingCap(Value):
     """What some meters of a service may cost in a civil month, net of IVA."""
 

@@ -25,10 +25,12 @@ from services.billing.usecases.check_meters import compare_some, go_on
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
 from services.billing.usecases.record_payment import tell_overdue
+from services.billing.usecases.report_parked import report_parked, report_released
 from services.billing.usecases.start_service import PlanMissing, begin_counting
 from services.billing.usecases.watch_books import audit_some, go_on_auditing
 from services.billing.usecases.watch_caps import tell
-from services.chassis.jobs import Job, JobHandler, RetryLater, handle
+from services.chassis.jobs import Delay, Job, JobHandler, RetryLater, handle
+from services.chassis.unit import Unit
 
 CATALOGUE_WAIT_SECONDS = 0.2
 WATCH_EVERY = timedelta(minutes=10)
@@ -55,6 +57,13 @@ async def run_invoice(job: Job[InvoiceRun], grace_hours: int) -> None:
     async with job.finish() as unit:
         as_of = await issue_invoice(tenant_id, boundary, grace_hours, unit)
         await plan_next_invoice(tenant_id, boundary, grace_hours, as_of or unit.now, unit)
+        if job.delay_told:
+            report_released(job.args, unit)
+
+
+async def invoice_delayed(args: InvoiceRun, unit: Unit, delay: Delay) -> None:
+    """Report that a tenant has no invoice yet."""
+    await report_parked(args, delay, unit)
 
 
 async def run_watch_caps(job: Job[WatchCaps]) -> None:
@@ -96,7 +105,7 @@ def jobs(intake: UsageIntake, grace_hours: int, raw_days: int) -> tuple[JobHandl
     return (
         handle(count_service, partial(run_count_service, intake=intake, grace_hours=grace_hours)),
         handle(count_waiting, partial(run_count_waiting, intake=intake)),
-        handle(invoice_run, partial(run_invoice, grace_hours=grace_hours)),
+        handle(invoice_run, partial(run_invoice, grace_hours=grace_hours), delayed=invoice_delayed),
         WATCHING_CAPS,
         handle(overdue, run_overdue),
         handle(check_meters, partial(run_check_meters, raw_days=raw_days)),

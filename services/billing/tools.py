@@ -14,6 +14,7 @@ from services.billing.domain.model import BilledTenant
 from services.billing.domain.receivables import Receivable
 from services.billing.domain.settlement import NoQuarter
 from services.billing.metering.checks import RawGone
+from services.billing.store import sql
 from services.billing.usecases.agree_contract import (
     ContractTooEarly,
     NoSuchReseller,
@@ -21,6 +22,7 @@ from services.billing.usecases.agree_contract import (
 )
 from services.billing.usecases.audit_books import Audited, audit_numbers, audit_tenant
 from services.billing.usecases.explain_invoice import explain_invoice
+from services.billing.usecases.parked_runs import retry_runs, show_parked
 from services.billing.usecases.preview_invoice import (
     AskedChange,
     AskedService,
@@ -148,6 +150,27 @@ async def invoices(url: str, tenant: str) -> list[dict[str, Any]]:
     """A tenant's invoices, newest first. Raises `NotKnown`."""
     async with _reading(url) as db:
         return await show_invoices(db, (await _tenant(db, tenant)).id, SystemClock().now())
+
+
+async def document(url: str, number: str) -> dict[str, Any]:
+    """A document as it was issued. Raises `NotKnown`."""
+    async with _reading(url) as db:
+        found = await sql.invoice(db, name=number)
+        if found is None:
+            raise NotKnown("no such invoice")
+        return found["document"]  # type: ignore[no-any-return]
+
+
+async def parked(url: str) -> list[dict[str, Any]]:
+    """Runs that fail and are tried on."""
+    async with _reading(url) as db:
+        return await show_parked(db)
+
+
+async def retry_parked(url: str, tenants: Sequence[str]) -> int:
+    """Try parked runs of some tenants now, or all; returns how many. Raises `NotKnown`."""
+    async with _writing(url) as unit:
+        return await retry_runs(unit.db, [(await _tenant(unit.db, one)).id for one in tenants])
 
 
 async def stated(url: str, reseller_id: str, quarter: str) -> list[SettlementIssued]:

@@ -293,6 +293,19 @@ update job set state = 'waiting', attempt = 0, last_error = null, first_tried_at
 where state = 'failed' and id = any(:ids::uuid[])
 returning id;
 
+-- name: try_now(ids)
+-- Jobs that fail and wait for their next attempt are due now; returns those that did. Whoever asks does not know the service's
+-- clock; by it, they were due when they first failed.
+update job set run_at = failing_since
+where state = 'waiting' and failing_since is not null and id = any(:ids::uuid[])
+returning id;
+
+-- name: failing_jobs(kind, limit)
+-- Jobs of a kind that fail and are tried on, the oldest first, with their arguments.
+select id, args, failing_since, run_at, attempt, last_error from job
+where kind = :kind and state = 'waiting' and failing_since is not null
+order by created_at limit :limit;
+
 -- name: park(topic, part, log_id, position, written_ms, subject, reason, key, raw, headers, limit)$
 -- Keeps a record that waits, unless as many of its subject wait already; returns its id.
 insert into parked (topic, part, log_id, "offset", written_ms, subject, reason, key, raw, headers)

@@ -126,6 +126,6 @@ async def jobs_in(url: str, service: str, state: str, limit: int) -> list[tuple[
 
 
 async def retry(url: str, service: str, ids: list[UUID]) -> int:
-    """Give failed jobs all their attempts again; returns how many had failed."""
-    async with _opened(url, service) as db:
-        return await store.retry_failed(db, ids)
+    """Give failed jobs all their attempts again, and try failing ones now; returns how many failed."""
+    async with _opened(url, service) as db, db.transaction():
+        return await store.retry_failed(db, ids) + await store.try_now(db, ids)

@@ -274,6 +274,16 @@ async def retry_failed(db: Connection, ids: list[UUID]) -> int:
     return len(await collect(_sql.retry_failed(db, ids=ids)))
 
 
+async def try_now(db: Connection, ids: list[UUID]) -> int:
+    """Make jobs that fail and wait due at once; returns how many did."""
+    return len(await collect(_sql.try_now(db, ids=ids)))
+
+
+async def failing_jobs(db: Connection, kind: str, limit: int) -> list[asyncpg.Record]:
+    """Jobs of a kind that fail and are tried on, the oldest first."""
+    return await collect(_sql.failing_jobs(db, kind=kind, limit=limit))
+
+
 async def list_rejects(db: Connection, reason: str | None, limit: int) -> list[asyncpg.Record]:
     """The newest rejects, of one reason or of all."""
     return await collect(_sql.list_rejects(db, reason=reason, limit=limit))

@@ -2,6 +2,7 @@
 
 import typer
 
+from services.cli.invoices import invoices_app
 from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
 from services.cli.local import demo, dsn, kafka_login, up
@@ -11,7 +12,6 @@ from services.cli.money import (
     caps_app,
     contracts_app,
     explain,
-    invoices_app,
     payments_app,
     preview,
     prices_app,

@@ -40,8 +40,8 @@ def jobs_retry(
         list[UUID], typer.Argument(help="Their ids, as `vicino jobs list` shows them.")
     ],
 ) -> None:
-    """Give failed jobs all their attempts again."""
+    """Give failed jobs all their attempts again, and try failing ones now."""
     from services.chassis.rejects import retry
 
     n = play(retry(postgres_url, known_service(name), job_id))
-    console.print(f"{n} of {len(job_id)} had failed and will be tried again.")
+    console.print(f"{n} of {len(job_id)} failed and will be tried again.")

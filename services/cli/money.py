@@ -19,7 +19,6 @@ usage_app = typer.Typer(
     no_args_is_help=True, help="What was used: take back what should not count."
 )
 payments_app = typer.Typer(no_args_is_help=True, help="What was paid of invoices.")
-invoices_app = typer.Typer(no_args_is_help=True, help="Invoices, and what is open of them.")
 prices_app = typer.Typer(no_args_is_help=True, help="Catalogues, before they are published.")
 
 TenantArgument = Annotated[str, typer.Argument(help="Its id or external id.")]
@@ -48,14 +47,15 @@ def _decimal(text: str, name: str) -> Decimal:
     return found
 
 
-def _print_json(found: Any) -> None:
+def print_json(found: Any) -> None:
+    """Whatever a command found, indented."""
     typer.echo(json.dumps(found, default=str, ensure_ascii=False, indent=2))
 
 
-def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], as_json: bool) -> None:
+def show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], as_json: bool) -> None:
     """Rows as JSON, or as a table with these columns."""
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         columns = [name.replace("_", " ") for name in names]
         show_table(columns, ([row[name] for name in names] for row in rows))
@@ -101,7 +101,7 @@ def caps_show(
     found = done(caps(postgres_url, tenant))
     if not as_json:
         found = [{**row, "meters": ", ".join(row["meters"])} for row in found]
-    _show(found, ("service_id", "meters", "amount", "spent", "hard", "since"), as_json)
+    show(found, ("service_id", "meters", "amount", "spent", "hard", "since"), as_json)
 
 
 @contracts_app.command("set")
@@ -138,7 +138,7 @@ def contracts_show(
     from services.billing.tools import contracts
 
     names = ("since", "model", "rate_percent", "first_year_uplift_percent")
-    _show(done(contracts(postgres_url, reseller_id)), names, as_json)
+    show(done(contracts(postgres_url, reseller_id)), names, as_json)
 
 
 def preview(
@@ -163,7 +163,7 @@ def preview(
     services = [AskedService(sku, said or {}, effective) for sku, said in map(_asked, order or ())]
     found = done(previewed(postgres_url, tenant, changes, services))
     if as_json:
-        _print_json(
+        print_json(
             {"boundary": found.boundary, "as_of": found.as_of, "documents": [
                 {"tipo_documento": one.tipo_documento, "currency": one.currency,
                  "lines": [line.model_dump(mode="json") for line in one.lines],
@@ -233,17 +233,6 @@ def payments_record(
     console.print(f"Open of {number}: {found.open}", highlight=False)
 
 
-@invoices_app.command("list")
-def invoices_list(
-    tenant: TenantArgument, postgres_url: PostgresOption, as_json: JsonOption = False
-) -> None:
-    """A tenant's invoices, newest first: what was asked, credited and paid, and what is open."""
-    from services.billing.tools import invoices
-
-    names = ("number", "date", "due", "asked", "credited", "paid", "open", "state")
-    _show(done(invoices(postgres_url, tenant)), names, as_json)
-
-
 def explain(
     number: Annotated[str, typer.Argument(help="NUMBER of a document, or NUMBER/LINE.")],
     postgres_url: PostgresOption,
@@ -256,7 +245,7 @@ def explain(
     line = int(parts.pop()) if len(parts) == 4 and parts[-1].isdecimal() else None
     found = done(explained(postgres_url, "/".join(parts), line))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for row in found["lines"]:
         show_table(("what", "value"), (
@@ -288,7 +277,7 @@ def audit(
 
     found = done(compare())
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         for why in found["passed_over"]:
             console.print(one_line(f"passed over {why}"), markup=False, highlight=False)
@@ -318,7 +307,7 @@ def prices_check(
         raise typer.BadParameter(f"{file} is no JSON: {error}") from None
     found = catalogue_faults(content)
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif not found:
         console.print("The door would take it.")
     for fault in () if as_json else found:

@@ -14,6 +14,8 @@ from schemas.billing import (
     InvoiceIssued,
     InvoiceOverdue,
     InvoicePaid,
+    InvoiceParked,
+    InvoiceReleased,
     PaymentRecorded,
 )
 from schemas.catalogue import ResellerRegistered
@@ -61,6 +63,8 @@ ROUTES = routes(
     on(ProvisioningFailed, services.provisioning_failed),
     on(ResellerRegistered, resellers.reseller_registered),
     on(InvoiceIssued, invoices.invoice_issued),
+    on(InvoiceParked, invoices.invoice_parked),
+    on(InvoiceReleased, invoices.invoice_released),
     on(PaymentRecorded, invoices.payment_recorded),
     on(InvoicePaid, invoices.invoice_paid),
     on(InvoiceOverdue, invoices.invoice_overdue),

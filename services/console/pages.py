@@ -100,6 +100,11 @@ async def _part(db: Connection, name: str, query: Listing, offset: int) -> dict[
     }
 
 
+async def _invoices(db: Connection, offset: int) -> dict[str, Any]:
+    parked = [] if offset else await store.parked_invoices(db, store.Part(WAITING_SHOWN))
+    return {**await _part(db, "invoices", store.invoices, offset), "parked": parked}
+
+
 def add_pages(app: FastAPI, show: Pages) -> None:
     """The pages that show a list, or one thing."""
 
@@ -118,7 +123,11 @@ def add_pages(app: FastAPI, show: Pages) -> None:
 
     offer("tenants", store.tenants, "All tenants.")
     offer("resellers", store.resellers, "Load against capacity.")
-    offer("invoices", store.invoices, "All invoices, newest first.")
+
+    @app.get("/invoices", response_class=HTMLResponse)
+    async def invoices(offset: Offset = 0) -> Response:
+        """All invoices, newest first; before them, who has none yet because a run fails."""
+        return await show.show("invoices", lambda db: _invoices(db, offset))
 
     @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
     async def tenant(tenant_id: str) -> Response:

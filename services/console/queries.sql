@@ -156,6 +156,21 @@ from invoice left join tenant on tenant.id = tenant_id
 where (:tenant_id::text is null or tenant_id = :tenant_id) and (:id::text is null or invoice.id = :id)
 order by issued_on desc, number desc, invoice.id limit :limit offset :offset;
 
+-- name: park_invoice(tenant_id, boundary, since, explanation)!
+-- A run fails.
+insert into parked_invoice (tenant_id, boundary, since, explanation) values (:tenant_id, :boundary, :since, :explanation)
+on conflict (tenant_id, boundary) do update set since = excluded.since, explanation = excluded.explanation;
+
+-- name: release_invoice(tenant_id, boundary)!
+-- It went through.
+delete from parked_invoice where tenant_id = :tenant_id and boundary = :boundary;
+
+-- name: parked_invoices(limit, offset)
+-- Runs that fail, the oldest first.
+select tenant_id, external_id, name, boundary, since, explanation
+from parked_invoice left join tenant on tenant.id = tenant_id
+order by since, tenant_id, boundary limit :limit offset :offset;
+
 -- name: alerts(tenant_id, waiting, limit, offset)
 -- Alerts, newest first: of all or of one tenant, in any state or those that wait for an answer.
 select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at

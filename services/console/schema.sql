@@ -171,6 +171,13 @@ ALTER TABLE parked ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE parked_invoice (
+    tenant_id text NOT NULL,
+    boundary date NOT NULL,
+    since timestamp with time zone NOT NULL,
+    explanation text NOT NULL
+);
+
 CREATE TABLE reject (
     id bigint NOT NULL,
     topic text NOT NULL,
@@ -275,6 +282,9 @@ ALTER TABLE ONLY outbox
 
 ALTER TABLE ONLY parked
     ADD CONSTRAINT parked_id_key UNIQUE (id);
+
+ALTER TABLE ONLY parked_invoice
+    ADD CONSTRAINT parked_invoice_pkey PRIMARY KEY (tenant_id, boundary);
 
 ALTER TABLE ONLY parked
     ADD CONSTRAINT parked_pkey PRIMARY KEY (topic, part, log_id, "offset");

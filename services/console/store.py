@@ -82,6 +82,14 @@ async def invoices(
     ]
 
 
+async def parked_invoices(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
+    """Invoice runs that fail, the oldest first."""
+    return [
+        dict(row)
+        for row in await collect(sql.parked_invoices(db, limit=part.limit, offset=part.offset))
+    ]
+
+
 async def caps(db: Connection, tenant_id: str, part: Part = FIRST) -> list[dict[str, Any]]:
     """A tenant's spending caps, with what was told of them."""
     found = await collect(sql.caps(db, tenant_id=tenant_id, limit=part.limit, offset=part.offset))

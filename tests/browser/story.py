@@ -11,6 +11,8 @@ from schemas.billing import (
     CapSet,
     InvoiceIssued,
     InvoiceOverdue,
+    InvoiceParked,
+    InvoiceReleased,
     PaymentRecorded,
 )
 from schemas.catalogue import ResellerRegistered
@@ -129,8 +131,12 @@ def _money() -> list[tuple[str, Any]]:
     )  # fmt: skip
     cap = {"service_id": A, "meters": ("minutes_mobile",), "hard": True, "amount": "50.00"}
     month = {"month": date(2026, 11, 1), "spent": "41.00", "reseller_id": "VAR-TO-01"}
+    parked = {"boundary": date(2026, 12, 1), "since": NOW, "explanation": "no rate of exchange"}
     return [
         (A, paid),
+        (B, InvoiceParked.model_validate(parked)),
+        (A, InvoiceParked.model_validate({**parked, "explanation": "gone by now"})),
+        (A, InvoiceReleased(boundary=date(2026, 12, 1))),
         (A, InvoiceOverdue.model_validate(
             {"invoice_id": INVOICE, "number": "VIC-2026-000001", "due": date(2026, 12, 31), "currency": "EUR",
              "open": "793.89", "reseller_id": "VAR-TO-01"})),

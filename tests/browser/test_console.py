@@ -196,6 +196,13 @@ def test_a_credit_note_names_the_invoice_it_credits(operator: Person) -> None:
     assert "Totale documento, EUR 12,20" in operator.text
 
 
+def test_who_has_no_invoice_yet_is_listed_with_the_reason(operator: Person) -> None:
+    operator.clicks("Invoices")
+    assert operator.sees().headings == ["Invoices"]
+    assert "no rate of exchange" in operator.text
+    assert "gone by now" not in operator.text
+
+
 def test_alerts_show_their_state_and_who_was_told(operator: Person) -> None:
     operator.clicks("Alerts")
     states = [

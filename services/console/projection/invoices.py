@@ -1,6 +1,13 @@
 """Documents as they were issued, and what is paid of them."""
 
-from schemas.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, PaymentRecorded
+from schemas.billing import (
+    InvoiceIssued,
+    InvoiceOverdue,
+    InvoicePaid,
+    InvoiceParked,
+    InvoiceReleased,
+    PaymentRecorded,
+)
 from schemas.envelope import Event
 from services.chassis.unit import Unit
 from services.console.store import sql
@@ -18,6 +25,19 @@ async def invoice_issued(event: Event[InvoiceIssued], unit: Unit) -> None:
         await sql.credit_invoice(
             unit.db, number=data.corrects.number, tenant_id=event.subject, amount=data.totals.da_pagare
         )  # fmt: skip
+
+
+async def invoice_parked(event: Event[InvoiceParked], unit: Unit) -> None:
+    """A tenant has no invoice yet: its run fails."""
+    data = event.data
+    await sql.park_invoice(
+        unit.db, tenant_id=event.subject, boundary=data.boundary, since=data.since, explanation=data.explanation
+    )  # fmt: skip
+
+
+async def invoice_released(event: Event[InvoiceReleased], unit: Unit) -> None:
+    """Its run went through."""
+    await sql.release_invoice(unit.db, tenant_id=event.subject, boundary=event.data.boundary)
 
 
 async def payment_recorded(event: Event[PaymentRecorded], unit: Unit) -> None:

@@ -42,7 +42,7 @@ async def test_failed_jobs_are_listed_and_tried_again_and_no_others(
     assert (code, str(failed) in said, str(waiting) in said) == (0, True, False)
     assert "[red]" in said
     code, said = await vicino("jobs", "retry", "monitoring", str(failed), str(waiting), url=url)
-    assert (code, said.strip()) == (0, "1 of 2 had failed and will be tried again.")
+    assert (code, said.strip()) == (0, "1 of 2 failed and will be tried again.")
     assert [tuple(row) for row in await db.fetch("select state, attempt from job order by attempt")] == [
         ("waiting", 0), ("waiting", 5),
     ]  # fmt: skip
