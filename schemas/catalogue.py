@@ -160,6 +160,10 @@ class UsagePrice(Price):
     """When set, `included` is per unit of that recurring component."""
     included_scope: AllowanceScope = AllowanceScope.SERVICE
     """A pool adds up what is per unit; what is flat is there once for the tenant."""
+    minimum: Amount | None = None
+    """What a month costs at least, whatever was used; by the day in a month in which the service begins or ends."""
+    maximum: Amount | None = None
+    """What a month costs at most."""
 
 
 class ProvisioningStep(Value):

@@ -133,7 +133,11 @@ def of_plan(plan: Plan, declared: frozenset[str], currency: str) -> Iterator[Cat
     for n, usage in enumerate(plan.usage):
         yield from (
             fault.within("usage", n)
-            for fault in (*_of_price(usage), *_of_usage(usage, declared, sold))
+            for fault in (
+                *_of_price(usage),
+                *_of_usage(usage, declared, sold),
+                *_of_bounds(usage, currency),
+            )
         )
 
 
@@ -235,6 +239,21 @@ def _of_usage(
         yield CatalogueFault(("included_per",), "this plan sells no such component")
     if price.included is None:
         yield CatalogueFault(("included",), "how much is included per unit must be said")
+
+
+def _of_bounds(price: UsagePrice, currency: str) -> Iterator[CatalogueFault]:
+    """What a month costs at least and at most."""
+    for name, amount in (("minimum", price.minimum), ("maximum", price.maximum)):
+        if amount is None:
+            continue
+        if not 0 <= amount <= PRICE_MAX:
+            yield CatalogueFault((name,), f"from 0 to {PRICE_MAX}", Reason.PRICE_RANGE)
+        elif amount % minor_unit(currency):
+            yield CatalogueFault(
+                (name,), f"an amount is a multiple of {minor_unit(currency)}", Reason.MINOR_UNIT
+            )
+    if price.minimum is not None and price.maximum is not None and price.minimum > price.maximum:
+        yield CatalogueFault(("minimum",), "not above the maximum", Reason.PRICE_RANGE)
 
 
 def _repeated(items: Sequence[Hashable]) -> list[int]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from services.billing.domain.periods import civil_day
+from services.billing.domain.periods import Days, civil_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,16 @@ def starts_at(effective_at: datetime, activated_at: datetime | None, zone: ZoneI
     if activated_at is None or civil_day(activated_at, zone) <= civil_day(effective_at, zone):
         return effective_at
     return activated_at
+
+
+def served_days(changes: Sequence[Change], month: Days) -> int:
+    """On how many days of a month a service had something: from its start until all of it was taken back."""
+    ends = [change.day for change in changes[1:]] + [month.end]
+    return sum(
+        max(0, (min(end, month.end) - max(change.day, month.start)).days)
+        for change, end in zip(changes, ends, strict=True)
+        if any(change.quantities.values())
+    )
 
 
 def timeline(facts: Sequence[QuantityFact], start: datetime, zone: ZoneInfo) -> list[Change]:

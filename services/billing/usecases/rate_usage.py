@@ -16,7 +16,7 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.money import exactly
 from services.billing.domain.periods import Days
 from services.billing.domain.pricing import usage_charges
-from services.billing.domain.quantities import Change
+from services.billing.domain.quantities import Change, served_days
 from services.billing.domain.recurring import average_units
 from services.billing.metering.reading import HOUR, Span, days, metered
 from services.chassis.database import Connection
@@ -53,7 +53,7 @@ async def rate_usage(
     `more`: usage that is not there yet, by service and meter.
     """
     span = days(month.start, month.end, tenant.zone)
-    priced: list[BilledService] = []
+    priced: list[ServiceInTime] = []
     uses: list[MeteredUse] = []
     for one in services:
         if one.started >= month.end:
@@ -61,12 +61,18 @@ async def rate_usage(
         for price in one.service.plan.usage:
             used = await _used(db, one.service.id, price.meter, meters, span, until, pace)
             used += more.get((one.service.id, price.meter), Decimal(0))
-            priced.append(one.service)
+            priced.append(one)
             included = _included(price, one.changes, month)
             uses.append(MeteredUse(one.service.plan.sku, price, used, included))
     return [
-        RatedUse(service, use.price, usage_charges(service.plan, use.price, use.quantity, free, month, service.step))
-        for service, use, free in zip(priced, uses, free_quantities(uses), strict=True)
+        RatedUse(
+            one.service, use.price,
+            usage_charges(
+                one.service.plan, use.price, use.quantity, free, month, one.service.step,
+                served=served_days(one.changes, month),
+            ),
+        )
+        for one, use, free in zip(priced, uses, free_quantities(uses), strict=True)
     ]  # fmt: skip
 
 
