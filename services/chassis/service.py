@@ -241,8 +241,17 @@ class Process:
         return found
 
 
+class _Broker(KafkaBroker):
+    """Leaves its subscribers alone: each consumer starts its own, and waits for Kafka where FastStream would end the process."""
+
+    async def start(self) -> None:
+        """Be at work, without a client yet."""
+        await self.connect()
+        self.running = True
+
+
 def _broker(service: Service) -> KafkaBroker:
-    return KafkaBroker(
+    return _Broker(
         service.settings.kafka_bootstrap.split(","),
         security=service.settings.kafka().faststream(),
         client_id=f"vicino-{service.name}",

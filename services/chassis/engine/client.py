@@ -75,8 +75,12 @@ class Client:
         """Start another client, however long Kafka takes to accept it."""
         log.error("a kafka consumer is dead and will be replaced", group=self._group, why=why)
         metrics.CLIENTS_REPLACED.labels("consumer").inc()
-        failures = 0
         await self.stop()
+        await self.start(is_stopping)
+
+    async def start(self, is_stopping: Callable[[], bool]) -> None:
+        """Start a client, however long Kafka takes to accept it: readiness tells that none is at work."""
+        failures = 0
         while not is_stopping():
             try:
                 async with asyncio.timeout(RESTART_TIMEOUT_SECONDS):

@@ -240,7 +240,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
     # -- beside the records ----------------------------------------------------------------------------------------
 
     async def attend(self) -> None:
-        """Run until cancelled: report progress to Kafka, notice re-created topics, replace a client that is dead."""
+        """Run until cancelled: start the client, report progress to Kafka, notice re-created topics, replace a dead client."""
+        await self._client.start(lambda: self._stopping)
         watched = 0.0
         while True:
             await asyncio.sleep(COMMIT_EVERY_SECONDS)

@@ -5,9 +5,10 @@ topic id tells that from a redelivery, and aiokafka does not show it: the admini
 """
 
 import asyncio
-from collections.abc import Iterable
-from concurrent.futures import Future
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -22,6 +23,14 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 """A thread waits for the answer, and a stop waits for the thread."""
 
 
+UNANSWERED_SECONDS = 15.0
+"""A client without an answer for so long is replaced. Not sooner: a new one knocks at once, an old one ever more seldom."""
+
+THREADS = 4
+"""So many questions at once: a consumer that begins asks for each partition."""
+
+A = TypeVar("A")
+R = TypeVar("R")
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call] # untyped upstream
 
 
@@ -34,9 +43,11 @@ class Logbook:
 
     def __init__(self, kafka: KafkaServers | str) -> None:
         self._kafka = servers_of(kafka)
-        self._admin = AdminClient(
-            {**self._kafka.librdkafka(), "socket.timeout.ms": 5_000, "log_level": 0}
-        )
+        self._admin = self._connected()
+        self._answered = time.monotonic()
+        """When Kafka answered last, or when the client was made."""
+        # Threads of its own: one that waits for Kafka must not keep others from resolving a name.
+        self._threads = ThreadPoolExecutor(THREADS, "kafka-admin")
         self._ids: dict[str, str] = {}
         self._partitions: dict[str, int] = {}
 
@@ -50,7 +61,7 @@ class Logbook:
 
     async def refresh(self, topics: Iterable[str]) -> None:
         """Ask Kafka, and remember. Raises `TopicMissing` when one does not exist, `TimeoutError`."""
-        found = await asyncio.to_thread(self._describe, sorted(set(topics)))
+        found = await self._ask(self._describe, sorted(set(topics)))
         for name, about in found.items():
             if about is not None:
                 self._ids[name], self._partitions[name] = about
@@ -73,12 +84,32 @@ class Logbook:
 
     async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where partitions end, by a client that has no part in reading them. Raises `TimeoutError`."""
-        return await asyncio.to_thread(self._ends, sorted(set(tps)))
+        return await self._ask(self._ends, sorted(set(tps)))
 
-    def _ends(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+    def _connected(self) -> AdminClient:
+        return AdminClient(
+            {**self._kafka.librdkafka(), "socket.timeout.ms": 5_000, "reconnect.backoff.ms": 1_000, "log_level": 0}
+        )  # fmt: skip
+
+    async def _ask(self, question: Callable[[AdminClient, A], R], about: A) -> R:
+        """Ask beside the event loop. A client that gets no answer for long is replaced: after an outage one may get none ever."""
+        admin = self._admin
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._threads, question, admin, about
+            )
+        except TimeoutError:
+            if self._admin is admin and time.monotonic() - self._answered > UNANSWERED_SECONDS:
+                self._admin, self._answered = self._connected(), time.monotonic()
+            raise
+        self._answered = time.monotonic()
+        return found
+
+    @staticmethod
+    def _ends(admin: AdminClient, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         if not tps:
             return {}
-        asked = self._admin.list_offsets(
+        asked = admin.list_offsets(
             {Place(tp.topic, tp.partition): _LATEST for tp in tps},
             request_timeout=REQUEST_TIMEOUT_SECONDS,
         )
@@ -92,11 +123,12 @@ class Logbook:
         except KafkaException as error:
             raise TimeoutError(f"Kafka did not say where logs end: {error.args[0]}") from error
 
-    def _describe(self, names: list[str]) -> dict[str, tuple[str, int] | None]:
-        asked = self._admin.describe_topics(
+    @staticmethod
+    def _describe(admin: AdminClient, names: list[str]) -> dict[str, tuple[str, int] | None]:
+        asked = admin.describe_topics(
             TopicCollection(names), request_timeout=REQUEST_TIMEOUT_SECONDS
         )
-        return {name: self._about(name, future) for name, future in asked.items()}
+        return {name: Logbook._about(name, future) for name, future in asked.items()}
 
     @staticmethod
     def _about(name: str, future: "Future[Any]") -> tuple[str, int] | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,20 @@ from unittest.mock import patch
 
 import aiohttp
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import Sender
+from confluent_kafka.admin import AdminClient
 
 from schemas.envelope import Event
 from schemas.signals import AcknowledgementGiven, HeartbeatReceived
 from schemas.topics import SIGNALS
 from services.chassis import metrics
+from services.chassis.admin import ensure_topics
+from services.chassis.engine.logbook import UNANSWERED_SECONDS, Logbook
 from services.chassis.engine.records import on, routes
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
@@ -161,6 +164,40 @@ async def test_a_consumer_survives_a_closed_transport_at_any_request(
             closed_transport(CONSUMER, request_kind) as fault,
         ):
             await work_goes_on(service, fault)
+
+
+@pytest.mark.parametrize("request_kind", [kind for kind in OF_A_CONSUMER if kind != "OffsetCommit"])
+async def test_a_consumer_that_starts_survives_a_closed_transport_at_any_request(
+    request_kind: str, database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    with closed_transport(CONSUMER, request_kind) as fault:
+        async with at_work(database, bootstrap, topic_prefix) as service:
+            await work_goes_on(service, fault)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda book, tp: book.refresh([tp.topic]), lambda book, tp: book.ends([tp])],
+    ids=["which log it is", "where it ends"],
+)
+async def test_a_client_that_gets_no_answer_about_logs_is_replaced(
+    ask: Callable[[Logbook, TopicPartition], Awaitable[Any]], bootstrap: str, topic_prefix: str
+) -> None:
+    await ensure_topics(bootstrap, [SIGNALS], prefix=topic_prefix)
+    book, place = Logbook(bootstrap), TopicPartition(topic_prefix + SIGNALS.name, 0)
+    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    book._admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+    book._answered -= UNANSWERED_SECONDS / 2
+    dead = book._admin
+    with pytest.raises(TimeoutError):
+        await ask(book, place)
+    assert book._admin is dead, "a new client knocks at once: not after every question"
+    book._answered -= UNANSWERED_SECONDS
+    with pytest.raises(TimeoutError):
+        await ask(book, place)
+    await ask(book, place)
+    silent.close()
 
 
 @pytest.mark.parametrize("client_id", [RELAY, DOORS])
