@@ -60,6 +60,7 @@ class Row:
 async def campaign(runs: int, seed: int, only: str, console: Console) -> list[Row]:
     """Run the cases; each on servers that survive from case to case, as they would."""
     rows: list[Row] = []
+    others = json.loads(RESULTS.read_text("utf-8"))["rows"] if only else []
     for nodes, cases in BY_BROKERS.items():
         wanted = {name: case for name, case in cases.items() if only in name}
         if not wanted:
@@ -72,7 +73,7 @@ async def campaign(runs: int, seed: int, only: str, console: Console) -> list[Ro
                 for name, case in wanted.items():
                     if found := await _runs(name, case, on, range(seed, seed + runs), console):
                         rows.append(Row.of(name, found))
-                        write(rows, seed)
+                        write(rows, seed, others)
                         console.print(f"  {'✓' if rows[-1].clean else '✗'} {name}", highlight=False)
     return rows
 
@@ -94,10 +95,13 @@ async def _runs(name: str, case: Case, on: Servers, seeds: range, console: Conso
     return found
 
 
-def write(rows: list[Row], seed: int) -> None:
-    """Keep what was found so far."""
-    found = {"seed": seed, "rows": [asdict(row) for row in rows]}
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+def write(rows: list[Row], seed: int, others: list[dict[str, object]]) -> None:
+    """Keep what was found so far; of `others`, what is kept of faults that are not tried, their rows stay as they were."""
+    fresh = {row.fault: asdict(row) for row in rows}
+    stay = {str(row["fault"]): row for row in others if row["fault"] in CASES}
+    merged = {**stay, **fresh}
+    ordered = [merged[name] for name in CASES if name in merged]
+    RESULTS.write_text(json.dumps({"seed": seed, "rows": ordered}, indent=1) + "\n", "utf-8")
 
 
 def _print(rows: list[Row], seconds: float, console: Console) -> None:
