@@ -74,17 +74,22 @@ def endpoints(
 ) -> list[tuple[str, AsgiApp]]:
     """The three endpoints, by path. `url` is the DSN that readiness asks for a new connection."""
 
+    async def found() -> list[str]:
+        problems = await database_problems(pool(), url)
+        for check in checks():
+            problems += check()
+        metrics.READY.set(not problems)
+        return problems
+
     async def metrics_page() -> tuple[int, str, bytes]:
+        await found()  # so that whoever watches metrics knows, though nobody asks /readyz
         return 200, CONTENT_TYPE_LATEST, generate_latest()
 
     async def healthz() -> tuple[int, str, bytes]:
         return 200, "application/json", b'{"status":"alive"}'
 
     async def readyz() -> tuple[int, str, bytes]:
-        problems = await database_problems(pool(), url)
-        for check in checks():
-            problems += check()
-        metrics.READY.set(not problems)
+        problems = await found()
         body = msgspec.json.encode(
             {"status": "not ready" if problems else "ready", "problems": problems}
         )

@@ -61,7 +61,7 @@ JOBS_FAILING = Gauge(
     "For how long a waiting job has failed by now, the longest",
     ["kind"],
 )
-READY = Gauge("vicino_ready", "1 when /readyz says yes")
+READY = Gauge("vicino_ready", "1 when /readyz would say yes")
 WRONG_TOKENS = Counter("vicino_wrong_tokens_total", "Wrong tokens presented at an API", ["door"])
 CONNECTIONS = Gauge("vicino_http_connections", "HTTP connections that are open")
 CONNECTIONS_REFUSED = Counter(

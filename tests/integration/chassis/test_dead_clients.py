@@ -297,3 +297,25 @@ async def test_readiness_asks_for_a_connection_that_nobody_holds_yet(
         assert "vicino_monitoring" not in told
         async with http.get(f"{service.inside}/readyz") as answer:
             assert answer.status == 200, await answer.text()
+
+
+async def test_metrics_say_whether_it_is_ready_though_nobody_asks_for_that(
+    database: str, superuser_url: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with (
+        at_work(database, bootstrap, topic_prefix) as service,
+        aiohttp.ClientSession() as http,
+    ):
+
+        async def ready() -> str:
+            async with http.get(f"{service.inside}/metrics") as answer:
+                lines = (await answer.text()).splitlines()
+            return next(line for line in lines if line.startswith("vicino_ready "))
+
+        async def says_ready() -> bool:
+            return await ready() == "vicino_ready 1.0"
+
+        await service.eventually(says_ready)
+        async with refusing(superuser_url, database, cut=False):
+            assert await ready() == "vicino_ready 0.0"
+        assert await ready() == "vicino_ready 1.0"
