@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from schemas.quantities import BASE
 from services.billing.domain.periods import Days, civil_day
 
 
@@ -16,6 +17,10 @@ class QuantityFact:
     name: str
     effective_at: datetime
     quantity: Decimal
+
+
+PRESENT: Mapping[str, Decimal] = {BASE: Decimal(1)}
+"""What a service has whose plan sells nothing by the month: that it is there is a fact as well, told at an instant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from services.billing import store
 from services.billing.domain.documents import documents
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import civil_day, next_boundary
-from services.billing.domain.quantities import QuantityFact
+from services.billing.domain.quantities import PRESENT, QuantityFact
 from services.billing.store import sql
 from services.billing.usecases.charge_tenant import Asked, charge_tenant
 from services.billing.usecases.query_usage import NotKnown
@@ -133,7 +133,7 @@ async def _asked(
         base = {price.meter: Decimal(1) for price in plan.recurring if price.meter == BASE}
         made = BilledService(str(uuid4()), service.effective_at, plan, row["currency"])
         added.append(made)
-        facts[made.id] = _facts(base | dict(service.quantities), service.effective_at)
+        facts[made.id] = _facts(base | dict(service.quantities) or PRESENT, service.effective_at)
     return Asked(facts, added)
 
 

@@ -3,7 +3,7 @@
 from schemas.tenants import ServiceActivated
 from services.billing import store
 from services.billing.domain.periods import civil_day
-from services.billing.domain.quantities import starts_at
+from services.billing.domain.quantities import PRESENT, starts_at
 from services.billing.job_kinds import CountService, count_service
 from services.billing.metering.closing import mark_dirty
 from services.billing.metering.intake import UsageIntake
@@ -20,7 +20,7 @@ class PlanMissing(LookupError):
 async def start_service(tenant_id: str, data: ServiceActivated, unit: Unit) -> None:
     """Save a new service's quantities, and begin to count it as soon as its plan is known."""
     await sql.ensure_tenant(unit.db, id=tenant_id)
-    await save_quantities(data.service_id, data.quantities, data.effective_at, unit)
+    await save_quantities(data.service_id, data.quantities or PRESENT, data.effective_at, unit)
     args = CountService(
         service_id=data.service_id,
         tenant_id=tenant_id,
