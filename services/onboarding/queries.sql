@@ -118,7 +118,7 @@ update service_order set state = :state where id = :id;
 -- A tenant's orders that wait to be worked on, the oldest first.
 select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
-from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by accepted_at, id for update;
+from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by seq for update;
 
 -- name: items(order_id)
 -- The items of an order.
@@ -170,7 +170,7 @@ select id from service_instance where order_id = :order_id and state = 'active' 
 -- A firm's orders that wait for a person, the oldest first.
 select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
-from service_order where tenant_id = :tenant_id and state = 'held' order by accepted_at, id for update;
+from service_order where tenant_id = :tenant_id and state = 'held' order by seq for update;
 
 -- name: is_served_or_waits(tenant_id)$
 -- Whether a tenant has a service that is there or being made, or an order that may still bring one.

@@ -202,7 +202,17 @@ CREATE TABLE service_order (
     principal text,
     judged_for text,
     released boolean DEFAULT false NOT NULL,
+    seq bigint NOT NULL,
     CONSTRAINT service_order_state_check CHECK ((state = ANY (ARRAY['acknowledged'::text, 'held'::text, 'in_progress'::text, 'completed'::text, 'partial'::text, 'failed'::text])))
+);
+
+ALTER TABLE service_order ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME service_order_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE tenant (

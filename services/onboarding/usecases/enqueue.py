@@ -29,6 +29,12 @@ def enqueue_planning(order_id: str, tenant_id: str, unit: Unit) -> None:
     unit.enqueue(plan_order, PlanOrder(order_id=order_id), lane=f"tenant:{tenant_id}")
 
 
+def enqueue_released(order_id: str, unit: Unit) -> None:
+    """Plan an order that a person released, beside the others: it was accepted before those that wait in line, and a change
+    among them may wait for the service that it makes."""
+    unit.enqueue(plan_order, PlanOrder(order_id=order_id))
+
+
 def enqueue_call(
     kind: JobKind[CallT], args: CallT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep,
     lane: str | None = None,

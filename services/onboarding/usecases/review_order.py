@@ -10,7 +10,7 @@ from services.onboarding import store
 from services.onboarding.domain.states import ORDER_MOVES, move
 from services.onboarding.store import sql
 from services.onboarding.usecases.end_order import end_unbegun
-from services.onboarding.usecases.enqueue import enqueue_planning
+from services.onboarding.usecases.enqueue import enqueue_released
 
 
 async def review_order(event: Event[OrderReviewed], unit: Unit) -> None:
@@ -50,4 +50,4 @@ async def review_order(event: Event[OrderReviewed], unit: Unit) -> None:
         ),
         subject=event.subject,
     )
-    enqueue_planning(order.id, event.subject, unit)
+    enqueue_released(order.id, unit)

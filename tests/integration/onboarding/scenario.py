@@ -40,6 +40,11 @@ class Scenario:
     superuser_url: str
 
     async def know(self, *resellers: dict[str, Any]) -> None:
+        """Publish the catalogue and some resellers, and wait until nothing is due."""
+        await self.publish_known(*resellers)
+        await self.service.settled()
+
+    async def publish_known(self, *resellers: dict[str, Any]) -> None:
         """Publish the catalogue and some resellers."""
         spec = catalogue(self.backend.url)
         plans = CataloguePublished.model_validate({"revision": 1, **spec})
@@ -52,7 +57,6 @@ class Scenario:
         await self.service.publish(
             *(event("catalogue", p, f"c{n}") for n, p in enumerate((plans, *profiles)))
         )
-        await self.service.settled()
 
     async def leftovers(self, service_id: str) -> int:
         """Databases and logins that a service instance has."""

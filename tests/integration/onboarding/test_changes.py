@@ -99,3 +99,45 @@ async def test_a_change_waits_for_the_order_that_makes_its_service_and_a_wrong_o
     (failed,) = await scenario.service.published(OrderFailed)
     assert failed.data.reference == wrong[:8]
     assert len(await scenario.service.published(ServiceChanged)) == 1
+
+
+async def test_orders_of_one_instant_are_planned_in_the_order_accepted_whatever_they_are_called(
+    scenario: Scenario,
+) -> None:
+    """A firm's first order and changes of its service come together, before the firm has a reseller."""
+    placed = order("F1", 0, "MAIL-STD")
+    first = identity.order_id(placed.subject, placed.source, placed.id)
+    service_id = identity.service_id(first, 0)
+    changes: list[Event[Any]] = []
+    for n in range(1000):  # names whose order's id sorts before that of the first one
+        items = [
+            {
+                "action": "change",
+                "service_id": service_id,
+                "quantities": {"mailbox": str(len(changes) + 2)},
+            }
+        ]
+        data = OrderPlaced.model_validate({"reference": f"C{len(changes)}", "items": items})
+        change = event(placed.subject, data, f"change-{n}")
+        before = changes[-1].id if changes else placed.id
+        if identity.order_id(placed.subject, placed.source, change.id) < identity.order_id(
+            placed.subject, placed.source, before
+        ):
+            changes.append(change)
+    await scenario.service.publish(placed, *changes[:3])
+    await scenario.publish_known(NEAR)
+
+    async def all_made() -> bool:
+        scenario.clock.advance(timedelta(seconds=1))
+        return len(
+            await scenario.service.sql("select 1 from service_order where state = 'completed'")
+        ) == 1 + len(changes[:3])
+
+    assert changes
+    await scenario.service.eventually(all_made)
+    await scenario.service.settled()
+    made = [
+        str(fact.data.quantities["mailbox"])
+        for fact in await scenario.service.published(ServiceChanged)
+    ]
+    assert made == [str(n + 2) for n in range(len(changes[:3]))]

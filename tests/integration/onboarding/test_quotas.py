@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from schemas import identity
 from schemas.envelope import Event
-from schemas.orders import AssignmentDecided, OrderReviewed, Review
+from schemas.orders import AssignmentDecided, OrderPlaced, OrderReviewed, Review
 from schemas.tenants import AssignmentNeeded, OrderCompleted, OrderFailed, OrderHeld
 from services.chassis.clock import ManualClock
 from services.local.demo.world import Backend
@@ -91,6 +92,36 @@ async def test_invented_firms_beyond_the_quota_get_no_service_and_a_person_decid
     waiting = by(SENDER, order(reference, 0, "MAIL-STD"))
     await say(scenario, event(waiting.subject, AssignmentDecided(reseller_id=OWN), "d-1"))
     assert reference in await completed(scenario)
+
+
+async def test_an_order_that_a_person_releases_is_not_stuck_behind_a_change_that_waits_for_it(
+    scenario: Scenario,
+) -> None:
+    tenant = await served(scenario)
+    for n in range(7):
+        await say(scenario, by(OWN, later(tenant, f"o-{n}")))
+    [(reference, (order_id, _))] = (await held(scenario)).items()
+    items = [
+        {"action": "change", "service_id": identity.service_id(order_id, 0), "quantities": {"mailbox": "9"}}
+    ]  # fmt: skip
+    change = event(tenant, OrderPlaced.model_validate({"reference": "C", "items": items}), "c-1")
+    await scenario.service.publish(by("operator", change))
+
+    async def waits() -> bool:
+        return bool(
+            await scenario.service.sql(
+                "select 1 from job where last_error like '%still being made%'"
+            )
+        )
+
+    await scenario.service.eventually(waits)
+    await scenario.service.publish(review(tenant, order_id, Review.RELEASE))
+
+    async def all_done() -> bool:
+        scenario.clock.advance(timedelta(seconds=1))
+        return {reference, "C"} <= await completed(scenario)
+
+    await scenario.service.eventually(all_done)
 
 
 async def test_services_beyond_the_days_quota_wait_and_the_next_day_others_go_on(
