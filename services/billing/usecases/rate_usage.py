@@ -95,6 +95,8 @@ def by_service(charges: Sequence[tuple[str, Charge]]) -> Mapping[str, list[Charg
 async def _used(
     db: Connection, service_id: str, key: str, meters: Meters, span: Span, until: datetime | None, pace: Fraction
 ) -> Decimal:  # fmt: skip
+    if key not in meters:  # the door refuses such a price today; nothing was ever counted of it
+        return Decimal(0)
     aggregation = meters.in_force(key, span.start).meter.aggregation
     if aggregation in GROWING and pace != AS_IT_IS:
         return projected(await metered(db, service_id, key, meters, span), pace)

@@ -83,3 +83,18 @@ async def test_a_service_that_an_earlier_build_did_not_bill_is_billed_by_the_nex
             await scenario.service.sql(statement)
         await run_until(scenario, "2027-01-01")
         assert await nets(scenario, "2027-01-01") == ["12.00", "12.00"]
+
+
+async def test_a_price_of_a_meter_that_nobody_defined_comes_to_nothing_and_stops_no_run(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    """The door refuses it today; a catalogue of an earlier build may have it."""
+    content = usage_only()
+    [plan] = [plan for plan in content["plans"] if plan["sku"] == "MAIL-STD"]
+    plan["usage"].append({**plan["usage"][0], "meter": "unheard_of", "code": "x", "minimum": None})
+    async with open_scenario(database, bootstrap, topic_prefix) as scenario:
+        await scenario.publish(catalogue(content))
+        await scenario.publish(activated(MAIL, "MAIL-STD", 0, START))
+        await scenario.publish(used("level", START, MAIL, STORAGE, quantity="100"))
+        await run_until(scenario, "2026-12-01")
+        assert await nets(scenario, "2026-12-01") == ["12.00"]
