@@ -152,7 +152,8 @@ class World:
         }
         environment |= {
             "VICINO_POSTGRES_URL": self.url, "VICINO_KAFKA_BOOTSTRAP": self.on.kafka.bootstrap,
-            "VICINO_TOPIC_PREFIX": self.prefix, "VICINO_INSIDE_PORT": str(free_port()), "VICINO_SESSION_TIMEOUT_MS": "6000",
+            "VICINO_TOPIC_PREFIX": self.prefix, "VICINO_INSIDE_PORT": str(free_port()), "VICINO_HTTP_PORT": str(free_port()),
+            "VICINO_SESSION_TIMEOUT_MS": "6000",
             "VICINO_OPERATOR_TOKEN": "operator-for-benchmarks", "VICINO_MASTER_KEY": MASTER_KEY,
             "VICINO_LOG_LEVEL": "WARNING", **more,
         }  # fmt: skip
