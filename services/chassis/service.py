@@ -123,7 +123,8 @@ class Process:
         try:
             await self._app(scope, receive, send)  # type: ignore[arg-type]
         except Exception:
-            # FastStream starts its consumers after the server has begun to answer: a failure there must end the process.
+            # FastStream goes on starting after the server has begun to answer. Whatever fails there must end the process: it
+            # would answer, and do nothing.
             log.critical("the service cannot live", exc_info=True)
             self._end()
             raise
