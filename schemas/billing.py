@@ -81,7 +81,7 @@ class InvoiceSkipped(Payload, type="vicino.invoice.skipped.v1", topic=BILLING):
 
 
 class InvoiceParked(Payload, type="vicino.invoice.parked.v1", topic=BILLING):
-    """The run of a tenant and boundary has failed for a while. It is tried on; the other tenants' runs are not held up."""
+    """The run of a tenant and boundary has failed for a minute. It is retried; other tenants' runs do not wait for it."""
 
     boundary: CivilDate
     since: Instant
@@ -90,7 +90,7 @@ class InvoiceParked(Payload, type="vicino.invoice.parked.v1", topic=BILLING):
 
 
 class InvoiceReleased(Payload, type="vicino.invoice.released.v1", topic=BILLING):
-    """A parked run went through. What it issued was told before this."""
+    """A parked run has succeeded. Its documents were published before this event."""
 
     boundary: CivilDate
 

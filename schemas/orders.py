@@ -89,7 +89,7 @@ class Review(StrEnum):
 
 
 class OrderReviewed(Payload, type="vicino.order.reviewed.v1", topic=ORDERS):
-    """An operator lets an order go on that waited for a person, or ends it; `reason` is told to its sender."""
+    """An operator releases an order that waited for a person, or ends it. The sender of the order gets the `reason`."""
 
     order_id: Uuid
     review: Review

@@ -109,7 +109,7 @@ class ItemOutcome(Value):
 
 
 class OrderPartiallyCompleted(Payload, type="vicino.order.partially_completed.v1", topic=TENANTS):
-    """Some items of an order are done, the others failed; the reseller is told which."""
+    """Some items of an order are done and the others failed. The reseller gets a notification that lists both."""
 
     order_id: Uuid
     reference: ShortText

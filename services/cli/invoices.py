@@ -47,7 +47,7 @@ def invoices_show(
 
 @invoices_app.command("parked")
 def invoices_parked(postgres_url: PostgresOption, as_json: JsonOption = False) -> None:
-    """Runs that fail, since when and why. They are tried on; no other tenant waits for them."""
+    """Runs that fail, since when and why. They are retried; no other tenant waits for them."""
     from services.billing.tools import parked
 
     names = ("tenant", "boundary", "since", "attempts", "next_try", "explanation")

@@ -7,7 +7,7 @@ from services.chassis.unit import Unit
 
 
 async def report_parked(args: InvoiceRun, delay: Delay, unit: Unit) -> None:
-    """It has failed for a minute. Told once."""
+    """It has failed for a minute. Published once."""
     unit.publish(
         InvoiceParked(boundary=args.boundary, since=delay.since, explanation=delay.why),
         subject=args.tenant_id,
@@ -15,5 +15,5 @@ async def report_parked(args: InvoiceRun, delay: Delay, unit: Unit) -> None:
 
 
 def report_released(args: InvoiceRun, unit: Unit) -> None:
-    """It went through after all."""
+    """It has succeeded after all."""
     unit.publish(InvoiceReleased(boundary=args.boundary), subject=args.tenant_id)
