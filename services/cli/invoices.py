@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.money import JsonOption, TenantArgument, done, print_json, show
+from services.cli.answers import JsonOption, TenantArgument, done, print_json, show
 from services.cli.shared import PostgresOption, console, show_table
 
 invoices_app = typer.Typer(no_args_is_help=True, help="Invoices, and runs that are parked.")

@@ -1,7 +1,6 @@
 """`vicino caps`, `contracts`, `preview`, `explain`, `audit` and `prices`: what is owed, and why."""
 
 import json
-from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from services.chassis.texts import one_line
+from services.cli.answers import JsonOption, TenantArgument, done, print_json, show
 from services.cli.shared import PostgresOption, console, show_table
-from services.local.play import cannot_go_on, play
 
 caps_app = typer.Typer(no_args_is_help=True, help="What usage may cost in a civil month.")
 contracts_app = typer.Typer(no_args_is_help=True, help="What resellers earn of documents.")
@@ -21,20 +20,8 @@ usage_app = typer.Typer(
 payments_app = typer.Typer(no_args_is_help=True, help="What was paid of invoices.")
 prices_app = typer.Typer(no_args_is_help=True, help="Catalogues, before they are published.")
 
-TenantArgument = Annotated[str, typer.Argument(help="Its id or external id.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this civil day on.")]  # fmt: skip
 Percent = Annotated[str, typer.Argument(help="In per cent, such as 18 or 12.5.")]
-
-
-def done(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a command; what billing refuses is told in a line."""
-    from services.billing.tools import REFUSED
-
-    try:
-        return play(work)
-    except REFUSED as error:
-        cannot_go_on(str(error))
 
 
 def _decimal(text: str, name: str) -> Decimal:
@@ -45,20 +32,6 @@ def _decimal(text: str, name: str) -> Decimal:
     if not found.is_finite():
         raise typer.BadParameter(f"{name}: {text} is no amount")
     return found
-
-
-def print_json(found: Any) -> None:
-    """Whatever a command found, indented."""
-    typer.echo(json.dumps(found, default=str, ensure_ascii=False, indent=2))
-
-
-def show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], as_json: bool) -> None:
-    """Rows as JSON, or as a table with these columns."""
-    if as_json:
-        print_json(rows)
-    else:
-        columns = [name.replace("_", " ") for name in names]
-        show_table(columns, ([row[name] for name in names] for row in rows))
 
 
 @caps_app.command("set")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.money import JsonOption, done
+from services.cli.answers import JsonOption, done
 from services.cli.shared import PostgresOption, console, show_table
 
 settlements_app = typer.Typer(no_args_is_help=True, help="What resellers are paid for a quarter.")
