@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import aiohttp
 
@@ -13,17 +12,16 @@ from schemas.billing import InvoiceIssued
 from schemas.catalogue import CataloguePublished
 from schemas.envelope import Event
 from schemas.tenants import ServiceActivated
-from schemas.topics import BY_NAME, USAGE
+from schemas.topics import USAGE
 from schemas.usage import UsageRecorded
 from services.billing.app import BillingSettings, build
 from services.billing.domain.periods import midnight
 from services.billing.metering.checks import Difference
 from services.billing.metering.tools import verified
-from services.chassis.admin import remove_topics
 from services.chassis.clock import ManualClock
 from services.chassis.rejects import replay
 from tests.support.catalogue import ROME
-from tests.support.databases import fresh_database
+from tests.support.premises import premises
 from tests.support.running import Running, running, settings_for
 from tests.support.servers import Addresses
 
@@ -148,13 +146,11 @@ async def shared_scenario(
     addresses: Addresses, at: datetime = START + timedelta(hours=1)
 ) -> AsyncIterator[Scenario]:
     """A scenario for all tests of a file, each of which leaves it as it was."""
-    prefix = f"t{uuid4().hex[:8]}."
     async with (
-        fresh_database(addresses.superuser_url) as database,
+        premises(addresses) as (database, prefix),
         open_scenario(database, addresses.bootstrap, prefix, at) as found,
     ):
         yield found
-    await remove_topics(addresses.bootstrap, BY_NAME.values(), prefix=prefix)
 
 
 def catalogue(content: dict[str, Any], revision: int = 1) -> Event[CataloguePublished]:

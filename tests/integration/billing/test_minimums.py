@@ -1,9 +1,9 @@
 """A minimum goes by the day on which the service was there, is previewed as it is billed, and is corrected by late usage."""
 
 import copy
+from decimal import Decimal
 from typing import Any
 
-from schemas.billing import InvoiceIssued
 from tests.integration.billing.scenario import (
     MAIL,
     STORAGE,
@@ -12,14 +12,13 @@ from tests.integration.billing.scenario import (
     activated,
     catalogue,
     day,
+    issued,
     open_scenario,
     run_until,
     used,
 )
 from tests.integration.billing.test_audit import audited
 from tests.support.catalogue import CATALOGUE
-
-LINE = "MAIL-STD/mail_storage_overage"
 
 
 def with_minimum() -> Any:
@@ -32,11 +31,11 @@ def with_minimum() -> Any:
 
 
 async def storage(scenario: Scenario, boundary: str) -> list[tuple[str, str]]:
+    document = await issued(scenario, boundary)
+    assert document is not None, f"no invoice of {boundary}"
     return [
         (line.description.rpartition(" - ")[2], str(line.net))
-        for event in await scenario.service.published(InvoiceIssued)
-        if str(event.data.date) == boundary
-        for line in event.data.lines
+        for line in document.lines
         if line.sku.startswith("MAIL-STD/") and "mailbox" not in line.sku
     ]
 
@@ -60,5 +59,5 @@ async def test_a_minimum_is_billed_by_the_day_and_taken_back_by_late_usage(
         await scenario.publish(used("late", day("2026-11-20"), MAIL, STORAGE, quantity="5000"))
         await run_until(scenario, "2027-01-01")
         billed = await storage(scenario, "2027-01-01")
-        assert sum(float(net) for _, net in billed) == 5.00 + 8.00, billed
+        assert sum(Decimal(net) for _, net in billed) == Decimal("13.00"), billed
         assert await audited(scenario, compared=5, numbered=1) == []

@@ -3,7 +3,6 @@
 import copy
 from typing import Any
 
-from schemas.billing import InvoiceIssued
 from services.billing.app import MIGRATIONS
 from tests.integration.billing.scenario import (
     MAIL,
@@ -14,6 +13,7 @@ from tests.integration.billing.scenario import (
     activated,
     catalogue,
     day,
+    issued,
     open_scenario,
     run_until,
     used,
@@ -36,12 +36,8 @@ def usage_only() -> Any:
 
 
 async def nets(scenario: Scenario, boundary: str) -> list[str]:
-    return [
-        str(line.net)
-        for event in await scenario.service.published(InvoiceIssued)
-        if str(event.data.date) == boundary
-        for line in event.data.lines
-    ]
+    document = await issued(scenario, boundary)
+    return [str(line.net) for line in document.lines] if document else []
 
 
 async def test_what_is_used_of_a_plan_without_fees_is_billed(

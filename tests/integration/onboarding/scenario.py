@@ -13,14 +13,13 @@ from schemas import identity
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.envelope import Event
 from schemas.orders import OrderPlaced
-from schemas.topics import BY_NAME
-from services.chassis.admin import remove_topics
 from services.chassis.clock import ManualClock
 from services.local.demo.world import PARTIES, Backend, catalogue
 from services.local.roles import PROVISIONER, ensure_provisioner
 from services.onboarding.app import OnboardingSettings, build
 from services.onboarding.domain.credentials import derive
-from tests.support.databases import PASSWORD, fresh_database
+from tests.support.databases import PASSWORD
+from tests.support.premises import premises
 from tests.support.running import Running, running, settings_for
 from tests.support.servers import Addresses
 
@@ -89,13 +88,11 @@ async def opened(
 @asynccontextmanager
 async def shared_scenario(addresses: Addresses) -> AsyncIterator[Scenario]:
     """A scenario for several tests of a file, each of which orders for a firm of its own."""
-    prefix = f"t{uuid4().hex[:8]}."
     async with (
-        fresh_database(addresses.superuser_url) as database,
+        premises(addresses) as (database, prefix),
         opened(database, addresses.bootstrap, addresses.superuser_url, prefix) as found,
     ):
         yield found
-    await remove_topics(addresses.bootstrap, BY_NAME.values(), prefix=prefix)
 
 
 def event(subject: str, data: Any, event_id: str, revision: int | None = None) -> Event[Any]:

@@ -22,7 +22,7 @@ from services.gateway.principals.contacts import Contacts, Persons, place_of
 from tests.integration.gateway.test_in_flight import losing
 from tests.integration.gateway.world import ADDRESS, cloud_event, order_data, tenant_of
 from tests.integration.persons.street import Person, Street, open_street, order_of, person
-from tests.support.databases import fresh_database
+from tests.support.premises import premises
 from tests.support.running import read_topic
 from tests.support.servers import Addresses
 
@@ -30,8 +30,8 @@ from tests.support.servers import Addresses
 @pytest.fixture
 async def street(addresses: Addresses) -> AsyncIterator[Street]:
     async with (
-        fresh_database(addresses.superuser_url) as database,
-        open_street(addresses, database, f"t{uuid4().hex[:8]}.") as found,
+        premises(addresses) as (database, prefix),
+        open_street(addresses, database, prefix) as found,
     ):
         yield found
 
@@ -40,8 +40,8 @@ async def street(addresses: Addresses) -> AsyncIterator[Street]:
 async def shared_street(addresses: Addresses) -> AsyncIterator[Street]:
     """For tests that ask only for what they have said themselves."""
     async with (
-        fresh_database(addresses.superuser_url) as database,
-        open_street(addresses, database, f"t{uuid4().hex[:8]}.") as found,
+        premises(addresses) as (database, prefix),
+        open_street(addresses, database, prefix) as found,
     ):
         yield found
 
