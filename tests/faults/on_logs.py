@@ -11,6 +11,7 @@ from schemas.topics import SIGNALS, USAGE
 from tests.faults.servers import Servers
 from tests.faults.verdict import Count
 from tests.faults.world import EVENTS, NAME, Case, World, finish, world
+from tests.support.deleting import delete_topics
 
 
 def _admin(case: World) -> AdminClient:
@@ -104,24 +105,19 @@ async def made_anew(on: Servers, seed: int) -> Count:
         await case.start_worker(instance="0")
         await case.send(EVENTS)
         await case.settle()
-        admin = _admin(case)
-        for future in admin.delete_topics(
-            [case.prefix + SIGNALS.name, case.prefix + USAGE.name]
-        ).values():
-            await asyncio.to_thread(future.result, 20)
-        await asyncio.sleep(1)  # a broker needs a moment before the name is free again
+        names = [case.prefix + topic.name for topic in (SIGNALS, USAGE)]
+        await delete_topics(on.kafka.bootstrap, names)
         await case.make_topics()
         await case.send(EVENTS // 3)
         return await _taken(case)
 
 
 async def _taken(case: World) -> Count:
-    """Wait until every event sent has had its effect, and a little longer: offsets of two logs say nothing together."""
+    """Wait until every event sent has had its effect: offsets of two logs say nothing together. Then nothing may follow."""
     async with asyncio.timeout(60):
         while (await case.count()).lost:
             await asyncio.sleep(0.3)
-    await asyncio.sleep(1)
-    return await case.count()
+    return await finish(case)
 
 
 CASES: dict[str, Case] = {

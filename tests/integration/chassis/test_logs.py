@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from schemas.alerts import AlertOpened
 from schemas.signals import HeartbeatReceived
@@ -20,6 +19,7 @@ from services.chassis.engine.records import on, routes
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from tests.integration.chassis.test_engine_smoke import beat, heartbeat
+from tests.support.deleting import delete_topics
 from tests.support.running import Running, running, settings_for
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,16 +85,9 @@ async def test_what_retention_removes_unread_is_recorded_with_its_exact_range(
     assert [tuple(row) for row in gap] == [(2, ends[(SIGNALS.name, 1)] - 1, "retention")]
 
 
-async def delete(bootstrap: str, topic: str) -> None:
-    """Delete a topic."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    await asyncio.to_thread(admin.delete_topics([topic])[topic].result, 20)
-
-
 async def recreate(bootstrap: str, prefix: str) -> None:
     """Delete the signals and make them anew: another log under the same name."""
-    await delete(bootstrap, prefix + SIGNALS.name)
-    await asyncio.sleep(0.5)  # a broker needs a moment before the name is free again
+    await delete_topics(bootstrap, [prefix + SIGNALS.name])
     await ensure_topics(bootstrap, [SIGNALS], prefix=prefix)
 
 
@@ -154,7 +147,7 @@ async def test_a_topic_that_is_missing_is_told_by_readyz(
     service = await probe(database, bootstrap, topic_prefix)
     table = routes(on(HeartbeatReceived, beat), on(AlertOpened, beat))
     async with running(replace(service, routes=table)) as at_work:
-        await delete(bootstrap, topic_prefix + ALERTS.name)
+        await delete_topics(bootstrap, [topic_prefix + ALERTS.name])
 
         async def told() -> bool:
             status, text = await ready(at_work)
