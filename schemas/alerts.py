@@ -51,7 +51,7 @@ class Visit(Value):
 
 
 class AlertOpened(Payload, type="vicino.alert.opened.v1", topic=ALERTS):
-    """Trouble was noticed; the tenant's assigned reseller is to be told. The gateway adds the people's names."""
+    """Trouble was noticed; the tenant's assigned reseller is to be notified. The gateway adds the people's names."""
 
     alert_id: Uuid
     kind: AlertKind
@@ -67,7 +67,7 @@ class AlertOpened(Payload, type="vicino.alert.opened.v1", topic=ALERTS):
 
 
 class AlertRaised(Payload, type="vicino.alert.raised.v1", topic=ALERTS):
-    """An open alert became more severe: it is told again, with the deadlines of its new severity.
+    """An open alert became more severe: it is sent again, with the deadlines of its new severity.
 
     What was acknowledged before must be acknowledged again.
     """
@@ -77,7 +77,7 @@ class AlertRaised(Payload, type="vicino.alert.raised.v1", topic=ALERTS):
     severity: Severity
     before: Severity
     state: AlertState
-    """`open`, or `escalated`: then the operator is told as well."""
+    """`open`, or `escalated`: then the operator is notified as well."""
     service_id: Uuid
     sku: Key
     reseller_id: ResellerOfAlert
@@ -98,7 +98,7 @@ class AlertAcknowledged(Payload, type="vicino.alert.acknowledged.v1", topic=ALER
 
 
 class AlertEscalated(Payload, type="vicino.alert.escalated.v1", topic=ALERTS):
-    """Nobody acknowledged in time, or nobody could be told: the operator joins; the reseller stays the face."""
+    """Nobody acknowledged in time, or the notification failed: the operator joins; the reseller stays the contact."""
 
     alert_id: Uuid
     reseller_id: ResellerOfAlert

@@ -103,7 +103,7 @@ class SpendingCap(Value):
     amount: Amount | None
     """None: the cap is lifted."""
     hard: bool = True
-    """A hard cap is the most that is billed; a soft one is only told."""
+    """A hard cap is the most that is billed; a soft one only notifies."""
     since: CivilDate
     """The first day of the first month that it bounds."""
 

@@ -1,6 +1,6 @@
 """What is sold, what is counted, and who is near: plans, meters and resellers, numbered by one revision.
 
-The revision orders everything on `catalogue.v1`. The doors stamp it on what they let in, so that a reader which has
+The revision orders everything on `catalogue.v1`. The doors stamp it on what they accept, so that a reader which has
 not yet seen that revision waits instead of misjudging.
 """
 

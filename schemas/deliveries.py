@@ -22,7 +22,7 @@ class DeliverySucceeded(Payload, type="vicino.delivery.succeeded.v1", topic=DELI
     notification_id: Uuid
     """The `webhook-id`; the same for every attempt."""
     about: ShortText
-    """The wire type of the event that was told."""
+    """The wire type of the event that was sent."""
     alert_id: Uuid | None = None
     recipient: Key
     channel: Channel

@@ -5,10 +5,10 @@ from datetime import timedelta
 from schemas.topics import USAGE
 
 EARLY_MAX = timedelta(minutes=5)
-"""A door lets in what is at most so far ahead of its clock."""
+"""A door accepts what is at most this far ahead of its clock."""
 
 LATE_MAX = timedelta(days=35)
-"""A door lets in what happened at most so long ago."""
+"""A door accepts what happened at most this long ago."""
 
 SKEW_MAX = timedelta(hours=1)
 """So far may two clocks of ours be apart, or one step back."""

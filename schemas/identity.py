@@ -3,7 +3,7 @@
 from uuid import UUID, uuid5
 
 OPERATOR = "operator"
-"""The operator, as whoever speaks and whoever is told. No reseller and no back-end may be called that."""
+"""The operator, as a sender and as a recipient. No reseller and no back-end may be called that."""
 
 _VICINO = UUID("7d1f2c0e-5b0a-4b7e-9d63-1e5a0f6c2a11")
 _TENANT = uuid5(_VICINO, "tenant")
@@ -34,7 +34,7 @@ def order_id(tenant: str, source: str, event_id: str, principal: str | None = No
 def event_name(subject: str, source: str, event_id: str, principal: str | None = None) -> str:
     """What makes two events the same one. (source, id) are the sender's own: another's event of that name is another.
 
-    An event that no door let in has no principal. Names of three parts and of four are never equal.
+    An event that came through no door has no principal. Names of three parts and of four are never equal.
     """
     parts = (
         (subject, source, event_id) if principal is None else (subject, principal, source, event_id)

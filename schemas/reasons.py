@@ -24,7 +24,7 @@ class Reason(StrEnum):
     SUBJECT_MISMATCH = "subject_mismatch"
     UNKNOWN_TYPE = "unknown_type"
 
-    # It speaks of what does not exist.
+    # It names what does not exist.
     UNKNOWN_ALERT = "unknown_alert"
     UNKNOWN_METER = "unknown_meter"
     UNKNOWN_ORDER = "unknown_order"

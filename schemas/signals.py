@@ -30,7 +30,7 @@ class IncidentReported(Payload, type="vicino.incident.reported.v1", topic=SIGNAL
     service_id: Uuid
     severity: Severity
     summary: Text
-    """What is wrong, for everybody who is told of it: it names no person."""
+    """What is wrong, for everybody who is notified: it names no person."""
 
 
 class AcknowledgementGiven(Payload, type="vicino.acknowledgement.given.v1", topic=SIGNALS):

@@ -1,4 +1,4 @@
-"""Golden JSON Schemas of every event type, and what counts as a change that breaks somebody.
+"""Golden JSON Schemas of every event type, and what counts as a change that breaks a reader or writer.
 
 `python -m schemas.snapshot --write` writes them; a test fails when one is missing, stale or incompatible. A breaking
 change needs a new version of the type (`….v2`) beside the old one.
@@ -22,7 +22,7 @@ MAY_CHANGE = {
     "title", "description", "$defs", "default", "enum", "items", "additionalProperties", "patternProperties", "anyOf",
     "properties", "required", *BOUNDS,
 }  # fmt: skip
-"""Keywords that only explain, or that are looked into; any other that comes, goes or changes breaks somebody."""
+"""Keywords that only explain, or that are compared in depth; any other that is added, removed or changed is a break."""
 
 
 def current() -> dict[str, dict[str, Any]]:

@@ -149,7 +149,7 @@ class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
     reason: Key
     explanation: Text
     sender: Key | None = None
-    """Whoever is told beside the tenant's reseller: who sent an order for a tenant of another's (`not_yours`)."""
+    """Who is notified beside the tenant's reseller: the sender of an order for a tenant of another reseller (`not_yours`)."""
 
 
 class RankedReseller(Value):
@@ -222,7 +222,7 @@ class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TE
 
 
 class TenantActivated(Payload, type="vicino.tenant.activated.v1", topic=TENANTS):
-    """A tenant's first service is active: it is served, and its reseller is told."""
+    """A tenant's first service is active: the tenant is served, and its reseller is notified."""
 
     external_id: Key
     reseller_id: Key

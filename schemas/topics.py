@@ -85,7 +85,7 @@ DELIVERIES = Topic(
     30,
     ("gateway",),
     ("monitoring", "console"),
-    "What became of each notification: told, or given up.",
+    "The outcome of each notification: delivered or failed.",
 )
 CATALOGUE = Topic(
     "catalogue.v1",

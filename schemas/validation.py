@@ -14,7 +14,7 @@ _LENGTHS = ("string_too_short", "string_too_long")
 
 
 def broken(reason: Reason, message: str) -> PydanticCustomError:
-    """What a validator raises for a rule with a reason of its own: `reason_of` tells it."""
+    """What a validator raises for a rule with a reason of its own: `reason_of` returns it."""
     return PydanticCustomError(reason.value, "{message}", {"message": message})
 
 

@@ -40,7 +40,7 @@ COMMON: tuple[Panel, ...] = (
 )
 OWN: dict[str, tuple[Panel, ...]] = {
     "gateway": (
-        ("Events let in per second", "ops", "sum by (type) (rate(vicino_gateway_events_accepted_total[1m]))", "Zero in working hours: senders have a problem."),
+        ("Events accepted per second", "ops", "sum by (type) (rate(vicino_gateway_events_accepted_total[1m]))", "Zero in working hours: senders have a problem."),
         ("Faults at the door", "short", "sum by (reason) (increase(vicino_gateway_faults_total[5m]))", "One reason rising: a sender's mistake; call them."),
         ("Time at the door, p99", "s", "histogram_quantile(0.99, sum by (le) (rate(vicino_gateway_request_seconds_bucket[5m])))", "Above one second: Kafka is slow to acknowledge."),
         ("Deliveries", "short", "sum by (channel, outcome) (increase(vicino_gateway_deliveries_total[5m]))", "Retries rising: a receiver is down."),

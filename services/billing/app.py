@@ -88,11 +88,11 @@ async def _look_after(runtime: Runtime, intake: UsageIntake) -> None:
                     async with db.transaction():
                         await intake.count_parked(db, row["waits_for"], runtime.clock.now())
             failures = 0
-        except Exception as error:  # noqa: BLE001 - nothing is lost: what is parked stays, and readiness tells of the database
+        except Exception as error:  # noqa: BLE001 - nothing is lost: what is parked stays, and readiness reports the database
             failures += 1
             log.warning("cannot look after usage", error=repr(error))
 
 
 def main() -> None:
-    """Run it until it is told to stop."""
+    """Run it until it is stopped."""
     run(build(BillingSettings()))

@@ -7,7 +7,7 @@ from services.chassis.jobs import JobKind
 from services.chassis.unit import Args
 
 CATALOGUE = "catalogue"
-"""What usage waits for that was let in under a newer catalogue than is known here."""
+"""What usage waits for that was accepted under a newer catalogue than is known here."""
 
 
 class CountService(Args):

@@ -120,7 +120,7 @@ insert into quantity_fact (service_id, effective_at, stored_at, name, quantity)
 select :service_id, :effective_at, :stored_at, * from unnest(:names::text[], :quantities::numeric[]);
 
 -- name: quantity_facts(service_id, as_of)
--- A service's quantities over time, in the order they were told: those that were stored up to an instant.
+-- A service's quantities over time, in the order of arrival: those that were stored up to an instant.
 select name, effective_at, quantity from quantity_fact
 where service_id = :service_id and stored_at <= :as_of order by seq;
 
@@ -148,12 +148,12 @@ insert into spending_cap (tenant_id, service_id, meters, since, amount, is_hard,
 values (:tenant_id, :service_id, :meters, :since, :amount, :is_hard, :spent, :stored_at);
 
 -- name: caps(tenant_id, as_of)
--- A tenant's caps, in the order they were told: those that were stored up to an instant.
+-- A tenant's caps, in the order of arrival: those that were stored up to an instant.
 select service_id, meters, since, amount, is_hard, spent from spending_cap
 where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
 
 -- name: note_cap(tenant_id, service_id, meters, month, percent)$
--- Notes that a share of a cap is told; nothing if it was told before.
+-- Notes that a share of a cap is reported; nothing if it was reported before.
 insert into cap_notice (tenant_id, service_id, meters_hash, month, percent)
 values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8')), :month, :percent) on conflict do nothing returning true;
 
@@ -234,7 +234,7 @@ from charge where invoice_id = :invoice_id order by id;
 insert into assignment (tenant_id, reseller_id, since, stored_at) values (:tenant_id, :reseller_id, :since, :stored_at);
 
 -- name: assignments(tenant_id, as_of)
--- Who served a tenant when, in the order it was told: what was stored up to an instant.
+-- Who served a tenant when, in the order of arrival: what was stored up to an instant.
 select since, reseller_id from assignment where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
 
 -- name: add_contract(reseller_id, since, model, rate_percent, first_year_uplift_percent, stored_at)!
@@ -243,7 +243,7 @@ insert into reseller_contract (reseller_id, since, model, rate_percent, first_ye
 values (:reseller_id, :since, :model, :rate_percent, :first_year_uplift_percent, :stored_at);
 
 -- name: contracts(reseller_id, as_of)
--- A reseller's contracts, in the order they were told: what was stored up to an instant.
+-- A reseller's contracts, in the order of arrival: what was stored up to an instant.
 select since, model, rate_percent, first_year_uplift_percent from reseller_contract
 where reseller_id = :reseller_id and stored_at <= :as_of order by seq;
 
@@ -252,7 +252,7 @@ where reseller_id = :reseller_id and stored_at <= :as_of order by seq;
 select max(issued_on) from invoice where tenant_id in (select tenant_id from assignment where reseller_id = :reseller_id);
 
 -- name: hold_reseller(id)$
--- A reseller, held alone: its contracts are told one after the other.
+-- A reseller, locked: its contracts are stored one after the other.
 select id from reseller where id = :id for update;
 
 -- name: first_start(tenant_id)$
@@ -269,7 +269,7 @@ values (:invoice_id, :line, :reseller_id, :net, :base, :uplift);
 insert into tax_profile (tenant_id, since, profile, stored_at) values (:tenant_id, :since, :profile, :stored_at);
 
 -- name: tax_profiles(tenant_id, as_of)
--- How a tenant's documents are taxed, in the order it was told: what was stored up to an instant.
+-- How a tenant's documents are taxed, in the order of arrival: what was stored up to an instant.
 select since, profile from tax_profile where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
 
 -- name: documents_in(tenant_id, first, after)
@@ -312,7 +312,7 @@ select checked_at, compared, differences from audit order by id desc limit 1;
 select id, tenant_id, number, tipo, document, paid_on from invoice where id = :name or number = :name for update;
 
 -- name: payments(invoice_id)
--- What was paid of a document, in the order it was told.
+-- What was paid of a document, in the order of arrival.
 select id, reference, amount, received_on from payment where invoice_id = :invoice_id order by stored_at, id;
 
 -- name: add_payment(id, invoice_id, reference, amount, received_on, stored_at)!

@@ -70,7 +70,7 @@ async def services(db: Connection, tenant_id: str) -> list[BilledService]:
 
 
 async def quantity_facts(db: Connection, service_id: str, as_of: datetime) -> list[QuantityFact]:
-    """A service's quantities over time, in the order they were told: what was stored up to an instant."""
+    """A service's quantities over time, in the order of arrival: what was stored up to an instant."""
     found = await collect(sql.quantity_facts(db, service_id=service_id, as_of=as_of))
     return [QuantityFact(row["name"], row["effective_at"], row["quantity"]) for row in found]
 
@@ -98,7 +98,7 @@ async def billed_usage(
 
 
 async def caps(db: Connection, tenant_id: str, as_of: datetime) -> list[Cap]:
-    """A tenant's caps, in the order they were told: what was stored up to an instant."""
+    """A tenant's caps, in the order of arrival: what was stored up to an instant."""
     return [
         Cap(**dict(row) | {"meters": tuple(row["meters"])})
         for row in await collect(sql.caps(db, tenant_id=tenant_id, as_of=as_of))
@@ -106,13 +106,13 @@ async def caps(db: Connection, tenant_id: str, as_of: datetime) -> list[Cap]:
 
 
 async def assignments(db: Connection, tenant_id: str, as_of: datetime) -> list[Assignment]:
-    """Who served a tenant when, in the order it was told: what was stored up to an instant."""
+    """Who served a tenant when, in the order of arrival: what was stored up to an instant."""
     found = await collect(sql.assignments(db, tenant_id=tenant_id, as_of=as_of))
     return [Assignment(**dict(row)) for row in found]
 
 
 async def contracts(db: Connection, reseller_id: str, as_of: datetime) -> list[Contract]:
-    """A reseller's contracts, in the order they were told: what was stored up to an instant."""
+    """A reseller's contracts, in the order of arrival: what was stored up to an instant."""
     return [
         Contract(**dict(row) | {"model": ContractModel(row["model"])})
         for row in await collect(sql.contracts(db, reseller_id=reseller_id, as_of=as_of))
@@ -120,7 +120,7 @@ async def contracts(db: Connection, reseller_id: str, as_of: datetime) -> list[C
 
 
 async def tax_profiles(db: Connection, tenant_id: str, as_of: datetime) -> list[ProfileSince]:
-    """How a tenant's documents are taxed, in the order it was told: what was stored up to an instant."""
+    """How a tenant's documents are taxed, in the order of arrival: what was stored up to an instant."""
     return [
         ProfileSince(row["since"], TaxProfile(row["profile"]))
         for row in await collect(sql.tax_profiles(db, tenant_id=tenant_id, as_of=as_of))

@@ -162,7 +162,7 @@ async def document(url: str, number: str) -> dict[str, Any]:
 
 
 async def parked(url: str) -> list[dict[str, Any]]:
-    """Runs that fail and are tried on."""
+    """Runs that fail and are retried."""
     async with _reading(url) as db:
         return await show_parked(db)
 

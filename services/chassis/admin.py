@@ -59,7 +59,7 @@ def _remove(kafka: KafkaServers | str, names: list[str]) -> None:
 
 
 async def remove_topics(kafka: KafkaServers | str, topics: Iterable[Topic], *, prefix: str) -> None:
-    """Remove the topics (and their dead-letter topics) of a prefix: what a guest leaves on somebody else's broker.
+    """Remove the topics (and their dead-letter topics) of a prefix: what we leave on a broker that is not ours.
 
     Raises `KafkaException` when the broker refuses.
     """

@@ -1,4 +1,4 @@
-"""What stands before every API: who speaks is asked before a byte of the body is read.
+"""What stands before every API: the sender is authenticated before a byte of the body is read.
 
 FastAPI reads and parses a body before it asks its dependencies. So the question is asked here, outside of it, and with it
 what holds for every route: a path and a query that are text, a bounded body, and an answer that no cache keeps.
@@ -21,7 +21,7 @@ DOCUMENT = "/openapi.json"
 
 
 class Gate:
-    """An ASGI middleware. `public` names the paths that ask nobody who speaks; `large` the paths with a larger body."""
+    """An ASGI middleware. `public` names the paths that need no key; `large` the paths with a larger body."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ ARRIVAL_SECONDS = 30.0
 """For a request to arrive, head and body; also for the rest of a body that was answered unread."""
 
 SILENT_SECONDS = 30.0
-"""For the first byte of a new connection. Between requests it may rest much longer: it has shown that it speaks."""
+"""For the first byte of a new connection. Between requests it may be idle much longer."""
 
 UNREAD_SECONDS = 30.0
 """For the other end to read on: within this time it takes `READ_BYTES_MIN` of what waits for it, or all."""

@@ -26,7 +26,7 @@ GIVE_UP_AFTER = timedelta(hours=24)
 """For outside calls: a server that is down overnight costs nobody an order or a mail."""
 
 DELAY_TOLD_AFTER = timedelta(minutes=1)
-"""How long a job fails before those who wait for it are told."""
+"""How long a job fails before those who wait for it are notified."""
 
 
 ArgsT = TypeVar("ArgsT", bound=Args)
@@ -117,7 +117,7 @@ class Job(Generic[ArgsT]):
         return self.kind.attempts is not None and self.attempt >= self.kind.attempts
 
     def delay(self, why: str) -> Delay | None:
-        """What there is to tell of a failure to those who wait: nothing at first, and nothing twice."""
+        """What is reported of a failure to those who wait: nothing at first, and nothing twice."""
         if self.delay_told or self.now - self.first_tried_at < DELAY_TOLD_AFTER:
             return None
         gives_up_at = (
@@ -158,7 +158,7 @@ class Job(Generic[ArgsT]):
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[Unit]:
-        """A transaction of the job that does not end it, for what is told once while it is tried again.
+        """A transaction of the job that does not end it, for what is reported once while the job is retried.
 
         Raises `LeaseLost` when the job is no longer ours, or has told it before.
         """

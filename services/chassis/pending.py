@@ -1,4 +1,4 @@
-"""Rows that leave with a transaction: facts for the outbox, jobs to be written or taken away."""
+"""Rows that leave with a transaction: facts for the outbox, jobs to be written or removed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ NAME_BYTES_MAX = 200
 
 
 def bounded(name: str) -> str:
-    """A name as it is kept: one that is too long, or has what PostgreSQL cannot keep, is told by its hash."""
+    """A name as it is stored: one that is too long, or has what PostgreSQL cannot store, is replaced by its hash."""
     raw = name.encode("utf-8", "surrogatepass")
     if len(raw) <= NAME_BYTES_MAX and name.isprintable():
         return name
@@ -90,7 +90,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A keyed job to be taken away."""
+    """A keyed job to be removed."""
 
     kind: str
     key: str

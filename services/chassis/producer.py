@@ -188,7 +188,7 @@ class Producer:
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Close a producer without sending what it has in line; whoever waits for that is told.
+    """Close a producer without sending what it has queued; whoever waits for that gets an error.
 
     aiokafka's own `stop` sends what is in line first, however long that takes.
     """

@@ -145,7 +145,7 @@ set id = excluded.id, args = excluded.args, run_at = excluded.run_at, attempt = 
     correlation_id = excluded.correlation_id, causation_id = excluded.causation_id;
 
 -- name: cancel_job(kind, key)!
--- Takes a keyed job away.
+-- Removes a keyed job.
 delete from job where kind = :kind and key = :key;
 
 -- name: lock_leasing(timeout)$

@@ -301,7 +301,7 @@ async def _keep_house(runtime: Runtime) -> None:
                     await prune(db)
                     await rejects.prune(db, runtime.settings.refused_days)
                     pruned = time.monotonic()
-        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
+        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness reports the database
             log.warning("cannot measure", error=repr(error))
 
 

@@ -90,7 +90,7 @@ class Ports:
 
 
 class Server(uvicorn.Server):
-    """A server that can be told to stop also while its service still waits for a database or a broker."""
+    """A server that can be stopped also while its service still waits for a database or a broker."""
 
     def __init__(self, config: uvicorn.Config, give_up_starting: Callable[[], None]) -> None:
         super().__init__(config)

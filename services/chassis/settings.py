@@ -66,14 +66,14 @@ class ServiceSettings(BaseSettings):
     kafka_password: SecretStr | None = None
     kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     kafka_ca_file: Path | None = None
-    """Certificates that the brokers' own are checked against; with it, every client speaks TLS."""
+    """Certificates that the brokers' own are checked against; with it, every client uses TLS."""
     topic_prefix: str = ""
     http_host: str = "127.0.0.1"
     http_port: int = 8080
     """Where the API is, of a service that has one."""
     inside_host: str = "127.0.0.1"
     inside_port: int = Field(default=9464, ge=1, le=65535)
-    """Where `/metrics`, `/healthz` and `/readyz` are. They ask nobody who speaks: no stranger may reach this port."""
+    """Where `/metrics`, `/healthz` and `/readyz` are. They require no key, so this port must not be reachable from outside."""
     http_keep_alive_seconds: int = 620
     """How long a connection may rest between requests: longer than any client or balancer before us lets it rest, since
     whoever closes first may cross a request on its way. nginx and AWS wait 60 s, Go 90 s, Google 600 s."""

@@ -165,7 +165,7 @@ async def add_job(db: Connection, job: JobRow, seq: int) -> None:
 
 
 async def cancel_job(db: Connection, job: Cancelled) -> None:
-    """Take a keyed job away."""
+    """Remove a keyed job."""
     await _sql.cancel_job(db, kind=job.kind, key=job.key)
 
 
@@ -280,7 +280,7 @@ async def try_now(db: Connection, ids: list[UUID]) -> int:
 
 
 async def failing_jobs(db: Connection, kind: str, limit: int) -> list[asyncpg.Record]:
-    """Jobs of a kind that fail and are tried on, the oldest first."""
+    """Jobs of a kind that fail and are retried, the oldest first."""
     return await collect(_sql.failing_jobs(db, kind=kind, limit=limit))
 
 

@@ -55,7 +55,7 @@ class Strangers:
         return 0.0 if left >= 1 else (1 - left) * self.seconds_per_try
 
     def was_wrong(self, address: str, door: str) -> None:
-        """A wrong token was presented: count it, log it (never the token), and take one try away."""
+        """A wrong token was presented: count it, log it (never the token), and use up one try."""
         place = _place(address)
         left = max(0.0, self._refilled(place) - 1)
         self._left[place] = (left, self.now())

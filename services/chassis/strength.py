@@ -1,4 +1,4 @@
-"""Whether a secret that somebody set can be guessed. Says what is wrong with it, never what it is."""
+"""Whether a configured secret can be guessed. Says what is wrong with it, never what it is."""
 
 import re
 from itertools import pairwise

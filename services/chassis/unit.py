@@ -35,7 +35,7 @@ class Args(BaseModel):
 
 
 class Kind(Protocol):
-    """What a unit needs to know of a job's kind: its name, and that somebody runs it."""
+    """What a unit needs to know of a job's kind: its name, and that it has a handler."""
 
     @property
     def name(self) -> str:
@@ -194,7 +194,7 @@ class Unit:
         )  # fmt: skip
 
     def cancel(self, kind: Kind, key: str) -> None:
-        """Take a keyed job away, if it is there."""
+        """Remove a keyed job, if it exists."""
         self._parcel.jobs.append(Cancelled(kind.name, key))
 
     def _next_id(self, of: str = "job") -> UUID:

@@ -68,7 +68,7 @@ class Wakeups:
             connection.terminate()
 
     def problems(self) -> list[str]:
-        """Why nobody listens; empty when somebody does."""
+        """Why there is no listener; empty when there is one."""
         silent = time.monotonic() - self._listened
         return (
             [f"wake-ups: nobody has listened for {silent:.0f} s"] if silent > DEAF_SECONDS else []

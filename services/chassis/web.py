@@ -1,4 +1,4 @@
-"""HTTP helpers that every API shares: who speaks as operator, and problem+json (RFC 9457)."""
+"""HTTP helpers that every API shares: who is the operator, and problem+json (RFC 9457)."""
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping

@@ -164,7 +164,7 @@ class Worker:
         return await self._exhaust(handler.exhausted, job, row, error)
 
     async def _tell_delay(self, handler: JobHandler, job: Job[Any], why: str) -> None:
-        """Tell those who wait for a job that it has failed for a while. One that cannot be told is tried on all the same."""
+        """Notify those who wait for a job that it has failed for a while. The job is retried even if that fails."""
         delay = job.delay(why)
         if handler.delayed is None or delay is None:
             return
@@ -172,7 +172,7 @@ class Worker:
             async with job.aside() as unit:
                 await handler.delayed(job.args, unit, delay)
         except LeaseLost:
-            return  # whoever has the job now tells it
+            return  # whoever has the job now reports it
         except Exception as fault:
             if is_infrastructure(fault):
                 raise
@@ -228,5 +228,5 @@ class Worker:
 
 
 def _why(error: Exception) -> str:
-    """An error as it is told: what a job says of itself goes out in its own words."""
+    """An error as it is reported: a job's own words are kept."""
     return bounded(str(error)) if isinstance(error, GiveUp | RetryLater) else told(error)

@@ -14,7 +14,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def done(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a command; what billing refuses is told in a line."""
+    """Run a command; a refusal by billing is printed as one line."""
     from services.billing.tools import REFUSED
 
     try:

@@ -21,5 +21,5 @@ def build(settings: ConsoleSettings) -> Service:
 
 
 def main() -> None:
-    """Run it until it is told to stop."""
+    """Run it until it is stopped."""
     run(build(ConsoleSettings()))

@@ -141,7 +141,7 @@ def add_pages(app: FastAPI, show: Pages) -> None:
 
     @app.get("/alerts", response_class=HTMLResponse)
     async def alerts(offset: Offset = 0) -> Response:
-        """Alerts, newest first, and who was told last."""
+        """Alerts, newest first, and who was notified last."""
 
         async def query(db: Connection) -> dict[str, Any]:
             return {

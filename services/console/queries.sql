@@ -71,7 +71,7 @@ update invoice set paid_on = :paid_on where id = :id;
 update invoice set overdue = true where id = :id;
 
 -- name: put_cap(tenant_id, service_id, meters, amount, hard, since)!
--- A spending cap; what was told of an earlier one of the same meters is not of this one.
+-- A spending cap; notices of an earlier cap of the same meters do not belong to this one.
 insert into cap (tenant_id, service_id, meters_hash, meters, amount, hard, since)
 values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8')), :meters, :amount, :hard, :since)
 on conflict (tenant_id, service_id, meters_hash) do update
@@ -92,7 +92,7 @@ update cap set percent = case when month = :month then percent end, spent = :spe
 where tenant_id = :tenant_id and service_id = :service_id and meters_hash = sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8'));
 
 -- name: caps(tenant_id, limit, offset)
--- A tenant's spending caps, with the newest share that was told.
+-- A tenant's spending caps, with the newest share that was reported.
 select cap.service_id, service.sku, meters, amount, hard, since, month, percent, spent, forecast
 from cap left join service on service.id = cap.service_id where cap.tenant_id = :tenant_id
 order by service.sku, cap.service_id, meters limit :limit offset :offset;
@@ -204,7 +204,7 @@ from delivery left join tenant on tenant.id = delivery.tenant_id order by at des
 insert into console_session (digest, opened_at, expires_at) values (:digest, :opened_at, :expires_at);
 
 -- name: is_session_open(digest, at)$
--- Whether somebody is signed in with this, and not for too long.
+-- Whether a session with this id is open and has not expired.
 select exists (select from console_session where digest = :digest and expires_at > :at);
 
 -- name: close_session(digest)!

@@ -27,7 +27,7 @@ def _spoken(wire_type: str) -> str:
 
 
 def _one_line(value: Any) -> Any:
-    """What a template shows: a text of somebody else's stays within its line. Numbers and markup are ours."""
+    """What a template shows: a text from outside stays on its line. Numbers and markup are ours."""
     return one_line(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 

@@ -91,7 +91,7 @@ async def parked_invoices(db: Connection, part: Part = FIRST) -> list[dict[str, 
 
 
 async def caps(db: Connection, tenant_id: str, part: Part = FIRST) -> list[dict[str, Any]]:
-    """A tenant's spending caps, with what was told of them."""
+    """A tenant's spending caps, with the shares reported."""
     found = await collect(sql.caps(db, tenant_id=tenant_id, limit=part.limit, offset=part.offset))
     return [dict(row) for row in found]
 

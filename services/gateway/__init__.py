@@ -1,1 +1,1 @@
-"""The gateway: the doors. The only part that talks with resellers; it proves who speaks before it lets an event in."""
+"""The gateway: the doors. It alone exchanges messages with resellers; it authenticates a sender before it accepts an event."""

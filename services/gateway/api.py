@@ -110,7 +110,7 @@ async def _body(request: Request, limit: int) -> bytes:
 
 
 def principal_of(request: Request) -> Principal:
-    """Who speaks, as the gate learnt it."""
+    """The sender, as the gate authenticated it."""
     found: Principal = request.state.principal
     return found
 
@@ -134,7 +134,7 @@ class Doors:
         self._strangers = Strangers()
 
     async def admit(self, request: Request) -> None:
-        """Learn who speaks, before a byte of the body is read. Raises `Problem` 401, 403, 429."""
+        """Authenticate the sender, before a byte of the body is read. Raises `Problem` 401, 403, 429."""
         token = bearer(request)
         check_pace(self._strangers, request, token)
         found = await self._holder(token)
@@ -209,7 +209,7 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
     async def my_deliveries(
         request: Request, state: DeliveryState | None = None, limit: Limit = 100
     ) -> list[dict[str, Any]]:
-        """What was told to the holder of this key, newest first."""
+        """Notifications to the holder of this key, newest first."""
         principal = principal_of(request)
         return await doors.deliveries(principal.id, state, limit)
 
@@ -299,7 +299,7 @@ async def _fact_too_large(_: Request, error: Exception) -> JSONResponse:
 
 
 def build_api(doors: Doors, registry: Registry) -> FastAPI:
-    """The doors. Who speaks is asked before a body is read."""
+    """The doors. A sender is authenticated before a body is read."""
 
     async def admit(request: Request) -> None:
         await doors.admit(request)

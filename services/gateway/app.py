@@ -80,5 +80,5 @@ def build(settings: GatewaySettings) -> Service:
 
 
 def main() -> None:
-    """Run it until it is told to stop."""
+    """Run it until it is stopped."""
     run(build(GatewaySettings()))

@@ -1,4 +1,4 @@
-"""The contract of `POST /v1/events` as OpenAPI tells it: examples that a door takes, and the problems it answers."""
+"""The contract of `POST /v1/events` in OpenAPI: examples that a door accepts, and the problems it answers."""
 
 from typing import Any
 

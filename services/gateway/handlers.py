@@ -1,4 +1,4 @@
-"""Events in: who serves whom, which services live, and what is to be told to whom."""
+"""Events in: who serves whom, which services are active, and who is notified of what."""
 
 from typing import TypeVar
 
@@ -38,7 +38,7 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
 
 
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
-    """Who may speak for a tenant, and is told about it."""
+    """Who may send events for a tenant, and is notified about it."""
     await sql.set_reseller(unit.db, id=event.subject, reseller_id=event.data.reseller_id)
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 

@@ -18,7 +18,7 @@ CATALOGUE_BYTES_MAX = 800_000
 """It is one event, with an envelope: a message of Kafka's has a limit."""
 
 FAULTS_MAX = 100
-"""So many are told at once."""
+"""So many are listed at once."""
 
 
 class _Spec(BaseModel):

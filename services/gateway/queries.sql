@@ -128,7 +128,7 @@ select * from unnest(:ids::text[], :key_ids::bytea[], :sealed_keys::bytea[])
 on conflict do nothing;
 
 -- name: forget_tenant_key(tenant_id)!
--- Throws a tenant's key away: nothing that was sealed under it can be read any more.
+-- Destroys a tenant's key: nothing that was sealed under it can be read any more.
 delete from tenant_key where tenant_id = :tenant_id;
 
 -- name: tenants_with_key()
@@ -184,13 +184,13 @@ insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on confl
 select id, tenant_id, sku from service where id = any(:ids::text[]);
 
 -- name: accept_order(principal, source, id, content_hash, answer, key, message)$
--- An order that is about to be sent, unless it was let in before.
+-- An order that is about to be sent, unless it was accepted before.
 insert into accepted_order (principal, source, id, content_hash, answer, state, key, message, tried_at)
 values (:principal, :source, :id, :content_hash, :answer, 'sending', :key, :message, clock_timestamp())
 on conflict do nothing returning id;
 
 -- name: accepted_orders(principal, sources, ids)
--- Those orders of a request that were let in before, with what is to be sent again of those in flight.
+-- Those orders of a request that were accepted before, with the messages to send again of those in flight.
 select source, id, content_hash, answer, key, message from accepted_order
 where principal = :principal and (source, id) in (select * from unnest(:sources::text[], :ids::text[]));
 
@@ -260,7 +260,7 @@ with gone as (
 ) select count(*) from gone;
 
 -- name: add_notification(id, recipient, channel, about, tenant_id, alert_id, event, created_at)$
--- Something to be told, once.
+-- A notification, once.
 insert into notification (id, recipient, channel, about, tenant_id, alert_id, event, created_at)
 values (:id, :recipient, :channel, :about, :tenant_id, :alert_id, :event, :created_at)
 on conflict do nothing returning id;
@@ -270,7 +270,7 @@ on conflict do nothing returning id;
 select id from notification where id = :id and tenant_id = :tenant_id;
 
 -- name: notification(id)^
--- Something to be told.
+-- A notification.
 select id, recipient, channel, about, tenant_id, alert_id, event, state, attempts from notification where id = :id;
 
 -- name: note_attempt(id, answer)$

@@ -36,7 +36,7 @@ class Plans(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """An order that was let in: what it said, what was answered, and its key and sealed message while it is in flight."""
+    """An order that was accepted: what it said, what was answered, and its key and sealed message while it is in flight."""
 
     content_hash: bytes
     answer: Answer
@@ -50,7 +50,7 @@ def _notification(row: asyncpg.Record) -> Notification:
 
 
 async def notification(db: Connection, notification_id: str) -> Notification:
-    """Something to be told, which is here."""
+    """A notification to be sent, which is here."""
     return _notification(await sql.notification(db, id=notification_id))
 
 
@@ -104,7 +104,7 @@ async def services(db: Connection, ids: Sequence[str]) -> dict[str, KnownService
 async def accepted_orders(
     db: Connection, principal: str, names: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Accepted]:
-    """Those of the orders named by (source, id) that this principal had let in before."""
+    """Those of the orders named by (source, id) that this principal sent before."""
     sources, ids = [source for source, _ in names], [id_ for _, id_ in names]
     found = await collect(sql.accepted_orders(db, principal=principal, sources=sources, ids=ids))
     return {

@@ -127,7 +127,7 @@ def logins_of(
 
 
 async def remove_access(admin: KafkaServers, whose: Iterable[str], *, prefix: str) -> None:
-    """Take away the logins of a prefix and their rights: what a guest leaves on somebody else's broker."""
+    """Remove the logins of a prefix and their rights: what we leave on a broker that is not ours."""
     client, users = (
         AdminClient({**admin.librdkafka(), "log_level": 0}),
         [user_of(who, prefix) for who in whose],
@@ -157,7 +157,7 @@ async def ensure_access(
         await _done(client.delete_acls([_exactly(one) for one in surplus]))
     if missing := wanted - found:
         await _done(client.create_acls(sorted(missing)))
-    # Rights come before logins: Kafka takes up what it is told in order, so whoever is let in has his rights.
+    # Rights come before logins: Kafka applies changes in order, so a login that works has its rights.
     await ensure_users(
         client, {user_of(who, prefix): password for who, password in passwords.items()}
     )
@@ -179,7 +179,7 @@ async def ensure_users(client: AdminClient, passwords: Mapping[str, str]) -> Non
 
 
 def _accepted(login: KafkaServers) -> None:
-    """Wait until the broker, told of a login a moment ago, accepts it. Raises `KafkaException` when it does not in time."""
+    """Wait until the broker accepts a login that was just created. Raises `KafkaException` when it does not in time."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:

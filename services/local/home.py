@@ -32,7 +32,7 @@ def _close(folder: Path) -> None:
     for path, folders, files in os.walk(folder):
         for name in (*folders, *files):
             item = Path(path) / name
-            with suppress(FileNotFoundError):  # what ends just now clears away its own
+            with suppress(FileNotFoundError):  # a process that ends just now removes its own
                 if not item.is_symlink() and (mode := item.stat().st_mode) & 0o077:
                     item.chmod(mode & 0o700)
 

@@ -11,7 +11,7 @@ STEADY_SECONDS = 30.0
 """A part that ran this long has recovered: its next end is a first one again."""
 
 ATTEMPTS_MAX = 5
-"""A server that ends this often, each time before it was steady, will not stay: somebody must look."""
+"""A server that ends this often, each time before it was steady, will not stay: a person must look."""
 
 Report = Callable[[str], None]
 

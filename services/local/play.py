@@ -31,7 +31,7 @@ def cannot_go_on(why: str) -> NoReturn:
 
 
 async def _when_make_is_gone(stop: Callable[[], Any]) -> None:
-    """What `make` started does not outlive it: a `kill -9` of make tells its children nothing."""
+    """What `make` started does not outlive it: a `kill -9` of make does not signal its children."""
     parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(PARENT_CHECK_SECONDS)
@@ -39,7 +39,7 @@ async def _when_make_is_gone(stop: Callable[[], Any]) -> None:
 
 
 def play(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine; SIGTERM ends it as Ctrl-C does, cleanly. Expected failures are told, not traced."""
+    """Run a coroutine; SIGTERM ends it as Ctrl-C does, cleanly. Expected failures are printed as a line, without a traceback."""
 
     async def guarded() -> Any:
         task = asyncio.ensure_future(work)

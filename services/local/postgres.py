@@ -156,7 +156,7 @@ class Postgres:
                 await asyncio.sleep(0.3)
 
     def _forget_dead_server(self) -> None:
-        """Remove the pid file of a server that is gone; its number may by now belong to somebody else."""
+        """Remove the pid file of a server that is gone; its number may by now belong to another process."""
         file = self.data / "postmaster.pid"
         if not file.exists():
             return

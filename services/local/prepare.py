@@ -1,4 +1,4 @@
-"""Prepares servers that somebody else runs: database, roles, schemas, topics. May run again and again."""
+"""Prepares servers that are run elsewhere: database, roles, schemas, topics. May run again and again."""
 
 import os
 from collections.abc import Mapping

@@ -40,7 +40,7 @@ async def _though_others_do_the_same(work: Callable[[], Awaitable[None]]) -> Non
 
 
 async def ensure_database(superuser_url: str, database: str) -> None:
-    """Make the database, if it is not there, closed to everyone who was not let in."""
+    """Make the database, if it is not there, closed to everyone without a grant."""
     await _though_others_do_the_same(partial(_ensure_database, superuser_url, database))
 
 

@@ -24,5 +24,5 @@ def build(settings: MonitoringSettings) -> Service:
 
 
 def main() -> None:
-    """Run it until it is told to stop."""
+    """Run it until it is stopped."""
     run(build(MonitoringSettings()))

@@ -62,7 +62,7 @@ async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> Non
 
 
 async def delivery_failed(event: Event[DeliveryFailed], unit: Unit) -> None:
-    """A recipient could not be told, for good."""
+    """A notification failed for good."""
     await note_undelivered(event.data, unit)
 
 

@@ -43,7 +43,7 @@ class Report(Args):
 
     @property
     def cause(self) -> str:
-        """The fact that told us. A job that an earlier build left says no more than `event_id`."""
+        """The fact behind it. A job of an earlier build holds only `event_id`."""
         if not self.id:
             return joined("incident", self.tenant_id, self.event_id)
         return joined("incident", event_name(self.tenant_id, self.source, self.id, self.principal))

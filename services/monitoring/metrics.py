@@ -9,7 +9,7 @@ ALERTS = Counter(
 )
 UNTOLD = Counter(
     "vicino_monitoring_untold_alerts_total",
-    "Alerts of which the operator, the last one to be told, could not be told",
+    "Alerts of which the operator, who is the last to be notified, could not be notified",
 )
 SILENCE_UNJUDGED = Gauge(
     "vicino_monitoring_silence_unjudged_seconds",

@@ -86,5 +86,5 @@ def build(settings: OnboardingSettings) -> Service:
 
 
 def main() -> None:
-    """Run it until it is told to stop."""
+    """Run it until it is stopped."""
     run(build(OnboardingSettings()))

@@ -13,7 +13,7 @@ from services.billing.domain.charges import Charge, ChargeKind
 from services.billing.domain.periods import Days
 
 NOTICES = (50, 80, 100)
-"""Per cent of a cap at which it is told."""
+"""Per cent of a cap at which it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Cap:
 
 
 def in_force(told: Sequence[Cap], month: date) -> list[Cap]:
-    """The caps of a month, of all that were told, in that order: for the same meters, the last one that has begun."""
+    """The caps of a month. `caps` are in the order of arrival; for the same meters, the last one that has begun counts."""
     last: dict[tuple[str, tuple[str, ...]], Cap] = {}
     for cap in sorted((cap for cap in told if cap.since <= month), key=lambda cap: cap.since):
         last[cap.service_id, cap.meters] = cap

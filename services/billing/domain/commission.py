@@ -89,13 +89,13 @@ class Commission:
 
 
 def last_told(contracts: Sequence[Contract]) -> list[Contract]:
-    """Contracts by the day they count from, of those that were told, in that order: the last one of each day."""
+    """Contracts by the day they count from, given in the order of arrival: the last one of each day."""
     told = {contract.since: contract for contract in contracts}
     return sorted(told.values(), key=lambda contract: contract.since)
 
 
 def contract_on(contracts: Sequence[Contract], day: date) -> Contract | None:
-    """The contract of a day, of those that were told, in that order."""
+    """The contract of a day, of those given in the order of arrival."""
     begun = [contract for contract in last_told(contracts) if contract.since <= day]
     return begun[-1] if begun else None
 

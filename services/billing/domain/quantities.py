@@ -1,4 +1,4 @@
-"""What a tenant has ordered of a service, over time: facts of one component each, in whatever order they are told."""
+"""What a tenant has ordered of a service, over time: facts of one component each, in whatever order they arrive."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class QuantityFact:
 
 
 PRESENT: Mapping[str, Decimal] = {BASE: Decimal(1)}
-"""What a service has whose plan sells nothing by the month: that it is there is a fact as well, told at an instant."""
+"""What a service has whose plan sells nothing by the month: that it exists is a fact as well, with an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def served_days(changes: Sequence[Change], month: Days) -> int:
 
 
 def timeline(facts: Sequence[QuantityFact], start: datetime, zone: ZoneInfo) -> list[Change]:
-    """A service's quantities by civil day, from the day it starts on. `facts` are in the order they were told.
+    """A service's quantities by civil day, from the day it starts on. `facts` are in the order of arrival.
 
     What lies before the start counts from the start. Of several facts about one component and day, the one of the latest
     instant holds; of those, the one that was told last.

@@ -77,7 +77,7 @@ def twelfth_month(paid: Iterable[tuple[date, date]]) -> date | None:
 def settled(
     documents: Sequence[EarnedDocument], twelfth: dict[str, date | None], end: date, already: Container[tuple[str, str]]
 ) -> list[SettledLine]:  # fmt: skip
-    """What became the reseller's own before a day and is on no statement: a payment may be told late.
+    """What vested before a day and is on no statement yet: a payment may be recorded late.
 
     `twelfth`: of each tenant, when its twelfth month was paid. `already`: (number, what) of issued statements.
     """

@@ -94,7 +94,7 @@ class ProfileSince:
 
 
 def profile_on(told: Sequence[ProfileSince], day: date) -> TaxProfile:
-    """The profile of a day, of those that were told, in that order. Before the first one, the first."""
+    """The profile of a day, of those given in the order of arrival. Before the first one, the first."""
     begun = [one for one in told if one.since <= day]
     if begun:
         last = max(one.since for one in begun)

@@ -74,7 +74,7 @@ class UsageIntake:
         self, late_days: int, window_days: int, wait_for_disk: bool = True, grace_hours: int = 48
     ) -> None:
         late, self._window = timedelta(days=late_days), timedelta(days=window_days)
-        # What a door let in may lie in Kafka for long. But where the id is forgotten, only the time tells a repetition.
+        # An accepted event may wait in Kafka for long. But where the id is forgotten, only the time reveals a repetition.
         self._late = max(late, min(late + LAG_MAX + SKEW_MAX, self._window - EARLY_MAX))
         self._late_days, self._wait_for_disk = late_days, wait_for_disk
         self._grace_hours = grace_hours

@@ -25,7 +25,7 @@ from services.chassis.unit import Unit
 async def accrue_commission(
     tenant: BilledTenant, issued: InvoiceIssued, earned_on: date, as_of: datetime, unit: Unit
 ) -> None:
-    """Save and tell what each reseller earns of a document."""
+    """Save and publish what each reseller earns of a document."""
     for earned in await earned_of(unit.db, tenant, issued, earned_on, as_of):
         await _save(tenant, issued, earned, unit)
 

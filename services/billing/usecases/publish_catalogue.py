@@ -15,7 +15,7 @@ from services.chassis.unit import Unit
 
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = EARLY_MAX + timedelta(minutes=1)
-"""No event that a door with a good clock lets in now is of a later instant."""
+"""No event that a door with a correct clock accepts now is of a later instant."""
 
 
 async def publish_catalogue(data: CataloguePublished, unit: Unit) -> None:

@@ -1,4 +1,4 @@
-"""Record payments of invoices, and tell what is paid, and what is overdue."""
+"""Record payments of invoices, and publish what is paid and what is overdue."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -22,7 +22,7 @@ AMOUNT_MAX = Decimal(1_000_000_000)
 
 
 class PaymentRefused(ValueError):
-    """A payment cannot be as it is told; `field` says what is wrong."""
+    """A payment that cannot be recorded; `field` says what is wrong."""
 
     def __init__(self, field: str, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -99,7 +99,7 @@ def _check(row: asyncpg.Record, before: Standing, amount: Decimal) -> None:
 
 
 async def note_paid(row: asyncpg.Record, day: date, unit: Unit) -> None:
-    """Tell that an invoice is paid in full, if it is and that was not told."""
+    """Publish that an invoice is paid in full, if it is and that was not published yet."""
     found = await standing(unit.db, row)
     if row["paid_on"] is None and found.receivable.open <= 0:
         await sql.mark_paid(unit.db, id=row["id"], paid_on=day)

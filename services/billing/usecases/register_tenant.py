@@ -18,7 +18,7 @@ async def register_tenant(tenant_id: str, data: TenantRegistered, unit: Unit) ->
         details=data.model_dump(mode="json"),
     )  # fmt: skip
     today = civil_day(unit.now, ZoneInfo(data.timezone))
-    if not told:  # told again, it is no change: that is a fact of its own
+    if not told:  # read again, it is no change: a change is a fact of its own
         await _tax(tenant_id, data.tax_profile, today, unit)
 
 

@@ -14,7 +14,7 @@ from services.chassis.database import Connection
 async def tax_document(
     db: Connection, tenant: BilledTenant, draft: Draft, boundary: date, as_of: datetime
 ) -> tuple[tuple[InvoiceLine, ...], InvoiceTotals]:
-    """The lines and sums of a document; what was told after `as_of` does not count."""
+    """The lines and sums of a document; what was stored after `as_of` does not count."""
     dated = draft.dated(boundary)
     rule = rule_of(profile_on(await store.tax_profiles(db, tenant.id, as_of), dated), dated)
     found = lines([(one.service_id, one.charge) for one in draft.charges], rule)

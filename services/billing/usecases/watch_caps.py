@@ -1,4 +1,4 @@
-"""Watch spending caps: what the month has come to so far, and who is told when a share of a cap is spent."""
+"""Watch spending caps: the amount of the month so far, and notices when a share of a cap is spent."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -84,7 +84,7 @@ async def _tell_foreseen(
 
 
 async def _note(tenant: BilledTenant, cap: Cap, month: date, percent: int, unit: Unit) -> bool:
-    """Whether it was not told before."""
+    """Whether it was not reported before."""
     return bool(
         await sql.note_cap(
             unit.db, tenant_id=tenant.id, service_id=cap.service_id, meters=cap.meters, month=month, percent=percent

@@ -48,12 +48,12 @@ class Swollen(ValueError):
 
 
 def listen(told: Told) -> None:
-    """Be told of batches that cannot be read: partition, first offset wanted, why."""
+    """Register for batches that cannot be read: partition, first offset wanted, why."""
     _LISTENERS.append(told)
 
 
 def forget(told: Told) -> None:
-    """Be told no more."""
+    """End the registration."""
     _LISTENERS.remove(told)
 
 
@@ -103,7 +103,7 @@ class _Portion(fetcher.PartitionRecords):  # type: ignore[misc] # aiokafka ships
     def _unpack_records(self) -> Iterator[Any]:
         try:
             yield from super()._unpack_records()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch is told to who reads the partition
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch is reported to the reader of the partition
             for told in _LISTENERS:
                 told(self._tp, self.next_fetch_offset, error)
 

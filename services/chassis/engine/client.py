@@ -79,7 +79,7 @@ class Client:
         await self.start(is_stopping)
 
     async def start(self, is_stopping: Callable[[], bool]) -> None:
-        """Start a client, however long Kafka takes to accept it: readiness tells that none is at work."""
+        """Start a client, however long Kafka takes to accept it: readiness reports that none is at work."""
         failures = 0
         while not is_stopping():
             try:

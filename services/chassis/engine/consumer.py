@@ -184,7 +184,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ship
                 if rest is None:
                     return False
                 piece = replace(piece, records=rest)
-            except Exception as error:  # noqa: BLE001 - never skip: a slice is tried until it works or is taken away
+            except Exception as error:  # noqa: BLE001 - never skip: a slice is tried until it works or its partition is revoked
                 failures += 1
                 metrics.SLICE_RETRIES.labels(piece.topic.name, type(error).__name__).inc()
                 log.warning(

@@ -41,6 +41,6 @@ class LagGauge:
         ends = self._progress.ends
         try:
             return {tp: max(0, end - await self._done(tp)) for tp, end in ends.items()}
-        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness tells of the database
+        except Exception as error:  # noqa: BLE001 - measuring is not worth a restart; readiness reports the database
             log.warning("cannot measure how far behind this consumer is", error=repr(error))
             return {}

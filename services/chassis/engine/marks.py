@@ -18,7 +18,7 @@ class Marks:
     """Of one partition of one log. Instants only grow; whoever has seen the clock step back starts again."""
 
     _open: deque[tuple[datetime, int]] = field(default_factory=deque)
-    """When Kafka was asked, and the end it told: not reached yet, the oldest first."""
+    """When Kafka was asked, and the end it answered: not reached yet, the oldest first."""
     _read: datetime | None = None
     _reached: int = 0
 
@@ -28,7 +28,7 @@ class Marks:
         return newest is not None and newest >= instant
 
     def add(self, asked_at: datetime, end: int) -> None:
-        """Kafka, asked at an instant, told where the partition ends: the next offset to be written."""
+        """Note Kafka's answer at an instant: the partition's end, the next offset to be written."""
         if self.is_known(asked_at):
             return
         if len(self._open) >= MARKS_MAX:

@@ -95,7 +95,7 @@ class Partition:
             metrics.GAPS.labels(log.topic, "hole").inc(first - next_offset)
 
     async def carry(self, piece: Slice, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Act on a slice and return the next offset wanted; `progress` is told each one that is committed.
+        """Act on a slice and return the next offset wanted; `progress` is called with each one that is committed.
 
         Raises `Gap`, `Rewound`, and what `is_infrastructure` knows: trying again later may help.
         """

@@ -19,7 +19,7 @@ log = logger(__name__)
 
 
 class Progress:
-    """What a consumer knows of its partitions. It asks nobody: the consumer tells it what happened."""
+    """What a consumer knows of its partitions. It makes no calls: the consumer notes here what happened."""
 
     def __init__(self) -> None:
         self.next_offsets: dict[TopicPartition, int] = {}
@@ -27,7 +27,7 @@ class Progress:
         self.logs: dict[TopicPartition, Log] = {}
         """The log that each partition was positioned in."""
         self.ends: dict[TopicPartition, int] = {}
-        """Where partitions end, as Kafka told another client: a fetcher that is dead does not know."""
+        """Where partitions end, as another client learnt it from Kafka: a dead fetcher does not know."""
         self.halted: dict[TopicPartition, str] = {}
         """Partitions that wait for a person, and why."""
         self._moved: dict[TopicPartition, float] = {}
@@ -96,7 +96,7 @@ class Progress:
             metrics.HALTED.dec()
 
     def behind(self, highwaters: Iterable[tuple[TopicPartition, int]]) -> dict[TopicPartition, int]:
-        """How many records wait in each partition, by the ends that its fetcher or another client was told."""
+        """How many records wait in each partition, by the ends that its fetcher or another client learnt."""
         return {
             tp: max(0, max(highwater, self.ends.get(tp, 0)) - self.next_offsets[tp])
             for tp, highwater in highwaters

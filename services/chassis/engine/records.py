@@ -141,7 +141,7 @@ async def _fresh(arrivals: list[ReceivedEvent], unit: SliceUnit) -> list[Receive
 
 
 def is_our_own(event: Event[Payload]) -> bool:
-    """Whether a fact was said by the service that writes its topic, not let in by a door.
+    """Whether a fact comes from the service that writes its topic, not from a door.
 
     The id of such a fact is made from its cause and its type. The same id is the same fact told again, as after a restore
     of the writer's database, though the instants in it may be others. What was told first holds.

@@ -1,4 +1,4 @@
-"""Records that wait are tried again by time: what they wait for may be brought about by a job, of which no record tells."""
+"""Records that wait are retried by time: what they wait for may be the effect of a job, which no record announces."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from services.chassis.logs import logger
 
 LOOK_EVERY_SECONDS = 0.25
 PAUSE_SECONDS = 2.0
-"""After an error: the database does not answer, and readiness tells of it."""
+"""After an error: the database does not answer, and readiness reports it."""
 
 log = logger(__name__)
 

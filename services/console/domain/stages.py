@@ -27,7 +27,7 @@ class OrderStage(StrEnum):
 
 ENDED = frozenset({OrderStage.COMPLETED, OrderStage.PARTIAL, OrderStage.FAILED})
 WAITING = (OrderStage.HELD, OrderStage.DELAYED, OrderStage.ACKNOWLEDGED, OrderStage.FAILED)
-"""Orders that somebody should look at."""
+"""Orders that need a person."""
 
 
 class ServiceStage(StrEnum):
@@ -38,7 +38,7 @@ class ServiceStage(StrEnum):
 
 
 class DeliveryOutcome(StrEnum):
-    """Whether somebody was told."""
+    """Whether the recipient was notified."""
 
     DELIVERED = "delivered"
     FAILED = "failed"

@@ -1,4 +1,4 @@
-"""Spending caps, and how much of them was told to be spent."""
+"""Spending caps, and how much of them is reported as spent."""
 
 from schemas.billing import CapForeseen, CapReached, CapSet
 from schemas.envelope import Event

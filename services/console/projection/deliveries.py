@@ -1,4 +1,4 @@
-"""Who was told of what."""
+"""Who was notified of what."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from services.console.store import sql
 
 
 async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> None:
-    """Somebody was told."""
+    """A notification was delivered."""
     data = event.data
     await _delivery(event, unit, DeliveryOutcome.DELIVERED, data.delivered_at, None)
     if data.alert_id is not None and data.about == AlertOpened.wire_type:
@@ -20,7 +20,7 @@ async def delivery_succeeded(event: Event[DeliverySucceeded], unit: Unit) -> Non
 
 
 async def delivery_failed(event: Event[DeliveryFailed], unit: Unit) -> None:
-    """Somebody could not be told."""
+    """A notification failed."""
     await _delivery(event, unit, DeliveryOutcome.FAILED, event.time, event.data.explanation)
 
 

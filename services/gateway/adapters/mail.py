@@ -19,7 +19,7 @@ class MailNotConfigured(RuntimeError):
 LINE_LENGTH_MAX = 500
 
 _WHY = {
-    "delivery_failed": "The reseller could not be told of this alert; the service desk joins.",
+    "delivery_failed": "The reseller could not be notified of this alert; the service desk joins.",
     "no_reseller": "The tenant of this alert has no reseller; the service desk joins.",
 }
 

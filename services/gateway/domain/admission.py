@@ -25,7 +25,7 @@ OF_SERVICES = (UsageRecorded, HeartbeatReceived, IncidentReported)
 
 
 class PrincipalKind(StrEnum):
-    """Who speaks."""
+    """The sender."""
 
     RESELLER = "reseller"
     BACKEND = "backend"
@@ -34,7 +34,7 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever holds a key. A back-end speaks for its SKUs."""
+    """The holder of a key. A back-end may send events about its SKUs."""
 
     kind: PrincipalKind
     id: str

@@ -14,7 +14,7 @@ DIGEST_BYTES = 16
 
 
 class Digests(Protocol):
-    """Digests what was said of persons, with a key that may be thrown away."""
+    """Digests what was said of persons, with a key that may be destroyed."""
 
     def digest(self, said: Mapping[str, str]) -> bytes:
         """The digest as it is kept."""

@@ -11,7 +11,7 @@ from services.gateway.domain.schedule import DeliveryState
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Something to tell a recipient: a fact, over a channel."""
+    """A notification to a recipient: a fact, over a channel."""
 
     id: str
     recipient: str

@@ -1,1 +1,1 @@
-"""Whoever speaks and whoever is spoken of: keys, sealed secrets and contacts, and what is known of them."""
+"""Senders and persons: keys, sealed secrets and contacts, and what is known of them."""

@@ -1,4 +1,4 @@
-"""Contacts: technicians and contact persons. Kept sealed, opened only to tell someone whom to call.
+"""Contacts: technicians and contact persons. Stored sealed, opened only for a notification that says whom to call.
 
 What is known of persons at a tenant is sealed under a key of that tenant. The key itself is kept sealed under the master
 key, in one row. Once the row is gone, nobody can read any copy: not in a table, a topic, a dead letter or a log.
@@ -42,14 +42,14 @@ class Persons:
         return said
 
     def digest(self, said: Mapping[str, str]) -> bytes:
-        """What tells whether the same was said again, and nothing else: who lacks the key cannot even try out a name."""
+        """Shows whether the same was said again, and nothing else: without the key, a guessed name cannot be verified."""
         content = msgspec.json.encode(said, order="sorted")
         return (
             self.key_id + blake2b(content, key=self._digest_key, digest_size=DIGEST_BYTES).digest()
         )
 
     def may_be(self, digest: bytes, said: Mapping[str, str]) -> bool:
-        """Whether this may be what was said. A digest of before an erasure tells nothing any more: it may."""
+        """Whether this may be what was said. A digest of before an erasure shows nothing any more: then it may."""
         if not digest.startswith(self.key_id):
             return True
         return hmac.compare_digest(digest, self.digest(said))

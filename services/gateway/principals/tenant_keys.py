@@ -1,4 +1,4 @@
-"""Tenants' keys: made when something is first known of a person at a tenant, thrown away when that person is erased.
+"""Tenants' keys: made when something is first known of a person at a tenant, destroyed when that person is erased.
 
 Whoever seals holds the row of the key for its transaction, and erasing removes it. So what is sealed is either erased with
 the key, or sealed under a key made after the erasure; nothing in between is kept that nobody can open.
@@ -74,7 +74,7 @@ async def contact_of(
 
 
 async def erase(db: Connection, tenant_id: str) -> bool:
-    """Throw a tenant's key away, and the contact kept here; False when there is no such tenant. In a transaction."""
+    """Destroy a tenant's key and the contact stored here; False when there is no such tenant. In a transaction."""
     await sql.forget_tenant_key(db, tenant_id=tenant_id)
     return await sql.erase_contact(db, id=tenant_id) is not None
 

@@ -1,4 +1,4 @@
-"""Letting events in: who speaks, is it sound, is it theirs, did it come before; then into Kafka, and only then the answer.
+"""Accept events: authenticate, validate, authorise, recognise repetitions; then send to Kafka, and only then answer.
 
 A request is atomic. An order is written and committed, then sent, then marked as sent. When the answer of Kafka is lost
 in between, the sender gets no answer and sends again, with the same id: the order is found, the same bytes are sent again,
@@ -124,7 +124,7 @@ class Intake:
     async def _orders_before(
         self, principal: Principal, typed: Sequence[Typed], faults: Faults
     ) -> dict[int, Accepted]:
-        """Orders that this sender had let in before, whoever serves the tenant by now, and whatever time it is."""
+        """Orders that were accepted from this sender before, whoever serves the tenant by now, and whatever time it is."""
         orders = [item for item in typed if isinstance(item.data, OrderPlaced)]
         if not orders:
             return {}

@@ -21,7 +21,7 @@ async def notify(
 ) -> None:
     """Notify a recipient of a fact, once: the id is the same for the same fact and recipient.
 
-    Nobody is told what concerns a tenant without a reseller: such an alert escalates to the operator at once.
+    Nobody is notified of what concerns a tenant without a reseller: such an alert escalates to the operator at once.
     """
     if recipient is None:
         return
@@ -34,7 +34,7 @@ async def notify(
     notification_id = str(uuid5(NAMESPACE_OID, name))
     before = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
     if await sql.notification_before(unit.db, id=before, tenant_id=event.subject) is not None:
-        return  # an earlier build, whose ids had no tenant in them, has told it
+        return  # an earlier build, whose ids had no tenant in them, has sent it
     added = await sql.add_notification(
         unit.db, id=notification_id, recipient=recipient, channel=channel, about=event.type, tenant_id=event.subject,
         alert_id=alert_id, event={"time": event.time, "id": event.id, "data": event.data.model_dump(mode="json")},

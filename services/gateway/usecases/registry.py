@@ -33,7 +33,7 @@ class Registry:
 async def check_name(db: Connection, kind: PrincipalKind, name: str) -> None:
     """Names are unique over kinds, because an event carries only the name of who spoke. Raises `Problem` 409."""
     if name in (OPERATOR, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (None, kind):
-        raise Problem(409, "Conflict", "this name is somebody else's")
+        raise Problem(409, "Conflict", "this name belongs to another principal")
 
 
 async def issue_key(db: Connection, kind: PrincipalKind, principal: str) -> str:

@@ -83,7 +83,7 @@ async def _own_home(home: Path, life: AsyncExitStack) -> Home:
 
 
 def _guest_prefix(life: AsyncExitStack) -> str:
-    """On somebody else's broker the demo has topics and logins of its own, and takes them away when it ends."""
+    """On a broker that is not ours the demo has topics and logins of its own, and removes them when it ends."""
     if not (bootstrap := os.environ.get("VICINO_KAFKA_BOOTSTRAP")):
         return ""
     prefix, kafka = f"demo-{secrets.token_hex(4)}.", servers_from(bootstrap, os.environ)

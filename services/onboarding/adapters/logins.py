@@ -64,7 +64,7 @@ async def find(
 def _about(comment: str | None) -> dict[str, str]:
     try:
         found = json.loads(comment or "{}")
-    except ValueError:  # a comment of somebody else's
+    except ValueError:  # a comment that is not ours
         return {}
     return found if isinstance(found, dict) else {}
 
