@@ -50,6 +50,7 @@ from services.billing.usecases.record_payment import PaymentRefused, record_paym
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.settle_reseller import statement
+from services.billing.usecases.show_accounts import show_accounts
 from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.show_invoices import show_invoices
 from services.chassis.service import Runtime
@@ -129,6 +130,11 @@ def _payments(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
     async def invoices(tenant_id: Name) -> list[dict[str, Any]]:
         """A tenant's invoices, newest first: what was asked, credited and paid, and what is open."""
         return await ask(lambda db: show_invoices(db, tenant_id, runtime.clock.now()))
+
+    @app.get("/v1/accounts")
+    async def accounts(party: Name | None = None) -> list[dict[str, Any]]:
+        """The balance of each account of the ledger, debits less credits: of a tenant, of a reseller, or of all."""
+        return await ask(lambda db: show_accounts(db, party))
 
 
 Positive = Annotated[NonNegativeQuantity, Field(gt=0)]

@@ -168,7 +168,8 @@ select exists (select 1 from charge where service_id = :service_id and kind = 's
 
 -- name: invoice(name)^
 -- An issued document, by its id or number.
-select id, tenant_id, number, tipo, document, paid_on from invoice where id = :name or number = :name;
+select id, tenant_id, number, tipo, document, paid_on from invoice left join invoice_paid on invoice_id = id
+where id = :name or number = :name;
 
 -- name: plan_run(tenant_id, boundary, as_of)!
 -- One run for a tenant and boundary, ever.
@@ -274,7 +275,8 @@ select since, profile from tax_profile where tenant_id = :tenant_id and stored_a
 
 -- name: documents_in(tenant_id, first, after)
 -- A tenant's documents of some days, by number, with the instant up to which their run counted what was stored.
-select i.id, i.number, i.issued_on, i.corrects, i.document, i.paid_on, o.issued_on as credited_on, r.as_of from invoice as i
+select i.id, i.number, i.issued_on, i.corrects, i.document, p.paid_on, o.issued_on as credited_on, r.as_of from invoice as i
+left join invoice_paid as p on p.invoice_id = i.id
 left join invoice as o on o.id = i.corrects
 left join invoice_run as r on r.tenant_id = i.tenant_id and r.boundary = i.boundary
 where i.tenant_id = :tenant_id and i.issued_on >= :first and i.issued_on < :after and i.document is not null order by i.number;
@@ -309,7 +311,8 @@ select checked_at, compared, differences from audit order by id desc limit 1;
 
 -- name: lock_invoice(name)^
 -- A document by its id or number, held alone: payments and credits of it come one after the other.
-select id, tenant_id, number, tipo, document, paid_on from invoice where id = :name or number = :name for update;
+select id, tenant_id, number, tipo, document, paid_on from invoice left join invoice_paid on invoice_id = id
+where id = :name or number = :name for update of invoice;
 
 -- name: payments(invoice_id)
 -- What was paid of a document, in the order of arrival.
@@ -320,9 +323,9 @@ select id, reference, amount, received_on from payment where invoice_id = :invoi
 insert into payment (id, invoice_id, reference, amount, received_on, stored_at)
 values (:id, :invoice_id, :reference, :amount, :received_on, :stored_at);
 
--- name: mark_paid(id, paid_on)!
--- A document is paid in full.
-update invoice set paid_on = :paid_on where id = :id and paid_on is null;
+-- name: mark_paid(id, paid_on)$
+-- A document is paid in full; nothing if that is noted already.
+insert into invoice_paid (invoice_id, paid_on) values (:id, :paid_on) on conflict do nothing returning invoice_id;
 
 -- name: invoices_of(tenant_id)
 -- A tenant's invoices, newest first.
@@ -349,13 +352,15 @@ delete from reservation where tenant_id = :tenant_id and expires_at < :instant;
 -- name: earned_documents(reseller_id)
 -- What a reseller earned, by document; of a credit note with the day on which its original was paid.
 select i.number, i.tenant_id, i.issued_on, coalesce(o.issued_on, i.issued_on) as earned_on, i.document ->> 'currency' as currency,
-       sum(c.base) as base, sum(c.uplift) as uplift, case when i.corrects is null then i.paid_on else o.paid_on end as paid_on
+       sum(c.base) as base, sum(c.uplift) as uplift, p.paid_on
 from commission as c join invoice as i on i.id = c.invoice_id left join invoice as o on o.id = i.corrects
-where c.reseller_id = :reseller_id group by i.id, o.id order by i.issued_on, i.number;
+left join invoice_paid as p on p.invoice_id = coalesce(i.corrects, i.id)
+where c.reseller_id = :reseller_id group by i.id, o.id, p.paid_on order by i.issued_on, i.number;
 
 -- name: paid_invoices(tenants)
 -- Invoices of some tenants that were paid in full, and when.
-select tenant_id, issued_on, paid_on from invoice where tenant_id = any(:tenants::text[]) and tipo = 'TD01' and paid_on is not null;
+select tenant_id, issued_on, paid_on from invoice join invoice_paid on invoice_id = id
+where tenant_id = any(:tenants::text[]) and tipo = 'TD01';
 
 -- name: settlements_before(reseller_id, quarter)
 -- What a reseller carries over into a quarter, by currency: of the newest one before it.
@@ -379,3 +384,52 @@ values (:reseller_id, :quarter, :currency, :document, :carried_out, :stored_at);
 -- name: earning_resellers()
 -- Resellers that have earned something.
 select distinct reseller_id from commission order by reseller_id;
+
+-- name: add_transfers(cause, cause_id, party, currency, booked_on, stored_at, debits, credits, amounts)!
+-- Transfers of the ledger, for one cause.
+insert into transfer (cause, cause_id, party, currency, booked_on, stored_at, debit, credit, amount)
+select :cause, :cause_id, :party, :currency, :booked_on, :stored_at, *
+from unnest(:debits::text[], :credits::text[], :amounts::numeric[]);
+
+-- name: transfers_of(causes, cause_id)
+-- What was booked for a document: by it, or by what resellers earn of it.
+select cause, party, currency, debit, credit, amount from transfer where cause = any(:causes::text[]) and cause_id = :cause_id
+order by id;
+
+-- name: owed_by_documents(tenant_id)
+-- What a tenant has still to pay, by currency, from its documents and payments alone.
+select currency, sum(amount) as amount from (
+    select document ->> 'currency' as currency,
+           case tipo when 'TD04' then -1 else 1 end * (document -> 'totals' ->> 'da_pagare')::numeric as amount
+    from invoice where tenant_id = :tenant_id and document is not null
+    union all
+    select document ->> 'currency', -payment.amount from payment join invoice on invoice.id = payment.invoice_id
+    where tenant_id = :tenant_id
+) as owed group by currency;
+
+-- name: owed_to_resellers()
+-- What each reseller has accrued, and what stands on its statements, by currency, from commissions and statements alone.
+select reseller_id, currency, sum(accrued) as accrued, sum(payable) as payable from (
+    select reseller_id, document ->> 'currency' as currency, base + uplift as accrued, 0 as payable
+    from commission join invoice on invoice.id = invoice_id
+    union all
+    select reseller_id, currency, -(document ->> 'vested')::numeric,
+           (document ->> 'due')::numeric + carried_out - (document ->> 'carried_in')::numeric
+    from settlement
+) as owed group by reseller_id, currency;
+
+-- name: balances(party)
+-- What each account comes to: debits less credits; of one party, or of all (null).
+select account, currency, sum(amount) as balance from (
+    select debit as account, currency, amount from transfer where :party::text is null or party = :party
+    union all
+    select credit, currency, -amount from transfer where :party::text is null or party = :party
+) as moved group by account, currency order by account, currency;
+
+-- name: balances_by_party(accounts)
+-- What some accounts come to for each party: debits less credits.
+select party, account, currency, sum(amount) as balance from (
+    select party, debit as account, currency, amount from transfer where debit = any(:accounts::text[])
+    union all
+    select party, credit, currency, -amount from transfer where credit = any(:accounts::text[])
+) as moved group by party, account, currency;

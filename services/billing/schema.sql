@@ -1,4 +1,12 @@
 -- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.
+CREATE FUNCTION refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception '% is final: rows are added, never changed', tg_table_name using errcode = 'restrict_violation';
+end
+$$;
+
 CREATE TABLE assignment (
     seq bigint NOT NULL,
     tenant_id text NOT NULL,
@@ -60,7 +68,7 @@ CREATE TABLE charge (
     description text NOT NULL,
     quantity numeric(38,12) NOT NULL,
     unit_price numeric(23,8) NOT NULL,
-    net numeric(17,2) NOT NULL,
+    net numeric NOT NULL,
     day_from date NOT NULL,
     day_to date NOT NULL,
     units_billed numeric(38,12) NOT NULL,
@@ -139,8 +147,12 @@ CREATE TABLE invoice (
     issued_on date NOT NULL,
     document jsonb,
     tipo text DEFAULT 'TD01'::text NOT NULL,
-    corrects text,
-    paid_on date
+    corrects text
+);
+
+CREATE TABLE invoice_paid (
+    invoice_id text NOT NULL,
+    paid_on date NOT NULL
 );
 
 CREATE TABLE invoice_run (
@@ -530,6 +542,31 @@ ALTER TABLE tenant ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE transfer (
+    id bigint NOT NULL,
+    cause text NOT NULL,
+    cause_id text NOT NULL,
+    party text NOT NULL,
+    debit text NOT NULL,
+    credit text NOT NULL,
+    currency text NOT NULL,
+    amount numeric NOT NULL,
+    booked_on date NOT NULL,
+    stored_at timestamp with time zone NOT NULL,
+    CONSTRAINT transfer_amount_check CHECK ((amount > (0)::numeric)),
+    CONSTRAINT transfer_cause_check CHECK ((cause = ANY (ARRAY['charges'::text, 'document'::text, 'payment'::text, 'commission'::text, 'settlement'::text]))),
+    CONSTRAINT transfer_check CHECK ((credit <> debit))
+);
+
+ALTER TABLE transfer ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME transfer_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE usage_block (
     arrived_on date NOT NULL,
     id bigint NOT NULL,
@@ -618,6 +655,9 @@ ALTER TABLE ONLY ingest_gap
 
 ALTER TABLE ONLY invoice
     ADD CONSTRAINT invoice_number_key UNIQUE (number);
+
+ALTER TABLE ONLY invoice_paid
+    ADD CONSTRAINT invoice_paid_pkey PRIMARY KEY (invoice_id);
 
 ALTER TABLE ONLY invoice
     ADD CONSTRAINT invoice_pkey PRIMARY KEY (id);
@@ -721,6 +761,9 @@ ALTER TABLE ONLY tenant
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY transfer
+    ADD CONSTRAINT transfer_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY usage_block
     ADD CONSTRAINT usage_block_pkey PRIMARY KEY (arrived_on, id);
 
@@ -773,7 +816,41 @@ CREATE INDEX spending_cap_tenant ON spending_cap USING btree (tenant_id);
 
 CREATE INDEX tax_profile_tenant ON tax_profile USING btree (tenant_id);
 
+CREATE INDEX transfer_of_party ON transfer USING btree (party, currency);
+
+CREATE UNIQUE INDEX transfer_once ON transfer USING btree (cause, cause_id, party, debit, credit);
+
 CREATE INDEX usage_block_window ON ONLY usage_block USING btree (last_at, first_at);
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON assignment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON commission FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON invoice FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON invoice_paid FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON plan FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON quantity_fact FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON reseller_contract FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON retraction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON service FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON spending_cap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON tax_profile FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON transfer FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE ONLY charge
     ADD CONSTRAINT charge_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id);

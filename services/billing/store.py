@@ -1,5 +1,6 @@
 """Billing's statements (`queries.sql`), typed."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from services.billing.domain.caps import Cap
 from services.billing.domain.commission import Assignment, Contract, ContractModel
 from services.billing.domain.corrections import BilledUse
 from services.billing.domain.documents import Billing, Original, ServiceCharge
+from services.billing.domain.ledger import BookedFor, Transfer
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
@@ -147,4 +149,15 @@ async def add_charge(
         db, invoice_id=invoice_id, tenant_id=tenant_id, service_id=one.service_id, kind=charge.kind, component=charge.component,
         meter=charge.meter, description=charge.description, quantity=charge.quantity, unit_price=charge.unit_price,
         net=charge.net, day_from=charge.days.start, day_to=charge.days.end, units_billed=charge.units_billed,
+    )  # fmt: skip
+
+
+async def book(
+    db: Connection, cause: BookedFor, transfers: Sequence[Transfer], stored_at: datetime
+) -> None:
+    """Transfers into the ledger. Raises `UniqueViolationError` for a cause that was booked before."""
+    await sql.add_transfers(
+        db, cause=cause.kind, cause_id=cause.id, party=cause.party, currency=cause.currency, booked_on=cause.booked_on,
+        stored_at=stored_at, debits=[one.debit for one in transfers], credits=[one.credit for one in transfers],
+        amounts=[one.amount for one in transfers],
     )  # fmt: skip

@@ -20,7 +20,12 @@ from services.billing.usecases.agree_contract import (
     NoSuchReseller,
     agree_contract,
 )
-from services.billing.usecases.audit_books import Audited, audit_numbers, audit_tenant
+from services.billing.usecases.audit_books import (
+    Audited,
+    audit_numbers,
+    audit_resellers,
+    audit_tenant,
+)
 from services.billing.usecases.explain_invoice import explain_invoice
 from services.billing.usecases.parked_runs import retry_runs, show_parked
 from services.billing.usecases.preview_invoice import (
@@ -35,6 +40,7 @@ from services.billing.usecases.record_payment import PaymentRefused, record_paym
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.settle_reseller import QuarterNotOver, settle_quarter, statement
+from services.billing.usecases.show_accounts import show_accounts
 from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.show_invoices import show_invoices
 from services.chassis.clock import SystemClock
@@ -179,10 +185,17 @@ async def stated(url: str, reseller_id: str, quarter: str) -> list[SettlementIss
         return await statement(db, reseller_id, quarter)
 
 
-async def settled(url: str, quarter: str) -> list[SettlementIssued]:
-    """Issue the statements of a quarter that is over. Raises `NoQuarter`, `QuarterNotOver`."""
+async def settled(url: str, quarter: str, today: date | None = None) -> list[SettlementIssued]:
+    """Issue the statements of a quarter that is over today. Raises `NoQuarter`, `QuarterNotOver`."""
     async with _writing(url) as unit:
-        return await settle_quarter(quarter, SystemClock().now().date(), unit)
+        return await settle_quarter(quarter, today or SystemClock().now().date(), unit)
+
+
+async def balances(url: str, tenant: str | None, reseller: str | None) -> list[dict[str, Any]]:
+    """What accounts come to: of a tenant, of a reseller, or of all. Raises `NotKnown`."""
+    async with _reading(url) as db:
+        party = reseller if tenant is None else (await _tenant(db, tenant)).id
+        return await show_accounts(db, party)
 
 
 async def explained(url: str, number: str, line: int | None) -> dict[str, Any]:
@@ -194,9 +207,10 @@ async def explained(url: str, number: str, line: int | None) -> dict[str, Any]:
 async def audited(
     url: str, first: date, after: date, tenant: str | None
 ) -> AsyncIterator[tuple[str, Audited]]:
-    """Audit tenant by tenant, then the numbers of all documents; yields (external id, what was found)."""
+    """Audit tenant by tenant, then all numbers and resellers; yields (external id, what was found)."""
     async with _reading(url) as db:
         chosen = await store.tenants(db) if tenant is None else [await _tenant(db, tenant)]
         for one in chosen:
             yield one.external_id or one.id, await audit_tenant(db, one, first, after)
         yield "numbers", await audit_numbers(db, first, after)
+        yield "resellers", await audit_resellers(db)

@@ -70,7 +70,7 @@ class RetryLater(Exception):
 
 
 class NotYet(RetryLater):
-    """A job could not even begin: it waits, and the wait counts as no attempt."""
+    """A job could not even begin: it waits, and the wait counts as no attempt. While it waits it is listed as failing."""
 
 
 class GiveUp(Exception):

@@ -257,10 +257,11 @@ update job set lease_token = null, leased_until = null, attempt = attempt - 1,
     first_tried_at = case when attempt > 1 then first_tried_at end
 where id = :id and lease_token = :lease_token;
 
--- name: postpone_job(id, lease_token, run_at)!
--- Gives a job back untried until `run_at`.
+-- name: postpone_job(id, lease_token, run_at, last_error, now)!
+-- Gives a job back untried until `run_at`. That it waits is seen as any failure is.
 update job set lease_token = null, leased_until = null, attempt = attempt - 1, run_at = :run_at,
-    first_tried_at = case when attempt > 1 then first_tried_at end
+    first_tried_at = case when attempt > 1 then first_tried_at end, last_error = :last_error,
+    failing_since = coalesce(failing_since, :now)
 where id = :id and lease_token = :lease_token;
 
 -- name: fail_job(id, lease_token, last_error)!

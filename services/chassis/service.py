@@ -170,6 +170,9 @@ class Process:
             self.runtime = Runtime(settings, service.name, pool, clock, doors)
             if service.api is not None:
                 self._api = service.api(self.runtime)
+            self.consumers = self._consumers()
+            # Consumers start by themselves, as tasks: they need the broker's logger before FastStream starts the broker.
+            await self._broker.connect()
             self._start_workers(life, relays)
             self._starting = None
             yield
@@ -181,7 +184,6 @@ class Process:
         self._worker = worker = Worker(
             WorkerContext(runtime.pool, service.name, runtime.clock), service.jobs, wakeups
         )
-        self.consumers = self._consumers()
         self._checks = [wakeups.problems, relay.problems, worker.problems]
         self._checks += [client.problems for client in (producer, runtime.producer)]
         self._checks += [consumer.problems for consumer in self.consumers]

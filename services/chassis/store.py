@@ -244,9 +244,13 @@ async def note_delay_told(db: Connection, job_id: UUID, token: UUID) -> bool:
     return await _sql.note_delay_told(db, id=job_id, lease_token=token) is not None
 
 
-async def postpone_job(db: Connection, job_id: UUID, token: UUID, run_at: datetime) -> None:
-    """Give a job back untried until `run_at`."""
-    await _sql.postpone_job(db, id=job_id, lease_token=token, run_at=run_at)
+async def postpone_job(
+    db: Connection, job_id: UUID, token: UUID, run_at: datetime, why: str, now: datetime
+) -> None:
+    """Give a job back untried until `run_at`, with the reason why it waits."""
+    await _sql.postpone_job(
+        db, id=job_id, lease_token=token, run_at=run_at, last_error=why, now=now
+    )
 
 
 async def release_job(db: Connection, job_id: UUID, token: UUID) -> None:

@@ -140,10 +140,11 @@ class Worker:
     async def _failed(
         self, handler: JobHandler, job: Job[Any], row: asyncpg.Record, error: Exception
     ) -> str:
-        if isinstance(error, NotYet):
-            await self._settle(store.postpone_job, row, job.now + timedelta(seconds=error.seconds))
-            return "postponed"
         why = _why(error)
+        if isinstance(error, NotYet):
+            later = job.now + timedelta(seconds=error.seconds)
+            await self._settle(store.postpone_job, row, later, why, job.now)
+            return "postponed"
         log.warning("job failed", kind=job.kind.name, attempt=job.attempt, error=why)
         if job.finished:
             return "done"

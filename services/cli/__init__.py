@@ -2,6 +2,7 @@
 
 import typer
 
+from services.cli.accounts import accounts
 from services.cli.invoices import invoices_app
 from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
@@ -26,7 +27,7 @@ app = typer.Typer(
     name="vicino", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Vicino: onboards small firms, meters and bills their services, and brings trouble to their local reseller.",
 )  # fmt: skip
-for command in (up, demo, dsn, serve, migrate, prepare, preview, explain, audit):
+for command in (up, demo, dsn, serve, migrate, prepare, preview, explain, audit, accounts):
     app.command()(command)
 app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)

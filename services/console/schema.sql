@@ -80,7 +80,7 @@ CREATE TABLE invoice (
     tenant_id text NOT NULL,
     number text NOT NULL,
     issued_on date NOT NULL,
-    total numeric(17,2) NOT NULL,
+    total numeric NOT NULL,
     document jsonb NOT NULL,
     open numeric,
     paid_on date,

@@ -9,6 +9,12 @@ from itertools import pairwise
 from schemas.billing import InvoiceIssued
 from schemas.currencies import minor_unit
 from services.billing.domain.documents import DocumentType
+from services.billing.domain.ledger import (
+    CauseKind,
+    Transfer,
+    of_commission,
+    of_document,
+)
 from services.billing.domain.money import half_up
 from services.billing.domain.receivables import Receivable
 
@@ -30,6 +36,15 @@ class StoredCharge:
     component: str
     quantity: Decimal
     net: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A transfer as the ledger has it."""
+
+    cause: CauseKind
+    party: str
+    transfer: Transfer
 
 
 def lines_are_charges(
@@ -85,6 +100,33 @@ def paid_is_noted(number: str, stands: Receivable, *, noted: bool) -> Iterator[A
         )
 
 
+def ledger_is_document(
+    issued: InvoiceIssued, earned: Mapping[str, Decimal], booked: Sequence[Booked]
+) -> Iterator[AuditDifference]:
+    """What was booked for a document follows from it, and from what each reseller earns of it."""
+    tenant = [("", one) for one in of_document(issued)]
+    resellers = [(who, one) for who, total in earned.items() for one in of_commission(total)]
+    expected = Counter(map(_moved, tenant + resellers))
+    actual = Counter(
+        _moved((one.party if one.cause == CauseKind.COMMISSION else "", one.transfer))
+        for one in booked
+    )
+    if expected != actual:
+        yield AuditDifference(
+            "ledger = document", issued.number, _moves(expected - actual), _moves(actual - expected)
+        )
+
+
+def accounts_agree(
+    rule: str, expected: Mapping[str, Decimal], actual: Mapping[str, Decimal]
+) -> Iterator[AuditDifference]:
+    """Balances by name: an account that is missing comes to 0."""
+    for name in sorted(expected.keys() | actual.keys()):
+        should, does = expected.get(name, Decimal(0)), actual.get(name, Decimal(0))
+        if should != does:
+            yield AuditDifference(rule, name, str(should), str(does))
+
+
 def numbers_have_no_gap(numbers: Mapping[str, Sequence[int]]) -> Iterator[AuditDifference]:
     """The numbers of each series and year are 1, 2, 3 ..."""
     for series, found in numbers.items():
@@ -99,3 +141,13 @@ def _listed(found: Counter[tuple[str, Decimal, Decimal]]) -> str:
 
 def _spaced(amounts: Sequence[Decimal]) -> str:
     return " ".join(map(str, amounts))
+
+
+def _moved(one: tuple[str, Transfer]) -> tuple[str, str, str, Decimal]:
+    party, transfer = one
+    return party, transfer.debit, transfer.credit, transfer.amount
+
+
+def _moves(found: Counter[tuple[str, str, str, Decimal]]) -> str:
+    return ", ".join(f"{party} {debit} from {credit}: {amount}".strip()
+                     for party, debit, credit, amount in sorted(found)) or "nothing"  # fmt: skip

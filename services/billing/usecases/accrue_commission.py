@@ -14,6 +14,7 @@ from services.billing.domain.commission import (
     lines_of,
 )
 from services.billing.domain.documents import DocumentType
+from services.billing.domain.ledger import BookedFor, CauseKind, of_commission
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.money import UNIT_PRICE_STEP, half_up
 from services.billing.domain.periods import Days, civil_day
@@ -64,7 +65,12 @@ async def _save(
             unit.db, invoice_id=issued.invoice_id, line=line.n, reseller_id=earned.reseller_id, net=line.net,
             base=line.base, uplift=line.uplift,
         )  # fmt: skip
-    told = [
+    total = earned.base + earned.uplift
+    cause = BookedFor(
+        CauseKind.COMMISSION, issued.invoice_id, earned.reseller_id, issued.currency, issued.date
+    )
+    await store.book(unit.db, cause, of_commission(total), unit.now)
+    lines = [
         CommissionLine(n=line.n, net=half_up(line.net, UNIT_PRICE_STEP), base_commission=line.base,
                        uplift_commission=line.uplift)
         for line in earned.lines
@@ -74,7 +80,7 @@ async def _save(
             invoice_id=issued.invoice_id, number=issued.number, date=issued.date, reseller_id=earned.reseller_id,
             model=earned.contract.model, currency=issued.currency, rate_percent=earned.contract.rate_percent,
             uplift_percent=earned.uplift_percent, net=half_up(earned.net, UNIT_PRICE_STEP), base_commission=earned.base,
-            uplift_commission=earned.uplift, total=earned.base + earned.uplift, lines=tuple(told),
+            uplift_commission=earned.uplift, total=total, lines=tuple(lines),
         ),
         subject=tenant.id,
     )  # fmt: skip

@@ -3,18 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from schemas.billing import InvoiceIssued
 from services.billing import store
 from services.billing.domain.audit import (
     AuditDifference,
+    Booked,
     StoredCharge,
+    accounts_agree,
     credits_fit,
+    ledger_is_document,
     lines_are_charges,
     numbers_have_no_gap,
     paid_is_noted,
     totals_are_lines,
 )
+from services.billing.domain.ledger import CauseKind, LedgerAccount, Transfer
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import Days, months
 from services.billing.domain.recurring import unbilled_fees
@@ -48,6 +53,7 @@ async def audit_tenant(db: Connection, tenant: BilledTenant, first: date, after:
         await _buckets(db, tenant, first, after, found)
         await _ratings(db, tenant, first, after, found)
         await _documents(db, tenant, first, after, found)
+        await _accounts(db, tenant, found)
     return found
 
 
@@ -60,6 +66,44 @@ async def audit_numbers(db: Connection, first: date, after: date) -> Audited:
     found = Audited()
     found.take(numbers_have_no_gap(numbers), sum(map(len, numbers.values())))
     return found
+
+
+async def audit_resellers(db: Connection) -> Audited:
+    """Whether what resellers have accrued and are owed agrees with their commissions and statements."""
+    found = Audited()
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        accounts = (LedgerAccount.RESELLER_ACCRUED, LedgerAccount.RESELLER_PAYABLE)
+        balances = {
+            (row["party"], row["account"], row["currency"]): -row["balance"]
+            for row in await collect(sql.balances_by_party(db, accounts=accounts))
+        }
+        owed = await collect(sql.owed_to_resellers(db))
+    for account, column in zip(accounts, ("accrued", "payable"), strict=True):
+        expected = {f"{row['reseller_id']} {row['currency']}": row[column] for row in owed}
+        actual = {
+            f"{party} {currency}": amount
+            for (party, of, currency), amount in balances.items()
+            if of == account
+        }
+        found.take(accounts_agree(f"ledger = {column}", expected, actual), len(expected))
+    return found
+
+
+async def _accounts(db: Connection, tenant: BilledTenant, found: Audited) -> None:
+    """What a tenant owes by the ledger is what its documents ask for, less credit notes and payments."""
+    rows = await collect(sql.balances(db, party=tenant.id))
+    balances: dict[str, dict[str, Decimal]] = {}
+    for row in rows:
+        balances.setdefault(row["account"], {})[f"{tenant.id} {row['currency']}"] = row["balance"]
+    owed = await collect(sql.owed_by_documents(db, tenant_id=tenant.id))
+    expected = {f"{tenant.id} {row['currency']}": row["amount"] for row in owed}
+    found.take(
+        accounts_agree("ledger = receivable", expected, balances.get(LedgerAccount.RECEIVABLE, {})),
+        len(expected),
+    )
+    found.take(
+        accounts_agree("unbilled = 0", {}, balances.get(LedgerAccount.UNBILLED, {})), len(expected)
+    )
 
 
 async def _buckets(
@@ -133,6 +177,7 @@ async def _documents(
         found.take(paid_is_noted(issued.number, stands, noted=row["paid_on"] is not None))
         earned_on, as_of = row["credited_on"] or row["issued_on"], row["as_of"] or store.ALWAYS
         found.take(await _commission(db, tenant, issued, earned_on, as_of))
+        found.take(await _ledger(db, issued))
 
 
 async def _commission(
@@ -146,6 +191,19 @@ async def _commission(
     if expected == actual:
         return []
     return [AuditDifference("commission = contract", issued.number, _spoken(expected), _spoken(actual))]  # fmt: skip
+
+
+async def _ledger(db: Connection, issued: InvoiceIssued) -> list[AuditDifference]:
+    """What was booked for a document follows from it and from the commissions kept."""
+    kept = await collect(sql.commissions_of(db, invoice_id=issued.invoice_id))
+    earned = {row["reseller_id"]: row["base"] + row["uplift"] for row in kept}
+    causes = [CauseKind.DOCUMENT, CauseKind.COMMISSION]
+    booked = [
+        Booked(CauseKind(row["cause"]), row["party"],
+               Transfer(LedgerAccount(row["debit"]), LedgerAccount(row["credit"]), row["amount"]))
+        for row in await collect(sql.transfers_of(db, causes=causes, cause_id=issued.invoice_id))
+    ]  # fmt: skip
+    return list(ledger_is_document(issued, earned, booked))
 
 
 def _spoken(rows: Sequence[tuple[str, object, object]]) -> str:

@@ -6,13 +6,15 @@ late facts of the boundary's eve are in it; the documents carry the boundary's d
 for the next run, however late this one is: the documents are the same whenever they are made.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.billing import InvoiceIssued, InvoiceReference, InvoiceSkipped
 from services.billing import metrics, store
-from services.billing.domain.documents import Draft, documents
+from services.billing.domain.documents import Draft, ServiceCharge, documents
 from services.billing.domain.invoice import due_date, number, series_of
+from services.billing.domain.ledger import BookedFor, CauseKind, of_charges, of_document
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import midnight
 from services.billing.domain.runs import run_key
@@ -64,13 +66,26 @@ async def issue_invoice(
             as_of,
             unit,
         )
-    for one in made.unbilled:
-        await store.add_charge(unit.db, None, tenant_id, one)
+    await _keep_unbilled(tenant_id, boundary, made.unbilled, unit)
     if made.unbilled and not made.drafts:
         unit.publish(
             InvoiceSkipped(boundary=boundary, charges=len(made.unbilled)), subject=tenant_id
         )
     return as_of  # type: ignore[no-any-return]
+
+
+async def _keep_unbilled(
+    tenant_id: str, boundary: date, charges: Sequence[ServiceCharge], unit: Unit
+) -> None:
+    """Charges that cancel each other out are kept and booked, though no document shows them."""
+    for one in charges:
+        await store.add_charge(unit.db, None, tenant_id, one)
+    for currency in sorted({one.currency for one in charges}):
+        cause = BookedFor(
+            CauseKind.CHARGES, f"{boundary}/{currency}", tenant_id, currency, boundary
+        )
+        nets = [one.charge.net for one in charges if one.currency == currency]
+        await store.book(unit.db, cause, of_charges(nets), unit.now)
 
 
 async def _issue(
@@ -92,6 +107,8 @@ async def _issue(
     )  # fmt: skip
     for one in draft.ledger:
         await store.add_charge(unit.db, document_id, tenant.id, one)
+    cause = BookedFor(CauseKind.DOCUMENT, document_id, tenant.id, draft.currency, boundary)
+    await store.book(unit.db, cause, of_document(issued), unit.now)
     unit.publish(issued, subject=tenant.id)
     await accrue_commission(tenant, issued, draft.dated(boundary), as_of, unit)
     if original is None:

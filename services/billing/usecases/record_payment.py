@@ -10,7 +10,9 @@ import asyncpg
 from schemas.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, PaymentRecorded
 from schemas.currencies import minor_unit
 from schemas.reasons import Reason
+from services.billing import store
 from services.billing.domain.documents import DocumentType
+from services.billing.domain.ledger import BookedFor, CauseKind, of_payment
 from services.billing.domain.receivables import Receivable, receivable
 from services.billing.store import sql
 from services.billing.usecases.query_usage import NotKnown
@@ -71,6 +73,10 @@ async def record_payment(
         unit.db, id=payment_id, invoice_id=row["id"], reference=reference, amount=amount, received_on=received_on,
         stored_at=unit.now,
     )  # fmt: skip
+    cause = BookedFor(
+        CauseKind.PAYMENT, str(payment_id), row["tenant_id"], before.issued.currency, received_on
+    )
+    await store.book(unit.db, cause, of_payment(amount), unit.now)
     after = (await standing(unit.db, row)).receivable
     unit.publish(
         PaymentRecorded(
@@ -101,8 +107,10 @@ def _check(row: asyncpg.Record, before: Standing, amount: Decimal) -> None:
 async def note_paid(row: asyncpg.Record, day: date, unit: Unit) -> None:
     """Publish that an invoice is paid in full, if it is and that was not published yet."""
     found = await standing(unit.db, row)
-    if row["paid_on"] is None and found.receivable.open <= 0:
-        await sql.mark_paid(unit.db, id=row["id"], paid_on=day)
+    if found.receivable.open > 0:
+        return
+    # The row may have been read before it was locked, so only the insert says whether this is the first time.
+    if await sql.mark_paid(unit.db, id=row["id"], paid_on=day):
         unit.publish(
             InvoicePaid(invoice_id=row["id"], number=row["number"], paid_on=day, reseller_id=found.issued.reseller_id),
             subject=row["tenant_id"],

@@ -7,6 +7,7 @@ from decimal import Decimal
 from schemas.billing import SettlementIssued, SettlementLine
 from services.billing import store
 from services.billing.domain.commission import ContractModel, contract_on
+from services.billing.domain.ledger import BookedFor, CauseKind, of_settlement
 from services.billing.domain.settlement import (
     EarnedDocument,
     SettledLine,
@@ -71,6 +72,14 @@ async def settle_quarter(quarter: str, today: date, unit: Unit) -> list[Settleme
                 unit.db, reseller_id=reseller_id, quarter=quarter, currency=one.currency,
                 document=one.model_dump(mode="json"), carried_out=one.carried_out, stored_at=unit.now,
             )  # fmt: skip
+            cause = BookedFor(
+                CauseKind.SETTLEMENT,
+                f"{quarter}/{one.currency}",
+                reseller_id,
+                one.currency,
+                unit.now.date(),
+            )
+            await store.book(unit.db, cause, of_settlement(one), unit.now)
             unit.publish(one, subject=reseller_id)
             new.append(one)
     return new

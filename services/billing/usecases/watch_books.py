@@ -8,7 +8,11 @@ from services.billing.domain.audit import AuditDifference
 from services.billing.domain.periods import month_of
 from services.billing.job_kinds import AuditBooks, audit_books
 from services.billing.store import sql
-from services.billing.usecases.audit_books import audit_numbers, audit_tenant
+from services.billing.usecases.audit_books import (
+    audit_numbers,
+    audit_resellers,
+    audit_tenant,
+)
 from services.chassis.database import Connection
 from services.chassis.logs import logger
 from services.chassis.unit import Unit
@@ -45,6 +49,7 @@ async def audit_some(db: Connection, args: AuditBooks, today: date) -> BooksComp
     last_tenant = tenants[-1].id if len(tenants) == TENANTS_AT_ONCE else None
     if last_tenant is None:
         found.append(await audit_numbers(db, _since(day), day + timedelta(1)))
+        found.append(await audit_resellers(db))
     for audited in found:
         compared, differences = compared + audited.compared, differences + len(audited.differences)
         for difference in audited.differences:

@@ -24,8 +24,11 @@ async def compose(db: Connection, notification: Notification, contacts: Contacts
     data = dict(notification.event["data"])
     # How the others stood is between them and the operator.
     data.pop("ranking", None)
-    # Told to who ordered, who need not be the tenant's reseller: no names.
+    # Its recipient is who ordered, who need not be the tenant's reseller: no names.
     if notification.about == OrderFailed.wire_type:
+        return _addressed(notification, data)
+    # About the reseller itself, such as its statement: no tenant belongs to it.
+    if notification.tenant_id == notification.recipient:
         return _addressed(notification, data)
     tenant = await store.tenant(db, notification.tenant_id)
     if tenant is None or tenant.external_id is None:

@@ -1,4 +1,4 @@
-"""The story: nine resellers, eleven orders, a month of usage, invoices, trouble. Its acts, and the stage they play on."""
+"""The story: nine resellers, eleven orders, two months of usage, invoices, trouble. Its acts, and the stage they play on."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from services.chassis.admin import remove_topics
 from services.chassis.clock import steer
 from services.chassis.kafka_login import servers_from
 from services.local.access import OPERATOR, remove_access
-from services.local.demo import joining, money, month, secrecy, tables, trouble
+from services.local.demo import joining, money, month, secrecy, tables, trouble, year_end
 from services.local.demo.outcome import outcome
 from services.local.demo.stage import Stage, rome
 from services.local.demo.world import Mailbox
@@ -46,6 +46,9 @@ ACTS: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
     ("3 December: a back-end refuses a service for good", trouble.act_refusal),
     ("3 December: an incident is reported, and forgotten", trouble.act_incident),
     ("3 December: two alerts are resolved, the third escalates", trouble.act_answers),
+    ("20 December: a cap, late usage, documents that were none", year_end.act_december),
+    ("3 January: the cap binds, corrections are billed and credited", year_end.act_new_year),
+    ("5 January: a reseller's statement, and books that agree", year_end.act_statement),
     ("a look for secrets in every event and log", secrecy.secrets),
 )
 
@@ -147,7 +150,7 @@ async def run(home: Path, console: Console) -> bool:
     # A demo that breaks shall not leave the good news of an earlier one.
     file.unlink(missing_ok=True)
     console.print(
-        "[bold]Vicino[/]: nine resellers, eleven firms, a month. Each act says how many expectations held."
+        "[bold]Vicino[/]: nine resellers, eleven firms, two months. Each act says how many expectations held."
     )
     async with AsyncExitStack() as life:
         stage = await _set_stage(home, console, life)

@@ -138,15 +138,21 @@ def _invoice(invoice: dict[str, Any]) -> Table:
 def _invoices(invoices: list[dict[str, Any]]) -> Table:
     right = ("lines", "net EUR", "total EUR")
     table = _table(
-        "Invoices, with VAT in the total", "number", "date", "tenant", *right, right=right
+        "Invoices and credit notes, with VAT in the total",
+        "number",
+        "date",
+        "tenant",
+        *right,
+        right=right,
     )
     total = Decimal(0)
     for invoice in sorted(invoices, key=lambda item: item["number"]):
-        gross = Decimal(invoice["totals"]["totale_documento"])
+        sign = -1 if invoice["tipo_documento"] == "TD04" else 1
+        gross = sign * Decimal(invoice["totals"]["totale_documento"])
         total += gross
         table.add_row(
             invoice["number"], invoice["date"], invoice["external_id"], str(len(invoice["lines"])),
-            f"{Decimal(invoice['totals']['imponibile']):,}", f"{gross:,}",
+            f"{sign * Decimal(invoice['totals']['imponibile']):,}", f"{gross:,}",
         )  # fmt: skip
     table.add_section()
     table.add_row("", "", "", "", "", f"[bold]{total:,}[/]")

@@ -68,6 +68,12 @@ class Scenario:
                 await self.service.publish(*told)
                 await self.service.settled()
 
+    async def tamper(self, table: str, statement: str) -> None:
+        """Change what is final, as only somebody can who takes its trigger away."""
+        await self.service.sql(f"alter table {table} disable trigger final")
+        await self.service.sql(statement)
+        await self.service.sql(f"alter table {table} enable trigger final")
+
     async def slice(self, *raws: bytes, part: int = 0) -> None:
         """Put usage on a partition in one batch: it comes as one slice."""
         producer = self.service._producer

@@ -106,9 +106,9 @@ async def test_a_document_is_explained_and_the_books_are_audited(scenario: Scena
     )
     sound = await asked(scenario, *window)
     assert (sound["differences"], sound["compared"] > 5) == ([], True)
-    await scenario.service.sql("update charge set net = net + 1 where kind = 'usage'")
+    await scenario.tamper("charge", "update charge set net = net + 1 where kind = 'usage'")
     code, said = await vicino(*window, url=scenario.url)
-    await scenario.service.sql("update charge set net = net - 1 where kind = 'usage'")
+    await scenario.tamper("charge", "update charge set net = net - 1 where kind = 'usage'")
     assert code == 1
     assert f"{TENANT} lines = charges: {issued.number}" in said.replace("\n", " ")
 

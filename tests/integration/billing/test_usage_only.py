@@ -67,7 +67,7 @@ async def test_a_service_that_an_earlier_build_did_not_bill_is_billed_by_the_nex
         await scenario.publish(catalogue(usage_only()))
         await scenario.publish(activated(MAIL, "MAIL-STD", 0, START))
         await scenario.publish(used("level", START, MAIL, STORAGE, quantity="100"))
-        await scenario.service.sql("delete from quantity_fact")
+        await scenario.tamper("quantity_fact", "delete from quantity_fact")
         await run_until(scenario, "2026-12-01")
         assert await nets(scenario, "2026-12-01") == []
         up = (

@@ -4,9 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from services.chassis import store
 from services.chassis.backoff import Backoff
 from services.chassis.clock import ManualClock
-from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, handle
+from services.chassis.jobs import GiveUp, Job, JobHandler, JobKind, NotYet, handle
 from services.chassis.service import Service
 from services.chassis.settings import ServiceSettings
 from services.chassis.unit import Args, Unit
@@ -163,4 +164,33 @@ async def test_a_job_is_given_up_by_time_and_its_end_is_told_however_its_error_r
         await at_work.settled()
         (ended,) = await done(at_work)
         assert ended.startswith("slow: RuntimeError: ")
+        assert await at_work.sql("select 1 from job") == []
+
+
+async def test_a_job_that_cannot_begin_is_seen_with_its_reason_until_it_can(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    can_begin: list[bool] = []
+
+    async def wait(job: Job[Call]) -> None:
+        if not can_begin:
+            raise NotYet(60, "what it needs is not here yet")
+        await note(job)
+
+    clock = ManualClock(START)
+    handler = handle(call, wait)
+    async with running(await service(handler, database, bootstrap, topic_prefix), clock) as at_work:
+        await ask(at_work, "early")
+        await at_work.settled()
+        clock.advance(timedelta(hours=2))
+        await at_work.settled()
+        (waiting,) = await at_work.sql("select attempt, last_error, failing_since from job")
+        assert tuple(waiting) == (0, "what it needs is not here yet", START)
+        async with at_work.runtime.pool.acquire() as db:
+            (counts,) = await store.job_counts(db, clock.now())
+        assert counts["failing_seconds"] == 7200
+        can_begin.append(True)
+        clock.advance(timedelta(minutes=1))
+        await at_work.settled()
+        assert await done(at_work) == ["early"]
         assert await at_work.sql("select 1 from job") == []

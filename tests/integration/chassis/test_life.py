@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.signals import HeartbeatReceived
+from services.chassis.engine import client
 from services.chassis.engine.records import on, routes
 from services.chassis.migrate import MigrationFailed, migrate, migrated_pool
 from services.chassis.service import INBOX_DAYS, PRUNE_ROWS_MAX, Service, prune
@@ -49,6 +50,21 @@ async def test_a_stop_in_the_middle_of_work_is_quick_and_loses_nothing(
         await second.settled()
         counted = await second.sql("select count(*) as n, max(n) as most from effect")
     assert tuple(counted[0]) == (3000, 1)
+
+
+async def test_a_service_starts_its_consumers_at_the_first_attempt(
+    database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    warned: list[str] = []
+    monkeypatch.setattr(client.log, "warning", lambda message, **_: warned.append(message))
+    service = Service(
+        "monitoring", settings, MIGRATIONS, routes=routes(on(HeartbeatReceived, beat))
+    )
+    async with running(service) as first:
+        await first.publish(heartbeat(1))
+        await first.settled()
+    assert warned == []
 
 
 async def test_a_ready_service_shows_its_metrics(

@@ -216,10 +216,10 @@ async def test_a_reseller_hears_of_money_that_concerns_it_and_nobody_else_does(
     async with receiving(answering("204 No Content")) as own, receiving(answering("204 No Content")) as other:  # fmt: skip
         await point(served, "VAR-A", own)
         await point(served, "VAR-B", other)
-        facts = [
-            kind.model_validate({**said, "reseller_id": "VAR-A"}) for kind, said in MONEY.items()
-        ]
-        await served.tell(tenant_of("A"), *facts)
+        for kind, said in MONEY.items():
+            # A statement is about the reseller itself; everything else about a tenant.
+            subject = "VAR-A" if kind is SettlementIssued else tenant_of("A")
+            await served.tell(subject, kind.model_validate({**said, "reseller_id": "VAR-A"}))
         await served.gateway.settled()
         told = [item.verified(served.secrets["VAR-A"])[0]["type"] for item in own.told]
         assert sorted(told) == sorted(kind.wire_type for kind in MONEY)
