@@ -95,6 +95,19 @@ class InvoiceReleased(Payload, type="vicino.invoice.released.v1", topic=BILLING)
     boundary: CivilDate
 
 
+class InvoiceHeld(Payload, type="vicino.invoice.held.v1", topic=BILLING):
+    """A person holds the run of a tenant and boundary: it is not made until it is approved."""
+
+    boundary: CivilDate
+    reason: ShortText
+
+
+class InvoiceApproved(Payload, type="vicino.invoice.approved.v1", topic=BILLING):
+    """A held run goes on: it is made when it is due, at once if it was."""
+
+    boundary: CivilDate
+
+
 class SpendingCap(Value):
     """What some meters of a service may cost in a civil month, net of IVA."""
 

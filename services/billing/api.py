@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from schemas.scalars import plain
 from services.billing.api_money import build_money_api
 from services.billing.api_reads import Name, Reads
+from services.billing.api_runs import build_runs_api
 from services.billing.metering.store import sql as metering
 from services.billing.store import sql
 from services.billing.usecases.explain_invoice import explain_invoice
@@ -50,6 +51,7 @@ def build_api(runtime: Runtime) -> FastAPI:
     _of_all_tenants(app, ask)
     _of_one_tenant(app, ask, runtime.clock)
     build_money_api(app, ask, runtime)
+    build_runs_api(app, ask, runtime)
     return app
 
 

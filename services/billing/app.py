@@ -84,6 +84,10 @@ async def _look_after(runtime: Runtime, intake: UsageIntake) -> None:
                 if audit := await books.last_audit(db):
                     metrics.AUDIT_DIFFERENCES.set(audit["differences"])
                     metrics.AUDITED.set(audit["checked_at"].timestamp())
+                held = await books.oldest_hold(db)
+                metrics.HELD.set(
+                    0 if held is None else (runtime.clock.now() - held).total_seconds()
+                )
                 for row in await collect(sql.ripe(db)):
                     async with db.transaction():
                         await intake.count_parked(db, row["waits_for"], runtime.clock.now())

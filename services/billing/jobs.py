@@ -22,6 +22,7 @@ from services.billing.job_kinds import (
 )
 from services.billing.metering.intake import UsageIntake
 from services.billing.usecases.check_meters import compare_some, go_on
+from services.billing.usecases.hold_run import is_held
 from services.billing.usecases.issue_invoice import issue_invoice
 from services.billing.usecases.plan_invoice import plan_next_invoice
 from services.billing.usecases.record_payment import tell_overdue
@@ -52,9 +53,11 @@ async def run_count_waiting(job: Job[CountWaiting], intake: UsageIntake) -> None
 
 
 async def run_invoice(job: Job[InvoiceRun], grace_hours: int) -> None:
-    """Issue the invoice and plan the next one."""
+    """Issue the invoice and plan the next one; a run that a person holds is asked for again when it is approved."""
     tenant_id, boundary = job.args.tenant_id, job.args.boundary
     async with job.finish() as unit:
+        if await is_held(tenant_id, boundary, unit):
+            return
         as_of = await issue_invoice(tenant_id, boundary, grace_hours, unit)
         await plan_next_invoice(tenant_id, boundary, grace_hours, as_of or unit.now, unit)
         if job.delay_told:
@@ -96,17 +99,13 @@ async def run_audit_books(job: Job[AuditBooks]) -> None:
         await go_on_auditing(found, unit)
 
 
-WATCHING_CAPS = handle(watch_caps, run_watch_caps)
-"""Known by itself too: a command that sets a cap asks for it."""
-
-
 def jobs(intake: UsageIntake, grace_hours: int, raw_days: int) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
         handle(count_service, partial(run_count_service, intake=intake, grace_hours=grace_hours)),
         handle(count_waiting, partial(run_count_waiting, intake=intake)),
         handle(invoice_run, partial(run_invoice, grace_hours=grace_hours), delayed=invoice_delayed),
-        WATCHING_CAPS,
+        handle(watch_caps, run_watch_caps),
         handle(overdue, run_overdue),
         handle(check_meters, partial(run_check_meters, raw_days=raw_days)),
         handle(audit_books, run_audit_books),

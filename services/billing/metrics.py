@@ -8,6 +8,9 @@ USAGE = Counter(
     ["outcome", "reason"],
 )
 INVOICES = Counter("vicino_billing_invoices_issued_total", "Invoices issued")
+HELD = Gauge(
+    "vicino_billing_run_held_seconds", "How long the run is held that is held longest; 0: none is"
+)
 LATE = Counter(
     "vicino_billing_usage_late_total", "Usage events that came after their month was invoiced"
 )

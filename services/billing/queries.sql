@@ -433,3 +433,33 @@ select party, account, currency, sum(amount) as balance from (
     union all
     select party, credit, currency, -amount from transfer where credit = any(:accounts::text[])
 ) as moved group by party, account, currency;
+
+-- name: run_of(tenant_id, boundary)^
+-- A run of a tenant; null: its first one that is not done.
+select boundary, as_of, is_done from invoice_run
+where tenant_id = :tenant_id and (boundary = :boundary or (:boundary::date is null and not is_done)) order by boundary limit 1;
+
+-- name: hold_run(tenant_id, boundary, reason, held_at)!
+-- A run is not made until it is approved.
+insert into invoice_hold (tenant_id, boundary, reason, held_at) values (:tenant_id, :boundary, :reason, :held_at)
+on conflict (tenant_id, boundary) do update set reason = excluded.reason;
+
+-- name: held(tenant_id, boundary)$
+-- Why a run is held; nothing if it is not.
+select reason from invoice_hold where tenant_id = :tenant_id and boundary = :boundary;
+
+-- name: approve_run(tenant_id, boundary)$
+-- A run is held no more; nothing if it was not.
+delete from invoice_hold where tenant_id = :tenant_id and boundary = :boundary returning boundary;
+
+-- name: drafts(now, limit)
+-- The first run of each tenant that is not done, if its boundary has passed or it is held; due first.
+select run.tenant_id, external_id, run.boundary, as_of, reason from (
+    select distinct on (tenant_id) tenant_id, boundary, as_of from invoice_run where not is_done order by tenant_id, boundary
+) as run join tenant on tenant.id = run.tenant_id left join invoice_hold as h on h.tenant_id = run.tenant_id and h.boundary = run.boundary
+where run.boundary <= (:now::timestamptz at time zone tenant.zone)::date or reason is not null
+order by as_of, run.tenant_id limit :limit;
+
+-- name: oldest_hold()$
+-- Since when the run is held that is held longest.
+select min(held_at) from invoice_hold;

@@ -150,6 +150,13 @@ CREATE TABLE invoice (
     corrects text
 );
 
+CREATE TABLE invoice_hold (
+    tenant_id text NOT NULL,
+    boundary date NOT NULL,
+    reason text NOT NULL,
+    held_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE invoice_paid (
     invoice_id text NOT NULL,
     paid_on date NOT NULL
@@ -652,6 +659,9 @@ ALTER TABLE ONLY inbox
 
 ALTER TABLE ONLY ingest_gap
     ADD CONSTRAINT ingest_gap_pkey PRIMARY KEY (topic, part, log_id, from_offset);
+
+ALTER TABLE ONLY invoice_hold
+    ADD CONSTRAINT invoice_hold_pkey PRIMARY KEY (tenant_id, boundary);
 
 ALTER TABLE ONLY invoice
     ADD CONSTRAINT invoice_number_key UNIQUE (number);

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 from schemas.billing import SettlementIssued
-from services.billing import jobs, store  # noqa: F401 - what is enqueued here, the running service handles
+from services.billing import store
 from services.billing.domain.commission import ContractModel, last_told
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.receivables import Receivable
 from services.billing.domain.settlement import NoQuarter
+from services.billing.job_kinds import invoice_run, watch_caps
 from services.billing.metering.checks import RawGone
 from services.billing.store import sql
 from services.billing.usecases.agree_contract import (
@@ -27,6 +28,7 @@ from services.billing.usecases.audit_books import (
     audit_tenant,
 )
 from services.billing.usecases.explain_invoice import explain_invoice
+from services.billing.usecases.hold_run import RunClosed, approve_run, hold_run
 from services.billing.usecases.parked_runs import retry_runs, show_parked
 from services.billing.usecases.preview_invoice import (
     AskedChange,
@@ -42,16 +44,20 @@ from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.settle_reseller import QuarterNotOver, settle_quarter, statement
 from services.billing.usecases.show_accounts import show_accounts
 from services.billing.usecases.show_caps import show_caps
+from services.billing.usecases.show_drafts import show_drafts
 from services.billing.usecases.show_invoices import show_invoices
 from services.chassis.clock import SystemClock
 from services.chassis.database import Connection, Pool, open_pool
+from services.chassis.jobs import asked_by_commands
 from services.chassis.unit import Cause, Unit, transaction
 
 REFUSED = (
     NotKnown, NoSuchService, CapRefused, NoSuchReseller, ContractTooEarly, PreviewRefused, RetractionRefused, RawGone,
-    PaymentRefused, NoQuarter, QuarterNotOver,
+    PaymentRefused, NoQuarter, QuarterNotOver, RunClosed,
 )  # fmt: skip
 """What is asked for cannot be done; the message says why."""
+
+asked_by_commands(invoice_run, watch_caps)
 
 SERVICE = "billing"
 CONNECTIONS = 2
@@ -177,6 +183,24 @@ async def retry_parked(url: str, tenants: Sequence[str]) -> int:
     """Try parked runs of some tenants now, or all; returns how many. Raises `NotKnown`."""
     async with _writing(url) as unit:
         return await retry_runs(unit.db, [(await _tenant(unit.db, one)).id for one in tenants])
+
+
+async def drafts(url: str) -> list[dict[str, Any]]:
+    """What runs in their grace time, and runs that are held, would issue."""
+    async with _reading(url) as db:
+        return await show_drafts(db, SystemClock().now())
+
+
+async def hold(url: str, tenant: str, boundary: date | None, reason: str) -> date:
+    """Hold a run; none: the tenant's next one. Returns its boundary. Raises `NotKnown`, `RunClosed`."""
+    async with _writing(url) as unit:
+        return await hold_run((await _tenant(unit.db, tenant)).id, boundary, reason, unit)
+
+
+async def approve(url: str, tenant: str, boundary: date | None) -> date:
+    """Approve a held run. Returns its boundary. Raises `NotKnown`, `RunClosed`."""
+    async with _writing(url) as unit:
+        return await approve_run((await _tenant(unit.db, tenant)).id, boundary, unit)
 
 
 async def stated(url: str, reseller_id: str, quarter: str) -> list[SettlementIssued]:

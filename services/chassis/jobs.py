@@ -206,6 +206,12 @@ def handle(
     return JobHandler(kind, run, exhausted, delayed)
 
 
+def asked_by_commands(*kinds: JobKind[Any]) -> None:
+    """Let a command enqueue kinds that it does not run: the running service does. A contract test compares both."""
+    for kind in kinds:
+        kind.routing.is_routed = True
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
     """What every run needs."""

@@ -1,11 +1,17 @@
 """`vicino invoices`: documents, what is open of them, and runs that are parked."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from services.cli.answers import JsonOption, TenantArgument, done, print_json, show
 from services.cli.shared import PostgresOption, console, show_table
+
+BoundaryOption = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The date of the run; none: the next one."),
+]
 
 invoices_app = typer.Typer(no_args_is_help=True, help="Invoices, and runs that are parked.")
 
@@ -66,3 +72,39 @@ def invoices_retry(
 
     n = done(retry_parked(postgres_url, tenants or []))
     console.print(f"{n} parked runs are tried now.", highlight=False)
+
+
+@invoices_app.command("drafts")
+def invoices_drafts(postgres_url: PostgresOption, as_json: JsonOption = False) -> None:
+    """What runs in their grace time, and runs that are held, would issue as things stand. `vicino preview` shows the lines."""
+    from services.billing.tools import drafts
+
+    names = ("tenant", "boundary", "due", "tipo", "currency", "net", "total", "held")
+    show(done(drafts(postgres_url)), names, as_json)
+
+
+@invoices_app.command("hold")
+def invoices_hold(
+    tenant: TenantArgument,
+    postgres_url: PostgresOption,
+    reason: Annotated[str, typer.Option(help="Why: it is shown with the run.")],
+    boundary: BoundaryOption = None,
+) -> None:
+    """Keep a tenant's next run from being made until it is approved."""
+    from services.billing.tools import hold
+
+    if not reason.strip():
+        raise typer.BadParameter("say why")
+    found = done(hold(postgres_url, tenant, boundary and boundary.date(), reason))
+    console.print(f"The run of {found} is held.", highlight=False)
+
+
+@invoices_app.command("approve")
+def invoices_approve(
+    tenant: TenantArgument, postgres_url: PostgresOption, boundary: BoundaryOption = None
+) -> None:
+    """Let a held run go on: it is made when it is due, at once if it was."""
+    from services.billing.tools import approve
+
+    found = done(approve(postgres_url, tenant, boundary and boundary.date()))
+    console.print(f"The run of {found} is approved.", highlight=False)

@@ -72,7 +72,11 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
     offer("resellers", store.resellers, "All resellers.")
     offer("alerts", store.alerts, "All alerts, newest first.")
     offer("deliveries", store.deliveries, "Notifications, newest first.")
-    offer("parked-invoices", store.parked_invoices, "Invoice runs that fail, the oldest first.")
+    offer(
+        "parked-invoices",
+        store.parked_invoices,
+        "Invoice runs that fail or are held, the oldest first.",
+    )
 
     @app.get("/api/v1/tenants/{tenant_id}")
     async def tenant(tenant_id: str) -> Any:

@@ -166,7 +166,7 @@ on conflict (tenant_id, boundary) do update set since = excluded.since, explanat
 delete from parked_invoice where tenant_id = :tenant_id and boundary = :boundary;
 
 -- name: parked_invoices(limit, offset)
--- Runs that fail, the oldest first.
+-- Runs that fail or are held, the oldest first.
 select tenant_id, external_id, name, boundary, since, explanation
 from parked_invoice left join tenant on tenant.id = tenant_id
 order by since, tenant_id, boundary limit :limit offset :offset;

@@ -11,6 +11,11 @@ from services.billing.store import sql
 from services.chassis.unit import Unit
 
 
+def job_key(tenant_id: str, boundary: date) -> str:
+    """The key of the job that makes a run: services that share a boundary share its run."""
+    return f"{tenant_id}|{boundary}"
+
+
 async def plan_run(
     tenant: BilledTenant, boundary: date, grace_hours: int, since: datetime, unit: Unit
 ) -> None:
@@ -24,10 +29,9 @@ async def plan_invoice(
 ) -> None:
     """Plan the invoice of a boundary; if the boundary has long passed, at once. The tenant is held."""
     await plan_run(tenant, boundary, grace_hours, since, unit)
-    key = f"{tenant.id}|{boundary}"  # services that share a boundary share its run
     unit.enqueue(
         invoice_run, InvoiceRun(tenant_id=tenant.id, boundary=boundary),
-        at=max(unit.now, due_at(boundary, tenant.zone, grace_hours)), key=key,
+        at=max(unit.now, due_at(boundary, tenant.zone, grace_hours)), key=job_key(tenant.id, boundary),
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Documents as they were issued, and what is paid of them."""
 
 from schemas.billing import (
+    InvoiceApproved,
+    InvoiceHeld,
     InvoiceIssued,
     InvoiceOverdue,
     InvoicePaid,
@@ -33,6 +35,19 @@ async def invoice_parked(event: Event[InvoiceParked], unit: Unit) -> None:
     await sql.park_invoice(
         unit.db, tenant_id=event.subject, boundary=data.boundary, since=data.since, explanation=data.explanation
     )  # fmt: skip
+
+
+async def invoice_held(event: Event[InvoiceHeld], unit: Unit) -> None:
+    """A person keeps a tenant's invoice back."""
+    await sql.park_invoice(
+        unit.db, tenant_id=event.subject, boundary=event.data.boundary, since=event.time,
+        explanation=f"held: {event.data.reason}",
+    )  # fmt: skip
+
+
+async def invoice_approved(event: Event[InvoiceApproved], unit: Unit) -> None:
+    """It is kept back no more."""
+    await sql.release_invoice(unit.db, tenant_id=event.subject, boundary=event.data.boundary)
 
 
 async def invoice_released(event: Event[InvoiceReleased], unit: Unit) -> None:
