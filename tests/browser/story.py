@@ -9,6 +9,8 @@ from schemas.billing import (
     CapForeseen,
     CapReached,
     CapSet,
+    InvoiceApproved,
+    InvoiceHeld,
     InvoiceIssued,
     InvoiceOverdue,
     InvoiceParked,
@@ -137,6 +139,9 @@ def _money() -> list[tuple[str, Any]]:
         (B, InvoiceParked.model_validate(parked)),
         (A, InvoiceParked.model_validate({**parked, "explanation": "gone by now"})),
         (A, InvoiceReleased(boundary=date(2026, 12, 1))),
+        (B, InvoiceHeld(boundary=date(2027, 1, 1), reason="price disputed")),
+        (A, InvoiceHeld(boundary=date(2027, 1, 1), reason="approved by now")),
+        (A, InvoiceApproved(boundary=date(2027, 1, 1))),
         (A, InvoiceOverdue.model_validate(
             {"invoice_id": INVOICE, "number": "VIC-2026-000001", "due": date(2026, 12, 31), "currency": "EUR",
              "open": "793.89", "reseller_id": "VAR-TO-01"})),

@@ -201,6 +201,8 @@ def test_who_has_no_invoice_yet_is_listed_with_the_reason(operator: Person) -> N
     assert operator.sees().headings == ["Invoices"]
     assert "no rate of exchange" in operator.text
     assert "gone by now" not in operator.text
+    assert "held: price disputed" in operator.text
+    assert "approved by now" not in operator.text
 
 
 def test_alerts_show_their_state_and_who_was_told(operator: Person) -> None:
