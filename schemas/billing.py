@@ -186,6 +186,21 @@ class InvoiceIssued(Payload, type="vicino.invoice.issued.v1", topic=BILLING):
     """Of a credit note: the invoice that is credited."""
 
 
+class PriceAgreed(Payload, type="vicino.price.agreed.v1", topic=BILLING):
+    """A tenant pays another price than the catalogue's for a unit of a component, from a month on."""
+
+    sku: Key
+    component: Key
+    price: Amount
+    since: CivilDate
+    """The first day of the first month."""
+    until: CivilDate | None
+    """The first day on which it holds no more; None: without an end."""
+    by: ShortText
+    """Who agreed to it."""
+    reason: ShortText
+
+
 class ContractAgreed(Payload, type="vicino.contract.agreed.v1", topic=BILLING):
     """What a reseller earns of its tenants' documents from a day on, in per cent of their commissionable net."""
 

@@ -63,6 +63,7 @@ class Reason(StrEnum):
     CURRENCY = "currency"
     DECIMALS = "decimals"
     PRICE_RANGE = "price_range"
+    PRICE_OVERLAP = "price_overlap"
     SIZE = "size"
     TEXT = "text"
     TIERS = "tiers"

@@ -463,3 +463,17 @@ order by as_of, run.tenant_id limit :limit;
 -- name: oldest_hold()$
 -- Since when the run is held that is held longest.
 select min(held_at) from invoice_hold;
+
+-- name: add_agreed_price(tenant_id, sku, code, since, until, price, agreed_by, reason, stored_at)!
+-- A price agreed with a tenant.
+insert into agreed_price (tenant_id, sku, code, since, until, price, agreed_by, reason, stored_at)
+values (:tenant_id, :sku, :code, :since, :until, :price, :agreed_by, :reason, :stored_at);
+
+-- name: agreed_prices(tenant_id, as_of)
+-- Prices agreed with a tenant, in the order of arrival: what was stored up to an instant.
+select sku, code, since, until, price, agreed_by, reason from agreed_price
+where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+
+-- name: billed_from(tenant_id, component, day)$
+-- Whether a component of a tenant is billed for a day or a later one.
+select exists (select 1 from charge where tenant_id = :tenant_id and component = :component and day_to > :day);

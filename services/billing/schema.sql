@@ -7,6 +7,30 @@ begin
 end
 $$;
 
+CREATE TABLE agreed_price (
+    seq bigint NOT NULL,
+    tenant_id text NOT NULL,
+    sku text NOT NULL,
+    code text NOT NULL,
+    since date NOT NULL,
+    until date,
+    price numeric NOT NULL,
+    agreed_by text NOT NULL,
+    reason text NOT NULL,
+    stored_at timestamp with time zone NOT NULL,
+    CONSTRAINT agreed_price_check CHECK ((until > since)),
+    CONSTRAINT agreed_price_price_check CHECK ((price >= (0)::numeric))
+);
+
+ALTER TABLE agreed_price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agreed_price_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE assignment (
     seq bigint NOT NULL,
     tenant_id text NOT NULL,
@@ -624,6 +648,9 @@ CREATE TABLE usage_tally (
     CONSTRAINT usage_tally_outcome_check CHECK ((outcome = ANY (ARRAY['counted'::text, 'duplicate'::text, 'rejected'::text, 'parked'::text])))
 );
 
+ALTER TABLE ONLY agreed_price
+    ADD CONSTRAINT agreed_price_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (seq);
 
@@ -786,6 +813,8 @@ ALTER TABLE ONLY usage_log
 ALTER TABLE ONLY usage_tally
     ADD CONSTRAINT usage_tally_pkey PRIMARY KEY (part, outcome, reason);
 
+CREATE INDEX agreed_price_of_tenant ON agreed_price USING btree (tenant_id);
+
 CREATE INDEX assignment_tenant ON assignment USING btree (tenant_id);
 
 CREATE INDEX charge_invoice ON charge USING btree (invoice_id);
@@ -831,6 +860,8 @@ CREATE INDEX transfer_of_party ON transfer USING btree (party, currency);
 CREATE UNIQUE INDEX transfer_once ON transfer USING btree (cause, cause_id, party, debit, credit);
 
 CREATE INDEX usage_block_window ON ONLY usage_block USING btree (last_at, first_at);
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON agreed_price FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON assignment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 

@@ -9,6 +9,7 @@ import asyncpg
 
 from schemas.catalogue import Plan
 from schemas.tenants import TaxProfile
+from services.billing.domain.agreed_prices import AgreedPrice
 from services.billing.domain.caps import Cap
 from services.billing.domain.commission import Assignment, Contract, ContractModel
 from services.billing.domain.corrections import BilledUse
@@ -104,6 +105,14 @@ async def caps(db: Connection, tenant_id: str, as_of: datetime) -> list[Cap]:
     return [
         Cap(**dict(row) | {"meters": tuple(row["meters"])})
         for row in await collect(sql.caps(db, tenant_id=tenant_id, as_of=as_of))
+    ]
+
+
+async def agreed_prices(db: Connection, tenant_id: str, as_of: datetime) -> list[AgreedPrice]:
+    """Prices agreed with a tenant, in the order of arrival: what was stored up to an instant."""
+    return [
+        AgreedPrice(row["sku"], row["code"], row["since"], row["until"], row["price"])
+        for row in await collect(sql.agreed_prices(db, tenant_id=tenant_id, as_of=as_of))
     ]
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from schemas.billing import SettlementIssued
 from services.billing import store
+from services.billing.domain.agreed_prices import AgreedPrice
 from services.billing.domain.commission import ContractModel, last_told
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.receivables import Receivable
@@ -21,6 +22,7 @@ from services.billing.usecases.agree_contract import (
     NoSuchReseller,
     agree_contract,
 )
+from services.billing.usecases.agree_price import PriceRefused, agree_price
 from services.billing.usecases.audit_books import (
     Audited,
     audit_numbers,
@@ -43,6 +45,7 @@ from services.billing.usecases.retract_usage import RetractionRefused, retract_u
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
 from services.billing.usecases.settle_reseller import QuarterNotOver, settle_quarter, statement
 from services.billing.usecases.show_accounts import show_accounts
+from services.billing.usecases.show_agreed import show_agreed
 from services.billing.usecases.show_caps import show_caps
 from services.billing.usecases.show_drafts import show_drafts
 from services.billing.usecases.show_invoices import show_invoices
@@ -53,7 +56,7 @@ from services.chassis.unit import Cause, Unit, transaction
 
 REFUSED = (
     NotKnown, NoSuchService, CapRefused, NoSuchReseller, ContractTooEarly, PreviewRefused, RetractionRefused, RawGone,
-    PaymentRefused, NoQuarter, QuarterNotOver, RunClosed,
+    PaymentRefused, NoQuarter, QuarterNotOver, RunClosed, PriceRefused,
 )  # fmt: skip
 """What is asked for cannot be done; the message says why."""
 
@@ -183,6 +186,18 @@ async def retry_parked(url: str, tenants: Sequence[str]) -> int:
     """Try parked runs of some tenants now, or all; returns how many. Raises `NotKnown`."""
     async with _writing(url) as unit:
         return await retry_runs(unit.db, [(await _tenant(unit.db, one)).id for one in tenants])
+
+
+async def agree(url: str, tenant: str, asked: AgreedPrice, by: str, reason: str) -> None:
+    """Agree a price. Raises `NotKnown`, `PriceRefused`."""
+    async with _writing(url) as unit:
+        await agree_price((await _tenant(unit.db, tenant)).id, asked, by, reason, unit)
+
+
+async def agreed(url: str, tenant: str) -> list[dict[str, Any]]:
+    """Prices agreed with a tenant. Raises `NotKnown`."""
+    async with _reading(url) as db:
+        return await show_agreed(db, (await _tenant(db, tenant)).id)
 
 
 async def drafts(url: str) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from services.cli.money import (
     explain,
     payments_app,
     preview,
-    prices_app,
     usage_app,
 )
+from services.cli.prices import prices_app
 from services.cli.rejects import rejects_app
 from services.cli.run import migrate, prepare, serve, show_version
 from services.cli.settlements import settlements_app

@@ -1,9 +1,8 @@
-"""`vicino caps`, `contracts`, `preview`, `explain`, `audit` and `prices`: what is owed, and why."""
+"""`vicino caps`, `contracts`, `preview`, `explain` and `audit`: what is owed, and why."""
 
 import json
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -18,13 +17,13 @@ usage_app = typer.Typer(
     no_args_is_help=True, help="What was used: take back what should not count."
 )
 payments_app = typer.Typer(no_args_is_help=True, help="What was paid of invoices.")
-prices_app = typer.Typer(no_args_is_help=True, help="Catalogues, before they are published.")
 
 DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this civil day on.")]  # fmt: skip
 Percent = Annotated[str, typer.Argument(help="In per cent, such as 18 or 12.5.")]
 
 
-def _decimal(text: str, name: str) -> Decimal:
+def decimal_of(text: str, name: str) -> Decimal:
+    """An amount as it was typed. Raises `BadParameter`."""
     try:
         found = Decimal(text)
     except InvalidOperation:
@@ -49,7 +48,7 @@ def caps_set(
     """Set, change or lift a spending cap, from this month on or from the first day of a later one."""
     from services.billing.tools import cap
 
-    wanted = None if amount == "none" else _decimal(amount, "amount")
+    wanted = None if amount == "none" else decimal_of(amount, "amount")
     done(
         cap(
             postgres_url,
@@ -96,7 +95,7 @@ def contracts_set(
     from services.billing.domain.commission import ContractModel
     from services.billing.tools import contract
 
-    percents = _decimal(rate, "rate"), _decimal(uplift, "--uplift")
+    percents = decimal_of(rate, "rate"), decimal_of(uplift, "--uplift")
     if not all(0 <= percent <= 100 for percent in percents):
         raise typer.BadParameter("a rate is from 0 to 100 per cent")
     done(contract(postgres_url, reseller_id, since.date(), ContractModel(model), *percents))
@@ -166,7 +165,7 @@ def _asked(text: str) -> tuple[str, dict[str, Decimal] | None]:
     if said == "cancel":
         return name, None
     component, _, quantity = said.partition("=")
-    return name, {component: _decimal(quantity, component)} if said else {}
+    return name, {component: decimal_of(quantity, component)} if said else {}
 
 
 @usage_app.command("retract")
@@ -201,7 +200,7 @@ def payments_record(
 
     sign = -1 if back else 1
     found = done(
-        paid(postgres_url, number, reference, sign * _decimal(amount, "amount"), on.date())
+        paid(postgres_url, number, reference, sign * decimal_of(amount, "amount"), on.date())
     )
     console.print(f"Open of {number}: {found.open}", highlight=False)
 
@@ -261,30 +260,4 @@ def audit(
             f"{found['compared']} compared, {len(found['differences'])} differ.", highlight=False
         )
     if found["differences"]:
-        raise typer.Exit(1)
-
-
-@prices_app.command("check")
-def prices_check(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="A catalogue, as JSON.")
-    ],
-    as_json: JsonOption = False,
-) -> None:
-    """Whether the door would take a catalogue; exits with 1 and prints every fault with its place and code."""
-    from services.gateway.operator_requests import catalogue_faults
-
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise typer.BadParameter(f"{file} is no JSON: {error}") from None
-    found = catalogue_faults(content)
-    if as_json:
-        print_json(found)
-    elif not found:
-        console.print("The door would take it.")
-    for fault in () if as_json else found:
-        told = f"{fault['pointer'] or '/'}: {fault['reason']}: {fault['detail']}"
-        console.print(one_line(told), markup=False, highlight=False)
-    if found:
         raise typer.Exit(1)

@@ -41,6 +41,14 @@ class Rectangle:
 
 Level = Callable[[date], Decimal]
 
+PriceOfMonth = Callable[[RecurringPrice, date], RecurringPrice]
+"""What a component costs in the month that begins on a day."""
+
+
+def as_sold(price: RecurringPrice, _: date) -> RecurringPrice:
+    """Nothing else is agreed."""
+    return price
+
 
 def wanted(timeline: Sequence[Change], meter: str) -> Level:
     """The quantity that should be billed on a day: that of the last change up to it; 0 before the first."""
@@ -91,7 +99,8 @@ def _stack(level: Level, month: Days) -> list[Rectangle]:
 
 
 def recurring_charges(
-    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT
+    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT,
+    price_of: PriceOfMonth = as_sold,
 ) -> list[Charge]:  # fmt: skip
     """The charges that a run at `boundary` makes for one service, in plan order.
 
@@ -108,12 +117,14 @@ def recurring_charges(
         rows = _by_month(billed.get(component(plan, price), ()))
         for month in reversed(months(timeline[0].day, last)):
             if _due(price, month, boundary):
-                charges += _of_month(plan, price, timeline, rows.get(month.start, []), month, step)
+                own = price_of(price, month.start)
+                charges += _of_month(plan, own, timeline, rows.get(month.start, []), month, step)
     return charges
 
 
 def unbilled_fees(
-    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT
+    plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT,
+    price_of: PriceOfMonth = as_sold,
 ) -> list[tuple[str, Days, Decimal, Decimal]]:  # fmt: skip
     """For an audit: components and months that were not billed as they come to; what they come to, and what was billed."""
     found = []
@@ -122,7 +133,7 @@ def unbilled_fees(
         want = wanted(timeline, price.meter)
         for month in months(timeline[0].day, boundary) if timeline else ():
             if _due(price, month, boundary):
-                comes_to = _amount(price, want, month, step)
+                comes_to = _amount(price_of(price, month.start), want, month, step)
                 was_billed = sum((row.net for row in rows.get(month.start, ())), Decimal(0))
                 if comes_to != was_billed:
                     found.append((component(plan, price), month, comes_to, was_billed))
@@ -130,11 +141,16 @@ def unbilled_fees(
 
 
 def fees_of_month(
-    plan: Plan, timeline: Sequence[Change], month: Days, step: Decimal = CENT
+    plan: Plan,
+    timeline: Sequence[Change],
+    month: Days,
+    step: Decimal = CENT,
+    price_of: PriceOfMonth = as_sold,
 ) -> Decimal:
     """What a service's fees of a month come to, whenever they are billed."""
     return sum(
-        (_amount(price, wanted(timeline, price.meter), month, step) for price in plan.recurring), Decimal(0)
+        (_amount(price_of(price, month.start), wanted(timeline, price.meter), month, step) for price in plan.recurring),
+        Decimal(0),
     )  # fmt: skip
 
 

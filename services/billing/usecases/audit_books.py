@@ -134,7 +134,9 @@ async def _ratings(
     services = await services_in_time(db, tenant, run["as_of"])
     for one in (one for one in services if one.started <= run["boundary"]):
         service, billed = one.service, await store.billed(db, one.service.id)
-        fees = unbilled_fees(service.plan, one.changes, billed, run["boundary"], service.step)
+        fees = unbilled_fees(
+            service.plan, one.changes, billed, run["boundary"], service.step, one.price_of
+        )
         found.take(
             AuditDifference("fees = charges", f"{service.id} {component} {month.start:%Y-%m}", str(due), str(was))
             for component, month, due, was in fees if first <= month.start < after

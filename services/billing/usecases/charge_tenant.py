@@ -70,13 +70,14 @@ async def services_in_time(
 ) -> list[ServiceInTime]:
     """A tenant's services with their quantities, as known at an instant; behind them, what is asked about."""
     found = []
+    agreed = await store.agreed_prices(db, tenant.id, as_of)
     for service in (*await store.services(db, tenant.id), *asked.services):
         known = await store.quantity_facts(db, service.id, as_of)
         facts = [*known, *asked.facts.get(service.id, ())]
         if facts:
             started = civil_day(service.activated_at, tenant.zone)
             changes = timeline(facts, service.activated_at, tenant.zone)
-            found.append(ServiceInTime(service, started, changes))
+            found.append(ServiceInTime(service, started, changes, agreed))
     return found
 
 
@@ -85,7 +86,7 @@ async def _fees(db: Connection, one: ServiceInTime, boundary: date) -> list[Char
     is_set_up = await sql.has_setup(db, service_id=one.service.id)
     setup = None if is_set_up else setup_charge(plan, one.started, one.service.step)
     billed = await store.billed(db, one.service.id)
-    charges = recurring_charges(plan, one.changes, billed, boundary, one.service.step)
+    charges = recurring_charges(plan, one.changes, billed, boundary, one.service.step, one.price_of)
     return [*([setup] if setup else []), *charges]
 
 

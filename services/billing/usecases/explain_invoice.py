@@ -11,6 +11,7 @@ import msgspec
 from schemas.catalogue import Plan, Price
 from schemas.scalars import plain
 from services.billing import store
+from services.billing.domain.agreed_prices import agreed_or_sold
 from services.billing.domain.charges import ChargeKind
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.money import tidy
@@ -69,7 +70,12 @@ async def _behind(
         service.plan.recurring if kind is ChargeKind.RECURRING else service.plan.usage
     )
     price = _sold(service.plan, prices, charge)
-    shown = {"price": price.model_dump(mode="json")} if price else {}
+    shown = {}
+    if price is not None:
+        agreed = await store.agreed_prices(db, tenant.id, store.ALWAYS)
+        first = month_of(charge["day_from"]).start
+        price = agreed_or_sold(service.plan.sku, price, agreed, first)
+        shown = {"price": price.model_dump(mode="json")}
     if kind is ChargeKind.RECURRING:
         span = Days(charge["day_from"], charge["day_to"])
         return {**shown, "ordered": await _ordered(db, tenant, service, charge["meter"], span)}

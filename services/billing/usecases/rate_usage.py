@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from schemas.catalogue import Aggregation, UsagePrice
+from services.billing.domain.agreed_prices import AgreedPrice, AnyPrice, agreed_or_sold
 from services.billing.domain.allowances import MeteredUse, free_quantities
 from services.billing.domain.caps import Cap
 from services.billing.domain.charges import Charge
@@ -31,6 +32,12 @@ class ServiceInTime:
     service: BilledService
     started: date
     changes: Sequence[Change]
+    agreed: Sequence[AgreedPrice] = ()
+    """What its tenant pays instead of the plan's prices, in the order of arrival."""
+
+    def price_of(self, price: AnyPrice, month: date) -> AnyPrice:
+        """What a component costs in the month that begins on a day."""
+        return agreed_or_sold(self.service.plan.sku, price, self.agreed, month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ async def rate_usage(
     for one in services:
         if one.started >= month.end:
             continue
-        for price in one.service.plan.usage:
+        for sold in one.service.plan.usage:
+            price = one.price_of(sold, month.start)
             used = await _used(db, one.service.id, price.meter, meters, span, until, pace)
             used += more.get((one.service.id, price.meter), Decimal(0))
             priced.append(one)

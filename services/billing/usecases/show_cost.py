@@ -54,7 +54,7 @@ async def cost_of_month(db: Connection, tenant: BilledTenant, now: datetime) -> 
     return MonthCost(month.start, tuple(
         ServiceCost(
             one.service.id, one.service.plan.sku, one.service.currency,
-            fees_of_month(one.service.plan, one.changes, month, one.service.step),
+            fees_of_month(one.service.plan, one.changes, month, one.service.step, one.price_of),
             _usage(one.service.id, so_far, caps, month.start), _usage(one.service.id, foreseen, caps, month.start),
         )
         for one in services if one.started < month.end

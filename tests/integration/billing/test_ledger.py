@@ -33,6 +33,7 @@ from tests.support.catalogue import CATALOGUE
 from tests.support.servers import Addresses
 
 FINAL = {
+    "agreed_price",
     "assignment", "charge", "commission", "invoice", "invoice_paid", "payment", "plan", "quantity_fact", "reseller_contract",
     "retraction", "service", "settlement", "spending_cap", "tax_profile", "transfer",
 }  # fmt: skip

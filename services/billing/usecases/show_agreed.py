@@ -1,0 +1,18 @@
+"""Show the prices that are agreed with a tenant."""
+
+from typing import Any
+
+from schemas.scalars import plain
+from services.billing import store
+from services.billing.store import sql
+from services.billing.usecases.query_usage import NotKnown
+from services.chassis.database import Connection
+from services.chassis.store import collect
+
+
+async def show_agreed(db: Connection, tenant_id: str) -> list[dict[str, Any]]:
+    """Agreements of all times, in the order of arrival. Raises `NotKnown`."""
+    if await store.tenant(db, tenant_id) is None:
+        raise NotKnown("no such tenant")
+    rows = await collect(sql.agreed_prices(db, tenant_id=tenant_id, as_of=store.ALWAYS))
+    return [{**dict(row), "price": plain(row["price"])} for row in rows]
