@@ -6,13 +6,26 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 
 from schemas.envelope import ATTRIBUTE_LENGTH_MAX
-from schemas.scalars import storable
+from schemas.scalars import ShortText, storable
 from services.billing.usecases.query_usage import NotKnown, Unanswerable
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
+from services.chassis.texts import bounded
 from services.chassis.web import Problem
 
 Name = Annotated[str, AfterValidator(storable), Field(max_length=ATTRIBUTE_LENGTH_MAX)]
+
+
+def in_words(text: str) -> str:
+    """The text, if something of it can be printed. Raises `ValueError`."""
+    if not bounded(text):
+        raise ValueError("say it in words")
+    return text
+
+
+Words = Annotated[ShortText, AfterValidator(in_words)]
+"""Who said something, or why."""
+
 Answer = TypeVar("Answer")
 
 

@@ -4,11 +4,11 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import FastAPI, Query
+from pydantic import BaseModel, ConfigDict
 
-from schemas.scalars import Amount, Key, ShortText
-from services.billing.api_reads import Name, Reads
+from schemas.scalars import Amount, Key
+from services.billing.api_reads import Name, Reads, Words
 from services.billing.domain.agreed_prices import AgreedPrice
 from services.billing.usecases.agree_price import PriceRefused, agree_price
 from services.billing.usecases.hold_run import RunClosed, approve_run, hold_run
@@ -18,13 +18,15 @@ from services.billing.usecases.show_drafts import show_drafts
 from services.chassis.service import Runtime
 from services.chassis.web import Problem, refused
 
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
 
 class HoldRequest(BaseModel):
     """Why a run is held."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[ShortText, Field(min_length=1)]
+    reason: Words
 
 
 class PriceRequest(BaseModel):
@@ -37,8 +39,8 @@ class PriceRequest(BaseModel):
     price: Amount
     since: date
     until: date | None = None
-    by: ShortText
-    reason: ShortText
+    by: Words
+    reason: Words
 
 
 def build_runs_api(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
@@ -46,9 +48,9 @@ def build_runs_api(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
     _prices(app, ask, runtime)
 
     @app.get("/v1/drafts")
-    async def drafts() -> list[dict[str, Any]]:
-        """What runs in their grace time, and runs that are held, would issue as things stand; due first, a thousand runs."""
-        return await ask(lambda db: show_drafts(db, runtime.clock.now()))
+    async def drafts(limit: Limit = 100) -> list[dict[str, Any]]:
+        """What runs in their grace time, and runs that are held, would issue as things stand; of so many runs, due first."""
+        return await ask(lambda db: show_drafts(db, runtime.clock.now(), limit))
 
     @app.put("/v1/tenants/{tenant_id}/drafts/{boundary}/hold", status_code=204)
     async def hold(tenant_id: Name, boundary: date, asked: HoldRequest) -> None:

@@ -200,10 +200,10 @@ async def agreed(url: str, tenant: str) -> list[dict[str, Any]]:
         return await show_agreed(db, (await _tenant(db, tenant)).id)
 
 
-async def drafts(url: str) -> list[dict[str, Any]]:
-    """What runs in their grace time, and runs that are held, would issue."""
+async def drafts(url: str, limit: int) -> list[dict[str, Any]]:
+    """What runs in their grace time, and runs that are held, would issue: of so many runs, due first."""
     async with _reading(url) as db:
-        return await show_drafts(db, SystemClock().now())
+        return await show_drafts(db, SystemClock().now(), limit)
 
 
 async def hold(url: str, tenant: str, boundary: date | None, reason: str) -> date:

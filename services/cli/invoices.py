@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.chassis.texts import bounded
 from services.cli.answers import JsonOption, TenantArgument, done, print_json, show
 from services.cli.shared import PostgresOption, console, show_table
 
@@ -75,12 +76,16 @@ def invoices_retry(
 
 
 @invoices_app.command("drafts")
-def invoices_drafts(postgres_url: PostgresOption, as_json: JsonOption = False) -> None:
+def invoices_drafts(
+    postgres_url: PostgresOption,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Of so many runs, due first.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
     """What runs in their grace time, and runs that are held, would issue as things stand. `vicino preview` shows the lines."""
     from services.billing.tools import drafts
 
     names = ("tenant", "boundary", "due", "tipo", "currency", "net", "total", "held")
-    show(done(drafts(postgres_url)), names, as_json)
+    show(done(drafts(postgres_url, limit)), names, as_json)
 
 
 @invoices_app.command("hold")
@@ -93,7 +98,7 @@ def invoices_hold(
     """Keep a tenant's next run from being made until it is approved."""
     from services.billing.tools import hold
 
-    if not reason.strip():
+    if not bounded(reason):
         raise typer.BadParameter("say why")
     found = done(hold(postgres_url, tenant, boundary and boundary.date(), reason))
     console.print(f"The run of {found} is held.", highlight=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.chassis.texts import one_line
+from services.chassis.texts import bounded, one_line
 from services.cli.answers import JsonOption, TenantArgument, done, print_json, show
 from services.cli.money import decimal_of
 from services.cli.shared import PostgresOption, console
@@ -35,7 +35,7 @@ def prices_agree(
     from services.billing.domain.agreed_prices import AgreedPrice
     from services.billing.tools import agree
 
-    if not by.strip() or not reason.strip():
+    if not bounded(by) or not bounded(reason):
         raise typer.BadParameter("say who agreed, and why")
     asked = AgreedPrice(sku, code, since.date(), until and until.date(), decimal_of(price, "price"))
     done(agree(postgres_url, tenant, asked, by, reason))

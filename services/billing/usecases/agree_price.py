@@ -9,6 +9,7 @@ from schemas.currencies import minor_unit
 from schemas.reasons import Reason
 from services.billing import store
 from services.billing.domain.agreed_prices import AgreedPrice, in_force
+from services.billing.domain.money import UNIT_PRICE_STEP
 from services.billing.domain.recurring import component
 from services.billing.store import sql
 from services.billing.usecases.query_usage import NotKnown
@@ -74,6 +75,8 @@ def _check(asked: AgreedPrice, price: Price, currency: str, told: Sequence[Agree
     step = minor_unit(currency)
     if isinstance(price, RecurringPrice) and asked.price % step:
         raise PriceRefused("price", Reason.MINOR_UNIT, f"a fee is a multiple of {step}")
+    if asked.price % UNIT_PRICE_STEP:
+        raise PriceRefused("price", Reason.MINOR_UNIT, "a price has at most 8 decimals")
     for name, day in (("since", asked.since), ("until", asked.until)):
         if day is not None and day.day != 1:
             raise PriceRefused(name, Reason.BAD_DATA, "a price holds for whole months: name a first day")  # fmt: skip

@@ -9,13 +9,11 @@ from services.billing.usecases.preview_invoice import preview_invoice
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
-LISTED = 1_000
 
-
-async def show_drafts(db: Connection, now: datetime) -> list[dict[str, Any]]:
-    """The thousand that are due first: a row for each document, one without amounts for a run that comes to none."""
+async def show_drafts(db: Connection, now: datetime, limit: int) -> list[dict[str, Any]]:
+    """The drafts of so many runs, due first: a row for each document, one without amounts for a run that comes to none."""
     found = []
-    for row in await collect(sql.drafts(db, now=now, limit=LISTED)):
+    for row in await collect(sql.drafts(db, now=now, limit=limit)):
         run = {
             "tenant": row["external_id"] or row["tenant_id"], "boundary": row["boundary"], "due": row["as_of"],
             "held": row["reason"],

@@ -171,7 +171,9 @@ async def test_what_cannot_be_agreed_is_refused_with_its_place_and_code(
 async def test_a_tenant_that_is_not_there_has_no_prices(unchanged: Scenario) -> None:
     assert (await unchanged.put(PATH.replace(TENANT, "nobody"), asked()))[0] == 404
     assert (await unchanged.get(PATH.replace(TENANT, "nobody")))[0] == 404
-    assert (await unchanged.put(PATH, asked(by="")))[0] == 422
+    for unseen in ("", " ", "\x01", "x" * 201):
+        assert (await unchanged.put(PATH, asked(by=unseen)))[0] == 422
+        assert (await unchanged.put(PATH, asked(reason=unseen)))[0] == 422
 
 
 async def test_commands_agree_and_list(scenario: Scenario) -> None:
@@ -193,5 +195,6 @@ async def test_commands_agree_and_list(scenario: Scenario) -> None:
     assert (code, "ten years" in said) == (0, True)
     code, said = await vicino(*agree, "--reason", " ", url=scenario.url)
     assert code == 2
-    code, said = await vicino(*agree[:5], "x", *agree[6:], "--reason", "r", url=scenario.url)
-    assert code == 2
+    for price, exit_code in (("x", 2), ("NaN", 2), ("-1", 2), ("0.000000001", 1), ("3.001", 1)):
+        code, said = await vicino(*agree[:5], price, *agree[6:], "--reason", "r", url=scenario.url)
+        assert code == exit_code, said

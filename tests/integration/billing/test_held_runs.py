@@ -145,10 +145,22 @@ async def test_held_before_its_time_and_approved_before_its_time_it_is_made_in_i
         (HOLD, {"reason": ""}, 422),
         (HOLD, {"reason": "x" * 201}, 422),
         (HOLD, {"reason": "a\x00b"}, 422),
+        (HOLD, {"reason": " \x01\u200b"}, 422),
         (HOLD, {"reason": "x", "until": "2027"}, 422),
         (HOLD, {}, 422),
     ],
-    ids=["no tenant", "no run", "done", "no date", "empty", "long", "NUL", "extra", "nothing"],
+    ids=[
+        "no tenant",
+        "no run",
+        "done",
+        "no date",
+        "empty",
+        "long",
+        "NUL",
+        "nothing to be seen",
+        "extra",
+        "nothing",
+    ],
 )
 async def test_what_cannot_be_held_is_refused(
     scenario: Scenario, path: str, body: dict[str, Any], status: int
