@@ -70,6 +70,7 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
     offer("tenants", store.tenants, "All tenants, with services and the ranking of resellers.")
     offer("orders", store.orders, "All orders, newest first.")
     offer("resellers", store.resellers, "All resellers.")
+    offer("settlements", store.settlements, "Statements of resellers, the newest quarter first.")
     offer("alerts", store.alerts, "All alerts, newest first.")
     offer("deliveries", store.deliveries, "Notifications, newest first.")
     offer(

@@ -19,6 +19,7 @@ from schemas.billing import (
     InvoiceParked,
     InvoiceReleased,
     PaymentRecorded,
+    SettlementIssued,
 )
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
@@ -46,6 +47,7 @@ from services.console.projection import (
     orders,
     resellers,
     services,
+    settlements,
     tenants,
 )
 
@@ -66,6 +68,7 @@ ROUTES = routes(
     on(ResellerRegistered, resellers.reseller_registered),
     on(InvoiceIssued, invoices.invoice_issued),
     on(InvoiceParked, invoices.invoice_parked),
+    on(SettlementIssued, settlements.settlement_issued),
     on(InvoiceHeld, invoices.invoice_held),
     on(InvoiceApproved, invoices.invoice_approved),
     on(InvoiceReleased, invoices.invoice_released),

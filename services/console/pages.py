@@ -123,6 +123,7 @@ def add_pages(app: FastAPI, show: Pages) -> None:
 
     offer("tenants", store.tenants, "All tenants.")
     offer("resellers", store.resellers, "Load against capacity.")
+    offer("settlements", store.settlements, "What resellers are paid, quarter by quarter.")
 
     @app.get("/invoices", response_class=HTMLResponse)
     async def invoices(offset: Offset = 0) -> Response:

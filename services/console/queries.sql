@@ -165,6 +165,17 @@ on conflict (tenant_id, boundary) do update set since = excluded.since, explanat
 -- It went through.
 delete from parked_invoice where tenant_id = :tenant_id and boundary = :boundary;
 
+-- name: put_settlement(reseller_id, quarter, currency, issued_at, document)!
+-- A statement. It is never altered.
+insert into settlement (reseller_id, quarter, currency, issued_at, document)
+values (:reseller_id, :quarter, :currency, :issued_at, :document) on conflict do nothing;
+
+-- name: settlements(limit, offset)
+-- Statements, the newest quarter first.
+select settlement.reseller_id, profile ->> 'name' as name, issued_at, document
+from settlement left join reseller on reseller.id = settlement.reseller_id
+order by quarter desc, settlement.reseller_id, currency limit :limit offset :offset;
+
 -- name: parked_invoices(limit, offset)
 -- Runs that fail or are held, the oldest first.
 select tenant_id, external_id, name, boundary, since, explanation

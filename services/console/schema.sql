@@ -231,6 +231,14 @@ CREATE TABLE service_order (
     explanation text
 );
 
+CREATE TABLE settlement (
+    reseller_id text NOT NULL,
+    quarter text NOT NULL,
+    currency text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    document jsonb NOT NULL
+);
+
 CREATE TABLE tenant (
     id text NOT NULL,
     external_id text,
@@ -303,6 +311,9 @@ ALTER TABLE ONLY service_order
 
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY settlement
+    ADD CONSTRAINT settlement_pkey PRIMARY KEY (reseller_id, quarter, currency);
 
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);

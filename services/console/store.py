@@ -90,6 +90,14 @@ async def parked_invoices(db: Connection, part: Part = FIRST) -> list[dict[str, 
     ]
 
 
+async def settlements(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
+    """Statements of resellers with their lines, the newest quarter first."""
+    return [
+        {**row["document"], "name": row["name"], "issued_at": row["issued_at"]}
+        for row in await collect(sql.settlements(db, limit=part.limit, offset=part.offset))
+    ]
+
+
 async def caps(db: Connection, tenant_id: str, part: Part = FIRST) -> list[dict[str, Any]]:
     """A tenant's spending caps, with the shares reported."""
     found = await collect(sql.caps(db, tenant_id=tenant_id, limit=part.limit, offset=part.offset))

@@ -16,6 +16,7 @@ from schemas.billing import (
     InvoiceParked,
     InvoiceReleased,
     PaymentRecorded,
+    SettlementIssued,
 )
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
@@ -145,6 +146,12 @@ def _money() -> list[tuple[str, Any]]:
         (A, InvoiceOverdue.model_validate(
             {"invoice_id": INVOICE, "number": "VIC-2026-000001", "due": date(2026, 12, 31), "currency": "EUR",
              "open": "793.89", "reseller_id": "VAR-TO-01"})),
+        ("VAR-TO-01", SettlementIssued.model_validate(
+            {"reseller_id": "VAR-TO-01", "quarter": "2026-Q4", "currency": "EUR", "model": "agency", "vested": "56.32",
+             "carried_in": "0", "due": "56.32", "carried_out": "0", "lines": [
+                {"number": "VIC-2026-000001", "what": "commission", "vested_on": date(2026, 12, 3), "amount": "50.00"},
+                {"number": "VIC-2026-000001", "what": "first_year_uplift", "vested_on": date(2026, 12, 3), "amount": "6.32"},
+             ]})),
         (A, CapSet.model_validate({**cap, "since": date(2026, 11, 1)})),
         (A, CapReached.model_validate({**cap, **month, "percent": 80})),
         (A, CapForeseen.model_validate({**cap, **month, "forecast": "61.50"})),

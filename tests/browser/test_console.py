@@ -18,6 +18,7 @@ MENU = {
     "Tenants": "/tenants",
     "Resellers": "/resellers",
     "Invoices": "/invoices",
+    "Settlements": "/settlements",
     "Alerts": "/alerts",
 }
 
@@ -202,6 +203,13 @@ def test_who_has_no_invoice_yet_is_listed_with_the_reason(operator: Person) -> N
     assert "no rate of exchange" in operator.text
     assert "gone by now" not in operator.text
     assert "held: price disputed" in operator.text
+
+
+def test_what_resellers_are_paid_is_listed_line_by_line(operator: Person) -> None:
+    operator.clicks("Settlements")
+    assert operator.sees().headings == ["Settlements"]
+    for shown in ("VAR-TO-01", "2026-Q4", "56,32", "first year uplift", "VIC-2026-000001"):
+        assert shown in operator.text
     assert "approved by now" not in operator.text
 
 
