@@ -174,7 +174,7 @@ def usage_retract(
     source: Annotated[str, typer.Argument(help="Source of the usage event.")],
     event_id: Annotated[str, typer.Argument(metavar="ID", help="Its id.")],
     postgres_url: PostgresOption,
-    reason: Annotated[str, typer.Option(help="Why; it is told with the fact.")],
+    reason: Annotated[str, typer.Option(help="Why; it is published with the fact.")],
     sender: Annotated[
         str | None, typer.Option(help="Who sent it, where several have one of this name.")
     ] = None,

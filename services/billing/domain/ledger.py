@@ -1,7 +1,7 @@
 """The ledger: each transfer moves money from one account to another, so no entry can be out of balance.
 
 A document is booked in full when it is issued, money when it is recorded, a reseller's share when it is earned and when
-it vests. Accounts of a tenant and of a reseller are told apart by their party.
+it vests. Each account is kept by party: a tenant or a reseller.
 """
 
 from collections.abc import Iterable

@@ -33,7 +33,7 @@ EVENTS_MAX = 1_000
 async def explain_invoice(db: Connection, name: str, n: int | None = None) -> dict[str, Any]:
     """A document, by its id or number: its charges, and its lines or one of them, with what is behind them.
 
-    The raw events of a line of usage are told when that line alone is asked for. Raises `NotKnown`.
+    The raw events of a line of usage are returned when that line alone is asked for. Raises `NotKnown`.
     """
     invoice = await sql.invoice(db, name=name)
     if invoice is None:

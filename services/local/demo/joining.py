@@ -105,7 +105,7 @@ async def act_onboard(stage: Stage) -> None:
             == 10
         )
 
-    await stage.until("each new tenant's reseller is told by a signed webhook", all_told)
+    await stage.until("each new tenant's reseller is notified by a signed webhook", all_told)
 
     async def all_made() -> bool:
         """A tenant is active with its first service; its order ends with the last one."""
