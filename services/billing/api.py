@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from schemas.scalars import plain
 from services.billing.api_money import build_money_api
+from services.billing.api_prices import build_prices_api
 from services.billing.api_reads import Name, Reads
 from services.billing.api_runs import build_runs_api
 from services.billing.metering.store import sql as metering
@@ -52,6 +53,7 @@ def build_api(runtime: Runtime) -> FastAPI:
     _of_one_tenant(app, ask, runtime.clock)
     build_money_api(app, ask, runtime)
     build_runs_api(app, ask, runtime)
+    build_prices_api(app, ask, runtime)
     return app
 
 
