@@ -1,4 +1,4 @@
-"""Money behind the invoices: what a reseller earns, a cap that is told, a payment, and books that agree."""
+"""Money behind the invoices: what a reseller earns, a cap that is reported, a payment, and books that agree."""
 
 from datetime import date
 from decimal import Decimal

@@ -54,7 +54,7 @@ ACTS: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
 
 
 async def play(stage: Stage, console: Console) -> None:
-    """Act by act, with live progress. An act that breaks ends the story, and what was seen until then is told."""
+    """Act by act, with live progress. An act that fails ends the story, after a report of what was seen until then."""
     for title, act in ACTS:
         began = time.monotonic()
         stage.expect.act = title

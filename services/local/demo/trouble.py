@@ -1,4 +1,4 @@
-"""Trouble: a service goes silent, a back-end refuses for good, an incident finds nobody; and who is told."""
+"""Trouble: a service goes silent, a back-end refuses for good, an incident finds nobody; and who is notified."""
 
 from collections import Counter
 

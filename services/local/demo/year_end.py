@@ -51,7 +51,7 @@ async def _call_beyond_the_cap(stage: Stage, voip: DemoService) -> None:
     answer = await stage.billing_api.call("GET", f"/v1/tenants/{voip.tenant_id}/may?{query}")
     said = (answer.body["allowed"], answer.body["reason"])
     stage.expect.equal(
-        "a back-end that asks is told that no call is left", said, (False, "cap_reached")
+        "a back-end that asks gets the answer that no call is left", said, (False, "cap_reached")
     )
 
 
