@@ -155,6 +155,51 @@ class CapForeseen(Payload, type="vicino.cap.foreseen.v1", topic=BILLING):
     reseller_id: ResellerOfInvoice
 
 
+class TenantSpendingCap(Value):
+    """What a tenant's services of a currency may cost in a civil month, fees and usage together, net of IVA."""
+
+    currency: Currency
+    amount: Amount | None
+    """None: the cap is lifted."""
+    hard: bool = True
+    """A hard cap is the most that is billed, if the fees are below it; a soft one only notifies."""
+    since: CivilDate
+    """The first day of the first month that it bounds."""
+
+
+class TenantCapSet(Payload, TenantSpendingCap, type="vicino.tenant.cap.set.v1", topic=BILLING):
+    """A cap on a tenant's whole month was set, changed or lifted."""
+
+
+class TenantCapReached(Payload, type="vicino.tenant.cap.reached.v1", topic=BILLING):
+    """Half, four fifths or all of a cap on the whole month is spent, as the month stands now. Once a month for each share."""
+
+    currency: Currency
+    month: CivilDate
+    """Its first day."""
+    amount: Amount
+    hard: bool
+    spent: Amount
+    """The fees of the month and its usage so far."""
+    percent: int
+    """50, 80 or 100."""
+    reseller_id: ResellerOfInvoice
+
+
+class TenantCapForeseen(Payload, type="vicino.tenant.cap.foreseen.v1", topic=BILLING):
+    """At this pace a cap on the whole month will be passed before it ends. Told once a month, not in its first three days."""
+
+    currency: Currency
+    month: CivilDate
+    """Its first day."""
+    amount: Amount
+    hard: bool
+    spent: Amount
+    forecast: Amount
+    """What fees and usage will come to, without the cap."""
+    reseller_id: ResellerOfInvoice
+
+
 class UsageRetracted(Payload, type="vicino.usage.retracted.v1", topic=BILLING):
     """A usage event that was counted counts no more. What was billed of it is given back by the next run."""
 

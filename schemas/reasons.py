@@ -55,6 +55,7 @@ class Reason(StrEnum):
     QUANTITY_FIXED = "quantity_fixed"
     QUANTITY_NOT_WHOLE = "quantity_not_whole"
     WRONG_VALUE = "wrong_value"
+    CAP_BELOW_FEES = "cap_below_fees"
     CAP_RANGE = "cap_range"
     CAP_REACHED = "cap_reached"
     METER_TWICE = "meter_twice"

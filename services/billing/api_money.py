@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.reasons import Reason
 from schemas.scalars import (
     Amount,
+    Currency,
     Instant,
     Key,
     NonNegativeQuantity,
@@ -48,7 +49,8 @@ from services.billing.usecases.query_usage import (
 )
 from services.billing.usecases.record_payment import PaymentRefused, record_payment
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
-from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
+from services.billing.usecases.set_cap import CapRefused, NoSuchService
+from services.billing.usecases.set_tenant_cap import any_cap
 from services.billing.usecases.settle_reseller import statement
 from services.billing.usecases.show_accounts import show_accounts
 from services.billing.usecases.show_caps import show_caps
@@ -293,10 +295,14 @@ class CapRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    service_id: Uuid
-    meters: tuple[Key, ...] = Field(min_length=1, max_length=100)
+    service_id: Uuid | None = None
+    """None: the cap is on the tenant's whole month, fees and usage together."""
+    meters: tuple[Key, ...] = Field(default=(), max_length=100)
+    """Of the service: at least one."""
+    currency: Currency | None = None
+    """Of a cap on the whole month, where the tenant's services are billed in several."""
     amount: Amount | None
-    """Net of IVA, in the currency of the service. Null lifts the cap."""
+    """Net of IVA, in the currency of the service or the one that is named. Null lifts the cap."""
     hard: bool = True
     since: date | None = None
     """The first day of a month; none: this month."""
@@ -305,12 +311,12 @@ class CapRequest(BaseModel):
 def _caps(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
     @app.put("/v1/tenants/{tenant_id}/caps", status_code=204)
     async def put_cap(tenant_id: Name, asked: CapRequest) -> None:
-        """Set, change or lift what meters of a service may cost in a civil month."""
+        """Set, change or lift what meters of a service, or a tenant's whole month, may cost."""
         try:
             async with runtime.unit(f"cap|{uuid4()}") as unit:
-                await set_cap(
-                    tenant_id, unit, service_id=asked.service_id, meters=asked.meters, amount=asked.amount,
-                    hard=asked.hard, since=asked.since,
+                await any_cap(
+                    tenant_id, unit, service_id=asked.service_id, meters=asked.meters, currency=asked.currency,
+                    amount=asked.amount, hard=asked.hard, since=asked.since,
                 )  # fmt: skip
         except NoSuchService as error:
             raise Problem(404, "Not Found", str(error)) from None

@@ -157,6 +157,21 @@ where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
 insert into cap_notice (tenant_id, service_id, meters_hash, month, percent)
 values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8')), :month, :percent) on conflict do nothing returning true;
 
+-- name: add_tenant_cap(tenant_id, currency, since, amount, is_hard, spent, stored_at)!
+-- What a tenant's whole month may cost from one on.
+insert into tenant_cap (tenant_id, currency, since, amount, is_hard, spent, stored_at)
+values (:tenant_id, :currency, :since, :amount, :is_hard, :spent, :stored_at);
+
+-- name: tenant_caps(tenant_id, as_of)
+-- The caps on a tenant's whole month, in the order of arrival: those that were stored up to an instant.
+select currency, since, amount, is_hard, spent from tenant_cap
+where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+
+-- name: note_tenant_cap(tenant_id, currency, month, percent)$
+-- Notes that a share of a cap on the whole month is reported; nothing if it was reported before.
+insert into tenant_cap_notice (tenant_id, currency, month, percent)
+values (:tenant_id, :currency, :month, :percent) on conflict do nothing returning true;
+
 -- name: billed_usage(tenant_id, month)
 -- What was billed of a tenant's usage of a month, by service, component and meters.
 select service_id, component, meter, quantity, unit_price, net from charge

@@ -564,6 +564,33 @@ CREATE TABLE tenant (
     no integer NOT NULL
 );
 
+CREATE TABLE tenant_cap (
+    seq bigint NOT NULL,
+    tenant_id text NOT NULL,
+    currency text NOT NULL,
+    since date NOT NULL,
+    amount numeric,
+    is_hard boolean NOT NULL,
+    spent numeric NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE tenant_cap_notice (
+    tenant_id text NOT NULL,
+    currency text NOT NULL,
+    month date NOT NULL,
+    percent integer NOT NULL
+);
+
+ALTER TABLE tenant_cap ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME tenant_cap_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE tenant ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME tenant_no_seq
     START WITH 1
@@ -792,6 +819,12 @@ ALTER TABLE ONLY spending_cap
 ALTER TABLE ONLY tax_profile
     ADD CONSTRAINT tax_profile_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY tenant_cap_notice
+    ADD CONSTRAINT tenant_cap_notice_pkey PRIMARY KEY (tenant_id, currency, month, percent);
+
+ALTER TABLE ONLY tenant_cap
+    ADD CONSTRAINT tenant_cap_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_no_key UNIQUE (no);
 
@@ -855,6 +888,8 @@ CREATE INDEX spending_cap_tenant ON spending_cap USING btree (tenant_id);
 
 CREATE INDEX tax_profile_tenant ON tax_profile USING btree (tenant_id);
 
+CREATE INDEX tenant_cap_of_tenant ON tenant_cap USING btree (tenant_id);
+
 CREATE INDEX transfer_of_party ON transfer USING btree (party, currency);
 
 CREATE UNIQUE INDEX transfer_once ON transfer USING btree (cause, cause_id, party, debit, credit);
@@ -890,6 +925,8 @@ CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON settlement FOR EACH 
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON spending_cap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON tax_profile FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON tenant_cap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON transfer FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 

@@ -20,6 +20,7 @@ from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
 from services.billing.domain.recurring import Billed
 from services.billing.domain.tax import ProfileSince
+from services.billing.domain.tenant_caps import TenantCap
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
 
@@ -105,6 +106,14 @@ async def caps(db: Connection, tenant_id: str, as_of: datetime) -> list[Cap]:
     return [
         Cap(**dict(row) | {"meters": tuple(row["meters"])})
         for row in await collect(sql.caps(db, tenant_id=tenant_id, as_of=as_of))
+    ]
+
+
+async def tenant_caps(db: Connection, tenant_id: str, as_of: datetime) -> list[TenantCap]:
+    """Caps on a tenant's whole month, in the order of arrival: what was stored up to an instant."""
+    return [
+        TenantCap(**dict(row))
+        for row in await collect(sql.tenant_caps(db, tenant_id=tenant_id, as_of=as_of))
     ]
 
 

@@ -42,7 +42,8 @@ from services.billing.usecases.preview_invoice import (
 from services.billing.usecases.query_usage import NotKnown
 from services.billing.usecases.record_payment import PaymentRefused, record_payment
 from services.billing.usecases.retract_usage import RetractionRefused, retract_usage
-from services.billing.usecases.set_cap import CapRefused, NoSuchService, set_cap
+from services.billing.usecases.set_cap import CapRefused, NoSuchService
+from services.billing.usecases.set_tenant_cap import any_cap
 from services.billing.usecases.settle_reseller import QuarterNotOver, settle_quarter, statement
 from services.billing.usecases.show_accounts import show_accounts
 from services.billing.usecases.show_agreed import show_agreed
@@ -99,13 +100,14 @@ async def _tenant(db: Connection, wanted: str) -> BilledTenant:
 
 
 async def cap(
-    url: str, tenant: str, service_id: str, meters: Sequence[str], amount: Decimal | None, *, hard: bool, since: date | None
+    url: str, tenant: str, service_id: str | None, meters: Sequence[str], amount: Decimal | None, *, currency: str | None,
+    hard: bool, since: date | None,
 ) -> None:  # fmt: skip
-    """Set a cap, or lift it. Raises what `set_cap` raises, and `NotKnown`."""
+    """Set a cap on meters of a service, or on the whole month, or lift it. Raises what `any_cap` raises, and `NotKnown`."""
     async with _writing(url) as unit:
         found = await _tenant(unit.db, tenant)
-        await set_cap(
-            found.id, unit, service_id=service_id, meters=meters, amount=amount, hard=hard, since=since
+        await any_cap(
+            found.id, unit, service_id=service_id, meters=meters, currency=currency, amount=amount, hard=hard, since=since
         )  # fmt: skip
 
 

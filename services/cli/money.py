@@ -36,10 +36,20 @@ def decimal_of(text: str, name: str) -> Decimal:
 @caps_app.command("set")
 def caps_set(
     tenant: TenantArgument,
-    service_id: Annotated[str, typer.Argument(help="The service whose usage is bounded.")],
+    service_id: Annotated[
+        str,
+        typer.Argument(
+            help="The service whose usage is bounded; `all`: the tenant's whole month, with its fees."
+        ),
+    ],
     amount: Annotated[str, typer.Argument(help="Net of IVA, a month; `none` lifts the cap.")],
     postgres_url: PostgresOption,
-    meter: Annotated[list[str], typer.Option(help="A meter it bounds; may be repeated.")],
+    meter: Annotated[
+        list[str] | None, typer.Option(help="A meter of the service; may be repeated.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="With `all`, where services are billed in several.")
+    ] = None,
     soft: Annotated[
         bool, typer.Option("--soft", help="Tell only: the bill may be higher.")
     ] = False,
@@ -53,9 +63,10 @@ def caps_set(
         cap(
             postgres_url,
             tenant,
-            service_id,
-            meter,
+            None if service_id == "all" else service_id,
+            meter or (),
             wanted,
+            currency=currency,
             hard=not soft,
             since=since and since.date(),
         )
@@ -72,7 +83,9 @@ def caps_show(
 
     found = done(caps(postgres_url, tenant))
     if not as_json:
-        found = [{**row, "meters": ", ".join(row["meters"])} for row in found]
+        found = [
+            {**row, "service_id": row["service_id"] or "all", "meters": ", ".join(row["meters"])} for row in found
+        ]  # fmt: skip
     show(found, ("service_id", "meters", "amount", "spent", "hard", "since"), as_json)
 
 

@@ -20,6 +20,9 @@ from schemas.billing import (
     InvoiceReleased,
     PaymentRecorded,
     SettlementIssued,
+    TenantCapForeseen,
+    TenantCapReached,
+    TenantCapSet,
 )
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
@@ -48,6 +51,7 @@ from services.console.projection import (
     resellers,
     services,
     settlements,
+    tenant_caps,
     tenants,
 )
 
@@ -78,6 +82,9 @@ ROUTES = routes(
     on(CapSet, caps.cap_set),
     on(CapReached, caps.cap_reached),
     on(CapForeseen, caps.cap_foreseen),
+    on(TenantCapSet, tenant_caps.tenant_cap_set),
+    on(TenantCapReached, tenant_caps.tenant_cap_reached),
+    on(TenantCapForeseen, tenant_caps.tenant_cap_foreseen),
     on(AlertOpened, alerts.alert_opened),
     on(AlertRaised, alerts.alert_raised),
     on(AlertAcknowledged, alerts.alert_acknowledged),

@@ -93,9 +93,33 @@ where tenant_id = :tenant_id and service_id = :service_id and meters_hash = sha2
 
 -- name: caps(tenant_id, limit, offset)
 -- A tenant's spending caps, with the newest share that was reported.
-select cap.service_id, service.sku, meters, amount, hard, since, month, percent, spent, forecast
+select null as currency, cap.service_id, service.sku, meters, amount, hard, since, month, percent, spent, forecast
 from cap left join service on service.id = cap.service_id where cap.tenant_id = :tenant_id
 order by service.sku, cap.service_id, meters limit :limit offset :offset;
+
+-- name: put_tenant_cap(tenant_id, currency, amount, hard, since)!
+-- A cap on a tenant's whole month; notices of an earlier one do not belong to this one.
+insert into tenant_cap (tenant_id, currency, amount, hard, since) values (:tenant_id, :currency, :amount, :hard, :since)
+on conflict (tenant_id, currency) do update
+set amount = excluded.amount, hard = excluded.hard, since = excluded.since, month = null, percent = null, spent = null, forecast = null;
+
+-- name: lift_tenant_cap(tenant_id, currency)!
+-- A cap on a tenant's whole month is gone.
+delete from tenant_cap where tenant_id = :tenant_id and currency = :currency;
+
+-- name: note_tenant_spent(tenant_id, currency, month, percent, spent)!
+-- A share of it is spent in a month; what was foreseen for another month is gone.
+update tenant_cap set percent = :percent, spent = :spent, forecast = case when month = :month then forecast end, month = :month
+where tenant_id = :tenant_id and currency = :currency;
+
+-- name: note_tenant_forecast(tenant_id, currency, month, spent, forecast)!
+-- It will be passed in a month.
+update tenant_cap set percent = case when month = :month then percent end, spent = :spent, forecast = :forecast, month = :month
+where tenant_id = :tenant_id and currency = :currency;
+
+-- name: tenant_caps(tenant_id)
+-- The caps on a tenant's whole month, one for a currency, with the newest share that was reported.
+select currency, amount, hard, since, month, percent, spent, forecast from tenant_cap where tenant_id = :tenant_id order by currency;
 
 -- name: open_alert(id, tenant_id, document)!
 -- An alert.

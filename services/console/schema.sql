@@ -252,6 +252,18 @@ CREATE TABLE tenant (
     ranking jsonb DEFAULT '[]'::jsonb NOT NULL
 );
 
+CREATE TABLE tenant_cap (
+    tenant_id text NOT NULL,
+    currency text NOT NULL,
+    amount numeric NOT NULL,
+    hard boolean NOT NULL,
+    since date NOT NULL,
+    month date,
+    percent integer,
+    spent numeric,
+    forecast numeric
+);
+
 ALTER TABLE ONLY alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (id);
 
@@ -314,6 +326,9 @@ ALTER TABLE ONLY service
 
 ALTER TABLE ONLY settlement
     ADD CONSTRAINT settlement_pkey PRIMARY KEY (reseller_id, quarter, currency);
+
+ALTER TABLE ONLY tenant_cap
+    ADD CONSTRAINT tenant_cap_pkey PRIMARY KEY (tenant_id, currency);
 
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);

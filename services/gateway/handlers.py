@@ -11,6 +11,8 @@ from schemas.billing import (
     InvoiceOverdue,
     InvoicePaid,
     SettlementIssued,
+    TenantCapForeseen,
+    TenantCapReached,
 )
 from schemas.deliveries import Channel
 from schemas.envelope import Event
@@ -94,7 +96,8 @@ async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
 
 
 AboutMoney = TypeVar(
-    "AboutMoney", CapForeseen, CapReached, CommissionAccrued, InvoiceIssued, InvoiceOverdue, InvoicePaid, SettlementIssued
+    "AboutMoney", CapForeseen, CapReached, CommissionAccrued, InvoiceIssued, InvoiceOverdue, InvoicePaid, SettlementIssued,
+    TenantCapForeseen, TenantCapReached,
 )  # fmt: skip
 
 
@@ -118,6 +121,8 @@ ROUTES = routes(
     on(InvoiceIssued, about_money),
     on(CapReached, about_money),
     on(CapForeseen, about_money),
+    on(TenantCapReached, about_money),
+    on(TenantCapForeseen, about_money),
     on(CommissionAccrued, about_money),
     on(InvoicePaid, about_money),
     on(SettlementIssued, about_money),

@@ -17,6 +17,8 @@ from schemas.billing import (
     InvoiceReleased,
     PaymentRecorded,
     SettlementIssued,
+    TenantCapReached,
+    TenantCapSet,
 )
 from schemas.catalogue import ResellerRegistered
 from schemas.deliveries import DeliveryFailed, DeliverySucceeded
@@ -155,6 +157,9 @@ def _money() -> list[tuple[str, Any]]:
         (A, CapSet.model_validate({**cap, "since": date(2026, 11, 1)})),
         (A, CapReached.model_validate({**cap, **month, "percent": 80})),
         (A, CapForeseen.model_validate({**cap, **month, "forecast": "61.50"})),
+        (A, TenantCapSet.model_validate({"currency": "EUR", "amount": "1500.00", "since": date(2026, 11, 1)})),
+        (A, TenantCapReached.model_validate(
+            {**month, "currency": "EUR", "amount": "1500.00", "hard": True, "spent": "1206.45", "percent": 80})),
     ]  # fmt: skip
 
 

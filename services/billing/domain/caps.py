@@ -48,13 +48,16 @@ def component_of(plan: Plan) -> str:
     return f"{plan.sku}/cap"
 
 
+def beyond(cap: Cap, spent: Decimal, month: date) -> Decimal:
+    """What a hard cap takes off a month whose meters come to `spent`: 0 or more."""
+    allowed = cap.amount_of(month)
+    return Decimal(0) if allowed is None or not cap.is_hard else max(Decimal(0), spent - allowed)
+
+
 def cap_charge(plan: Plan, cap: Cap, spent: Decimal, billed: Decimal, month: Days) -> Charge | None:
     """What a hard cap takes off a month whose meters come to `spent`, less what it took off (`billed`) already."""
-    allowed = cap.amount_of(month.start)
-    if allowed is None or not cap.is_hard:
-        return None
-    due = min(Decimal(0), allowed - spent) - billed
-    if due == 0:
+    due = -beyond(cap, spent, month.start) - billed
+    if not cap.is_hard or due == 0:
         return None
     prices = [price for price in plan.usage if price.meter in cap.meters]
     return Charge(

@@ -42,7 +42,8 @@ class Charge:
     units_billed: Decimal = Decimal(0)
     """Recurring charges: the units (negative for a credit) by which the billed quantity of each of these days changes."""
     cap: str | None = None
-    """Usage: the component of the cap that bounds it; what one cap bounds is settled together."""
+    """Usage: the component of the cap that bounds it; what one cap bounds is settled together. A cap
+    on the tenant's whole month comes before one of the service."""
 
 
 def prorated(price: Decimal, quantity: Decimal, part: int, whole: int) -> tuple[Decimal, Decimal]:

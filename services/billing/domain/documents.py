@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from services.billing.domain.charges import Charge, ChargeKind
+from services.billing.domain.tenant_caps import TENANT_CAP
 
 
 class DocumentType(StrEnum):
@@ -127,7 +128,9 @@ def _split(charges: Sequence[ServiceCharge]) -> tuple[list[ServiceCharge], list[
 
 
 def _together(one: ServiceCharge) -> tuple[str, str, date]:
-    """What is settled together: the usage of a component and month, or of all components that a cap bounds."""
+    """What is settled together: the usage of a component and month, or of all that a cap bounds, of all services even."""
+    if one.charge.cap == TENANT_CAP:
+        return "", TENANT_CAP, one.charge.days.start
     return one.service_id, one.charge.cap or one.charge.component, one.charge.days.start
 
 
@@ -165,9 +168,9 @@ def _placed(
 ) -> list[tuple[str, Charge]]:
     """The documents that a credit goes to, each with its part of the charge."""
     amount = -one.charge.net
-    by_fit = sorted(originals, key=lambda original: _fit(one.billing, original))
+    by_fit = sorted(originals, key=lambda original: _fit(one, original))
     for original in by_fit:
-        if _fit(one.billing, original) < _NOT_AT_ALL and left[original.id] >= amount:
+        if _fit(one, original) < _NOT_AT_ALL and left[original.id] >= amount:
             return [(original.id, one.charge)]
     parts: list[tuple[str, Charge]] = []
     for original in by_fit:
@@ -183,10 +186,17 @@ def _placed(
 _NOT_AT_ALL = 2
 
 
-def _fit(billing: Billing, original: Original) -> int:
-    """0: the document billed this; 1: it billed this component, for other months; else it did not bill it."""
+def _fit(one: ServiceCharge, original: Original) -> int:
+    """0: the document billed this; 1: it billed this component, for other months; else it did not bill it.
+
+    What a cap takes off was billed as something else of the same service and month.
+    """
+    billing = one.billing
     if billing in original.billed:
         return 0
+    if one.charge.kind is ChargeKind.CAP:
+        months = {(other.service_id, other.month) for other in original.billed}
+        return 0 if (billing.service_id, billing.month) in months else _NOT_AT_ALL
     named = {(one.service_id, one.component) for one in original.billed}
     return 1 if (billing.service_id, billing.component) in named else _NOT_AT_ALL
 

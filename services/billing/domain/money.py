@@ -28,7 +28,7 @@ def half_up(amount: Decimal, step: Decimal = CENT) -> Decimal:
         return amount.quantize(step, ROUND_HALF_UP)
 
 
-def share(amount: Decimal, part: int, whole: int) -> Decimal:
+def share(amount: Decimal, part: Decimal | int, whole: Decimal | int) -> Decimal:
     """`amount * part / whole`, to far more digits than any rounding that follows."""
     with localcontext() as context:
         context.prec = PRECISION_DIGITS

@@ -11,8 +11,10 @@ from services.billing.domain.forecast import GROWING
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.money import half_up
 from services.billing.domain.periods import civil_day, midnight, month_of
+from services.billing.domain.tenant_caps import tenant_caps_of
 from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
+from services.billing.usecases.bound_month import bound_month
 from services.billing.usecases.charge_tenant import services_in_time
 from services.billing.usecases.query_usage import NotKnown
 from services.billing.usecases.rate_usage import rate_usage, spent_of
@@ -107,11 +109,14 @@ async def _answer(
         raise AskRefused(
             "meter", Reason.WRONG_VALUE, "a level is not used up: it cannot be asked for"
         )
+    all_caps = in_force(await store.caps(db, tenant.id, now), month.start)
     caps = [
-        cap for cap in in_force(await store.caps(db, tenant.id, now), month.start)
+        cap for cap in all_caps
         if cap.is_hard and cap.service_id == service.id and asked.meter in cap.meters
     ]  # fmt: skip
-    if not caps:
+    told_of_all = tenant_caps_of(await store.tenant_caps(db, tenant.id, now), month.start)
+    of_all = told_of_all.get(service.currency)
+    if not caps and not (of_all and of_all.is_hard):
         return UsageAnswer(True, None, None, now)
     more = {
         (row["service_id"], row["meter"]): row["quantity"]
@@ -127,4 +132,12 @@ async def _answer(
         assert amount is not None
         left.append(max(nothing, amount - spent_of(cap, before)))
         allowed = allowed and spent_of(cap, after) <= amount
+    if of_all and of_all.is_hard:
+        amount = of_all.amount_of(month.start)
+        spent, then = (
+            bound_month(services, rated, all_caps, {}, month).spent_of(service.currency)
+            for rated in (before, after)
+        )
+        left.append(max(nothing, half_up(amount - spent, service.step)))
+        allowed = allowed and then <= max(amount, spent)  # what costs nothing may always be used
     return UsageAnswer(allowed, None if allowed else Reason.CAP_REACHED, min(left), now)

@@ -15,8 +15,15 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days, civil_day, month_of, months
 from services.billing.domain.quantities import QuantityFact, timeline
 from services.billing.domain.recurring import component, recurring_charges, setup_charge
+from services.billing.domain.tenant_caps import (
+    TENANT_CAP,
+    tenant_cap_charge,
+    tenant_caps_of,
+    tenant_component_of,
+)
 from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
+from services.billing.usecases.bound_month import BoundedMonth, bound_month
 from services.billing.usecases.rate_usage import (
     RatedUse,
     ServiceInTime,
@@ -113,27 +120,43 @@ async def usage_beyond(
     billed = await store.billed_usage(db, tenant.id, month.start)
     rated = await rate_usage(db, tenant, await load_meters(db), services, month)
     caps = in_force(await store.caps(db, tenant.id, as_of), month.start)
-    return list(_of_month(rated, caps, billed, month))
+    whole = tenant_caps_of(await store.tenant_caps(db, tenant.id, as_of), month.start)
+    bounded = bound_month(services, rated, caps, whole, month) if whole else None
+    return list(_of_month(rated, caps, bounded, billed, month))
 
 
 def _of_month(
-    rated: Sequence[RatedUse], caps: Sequence[Cap], billed: Mapping[tuple[str, str, str], Sequence[BilledUse]], month: Days
+    rated: Sequence[RatedUse], caps: Sequence[Cap], bounded: BoundedMonth | None,
+    billed: Mapping[tuple[str, str, str], Sequence[BilledUse]], month: Days,
 ) -> Iterator[tuple[str, Charge]]:  # fmt: skip
-    """What a month comes to beyond what was billed of it; behind a service's usage, what its caps take off."""
+    """What a month comes to beyond what was billed of it; behind a service's usage, what caps take off."""
+    taken = bounded.taken if bounded else {}
     for service, uses in groupby(rated, key=lambda use: use.service):
         own, plan = list(uses), service.plan
         bounds = [cap for cap in caps if cap.service_id == service.id]
+        together = TENANT_CAP if service.id in taken else None
         for use in own:
             rows = billed.get((service.id, component(plan, use.price), use.price.meter), ())
             bound = any(cap.is_hard and use.price.meter in cap.meters for cap in bounds)
             for charge in corrections(plan, use.price, use.charges, rows, month, service.step):
-                yield service.id, replace(charge, cap=component_of(plan) if bound else None)
+                yield (
+                    service.id,
+                    replace(charge, cap=together or (component_of(plan) if bound else None)),
+                )
         for cap in bounds:
             rows = billed.get((service.id, component_of(plan), "+".join(cap.meters)), ())
-            taken = sum((row.net for row in rows), Decimal(0))
-            beyond = cap_charge(plan, cap, spent_of(cap, own), taken, month)
-            if beyond is not None:
-                yield service.id, beyond
+            own_cap = cap_charge(plan, cap, spent_of(cap, own), _net(rows), month)
+            if own_cap is not None:
+                yield service.id, replace(own_cap, cap=together or own_cap.cap)
+        if together:
+            rows = billed.get((service.id, tenant_component_of(plan), TENANT_CAP), ())
+            shared = tenant_cap_charge(plan, taken[service.id], _net(rows), month)
+            if shared is not None:
+                yield service.id, shared
+
+
+def _net(rows: Sequence[BilledUse]) -> Decimal:
+    return sum((row.net for row in rows), Decimal(0))
 
 
 async def _dirty(db: Connection, tenant_id: str, last: Days, since: date | None) -> list[Days]:

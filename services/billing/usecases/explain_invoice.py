@@ -18,6 +18,7 @@ from services.billing.domain.money import tidy
 from services.billing.domain.periods import Days, month_of
 from services.billing.domain.quantities import timeline
 from services.billing.domain.recurring import component
+from services.billing.domain.tenant_caps import TENANT_CAP, tenant_caps_of
 from services.billing.metering.adding import counted_by
 from services.billing.metering.knowledge import MeteringKnowledge
 from services.billing.metering.reading import days, events
@@ -65,7 +66,7 @@ async def _behind(
     if kind is ChargeKind.SETUP:
         return {"price": {"setup": plain(service.plan.setup)}}
     if kind is ChargeKind.CAP:
-        return {"cap": await _cap(db, tenant, charge)}
+        return {"cap": await _cap(db, tenant, service, charge)}
     prices: Sequence[Price] = (
         service.plan.recurring if kind is ChargeKind.RECURRING else service.plan.usage
     )
@@ -138,15 +139,23 @@ async def _events(
     }
 
 
-async def _cap(db: Connection, tenant: BilledTenant, charge: asyncpg.Record) -> dict[str, Any]:
+async def _cap(
+    db: Connection, tenant: BilledTenant, service: BilledService, charge: asyncpg.Record
+) -> dict[str, Any]:
     """The cap of a month that a charge keeps to, as it is known now."""
+    month = charge["day_from"]
+    if charge["meter"] == TENANT_CAP:
+        whole = tenant_caps_of(await store.tenant_caps(db, tenant.id, store.ALWAYS), month)
+        bound = whole.get(service.currency)
+        allowed = plain(bound.amount_of(month)) if bound else None
+        return {"of": "fees and usage of the tenant", "amount": allowed}
     meters = charge["meter"].split("+")
     told = await store.caps(db, tenant.id, store.ALWAYS)
     bounds = [
         cap for cap in told
-        if cap.service_id == charge["service_id"] and list(cap.meters) == meters and cap.since <= charge["day_from"]
+        if cap.service_id == charge["service_id"] and list(cap.meters) == meters and cap.since <= month
     ]  # fmt: skip
-    amount = bounds[-1].amount_of(charge["day_from"]) if bounds else None
+    amount = bounds[-1].amount_of(month) if bounds else None
     return {"meters": meters, "amount": None if amount is None else plain(amount)}
 
 

@@ -61,9 +61,22 @@ async def set_cap(
     unit.enqueue(watch_caps, WatchCaps(tenant_id=tenant_id), key=tenant_id)
 
 
-def _check(
-    asked: Cap, service: BilledService, month: date, told: Sequence[Cap]
-) -> None:  # fmt: skip
+def check_terms(amount: Decimal | None, since: date, month: date, step: Decimal) -> None:
+    """Whether a cap of any kind can have this amount, from this day on, in the month that began on `month`.
+
+    Raises `CapRefused`.
+    """
+    if amount is not None and not 0 <= amount <= AMOUNT_MAX:
+        raise CapRefused("amount", Reason.CAP_RANGE, f"from 0 to {AMOUNT_MAX}")
+    if amount is not None and amount % step:
+        raise CapRefused("amount", Reason.MINOR_UNIT, f"an amount is a multiple of {step}")
+    if since.day != 1:
+        raise CapRefused("since", Reason.CAP_RANGE, "a cap begins with a month: name its first day")
+    if since < month:
+        raise CapRefused("since", Reason.RETROACTIVE, f"this month began on {month}: not earlier")
+
+
+def _check(asked: Cap, service: BilledService, month: date, told: Sequence[Cap]) -> None:
     meters = asked.meters
     priced = {price.meter for price in service.plan.usage}
     for meter in meters:
@@ -73,14 +86,7 @@ def _check(
             )
     if len(set(meters)) < len(meters):
         raise CapRefused("meters", Reason.METER_TWICE, "a meter is named twice")
-    if asked.amount is not None and not 0 <= asked.amount <= AMOUNT_MAX:
-        raise CapRefused("amount", Reason.CAP_RANGE, f"from 0 to {AMOUNT_MAX}")
-    if asked.amount is not None and asked.amount % service.step:
-        raise CapRefused("amount", Reason.MINOR_UNIT, f"an amount is a multiple of {service.step}")
-    if asked.since.day != 1:
-        raise CapRefused("since", Reason.CAP_RANGE, "a cap begins with a month: name its first day")
-    if asked.since < month:
-        raise CapRefused("since", Reason.RETROACTIVE, f"this month began on {month}: not earlier")
+    check_terms(asked.amount, asked.since, month, service.step)
     for cap in in_force(told, asked.since):
         if cap.service_id == service.id and cap.meters != meters and set(cap.meters) & set(meters):
             raise CapRefused(

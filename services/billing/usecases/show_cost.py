@@ -9,16 +9,17 @@ from typing import Any
 from schemas.currencies import minor_unit
 from schemas.scalars import plain
 from services.billing import store
-from services.billing.domain.caps import Cap, in_force
+from services.billing.domain.caps import in_force
 from services.billing.domain.forecast import pace
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.money import half_up
 from services.billing.domain.periods import civil_day, midnight, month_of
-from services.billing.domain.recurring import fees_of_month
+from services.billing.domain.tenant_caps import tenant_caps_of
 from services.billing.metering.knowledge import load_meters
+from services.billing.usecases.bound_month import bound_month
 from services.billing.usecases.charge_tenant import services_in_time
 from services.billing.usecases.query_usage import NotKnown
-from services.billing.usecases.rate_usage import RatedUse, rate_usage, spent_of
+from services.billing.usecases.rate_usage import rate_usage
 from services.chassis.database import Connection
 
 
@@ -48,29 +49,19 @@ async def cost_of_month(db: Connection, tenant: BilledTenant, now: datetime) -> 
     services = await services_in_time(db, tenant, now)
     meters = await load_meters(db)
     caps = in_force(await store.caps(db, tenant.id, now), month.start)
+    whole = tenant_caps_of(await store.tenant_caps(db, tenant.id, now), month.start)
     times = pace(midnight(month.start, tenant.zone), now, midnight(month.end, tenant.zone))
     so_far = await rate_usage(db, tenant, meters, services, month, until=now)
     foreseen = await rate_usage(db, tenant, meters, services, month, pace=times)
+    until_now = bound_month(services, so_far, caps, whole, month)
+    by_then = bound_month(services, foreseen, caps, whole, month)
     return MonthCost(month.start, tuple(
         ServiceCost(
-            one.service.id, one.service.plan.sku, one.service.currency,
-            fees_of_month(one.service.plan, one.changes, month, one.service.step, one.price_of),
-            _usage(one.service.id, so_far, caps, month.start), _usage(one.service.id, foreseen, caps, month.start),
+            one.service.id, one.service.plan.sku, one.service.currency, until_now.fees[one.service.id],
+            until_now.billed_of(one.service.id), by_then.billed_of(one.service.id),
         )
-        for one in services if one.started < month.end
+        for one in until_now.services
     ))  # fmt: skip
-
-
-def _usage(service_id: str, rated: Sequence[RatedUse], caps: Sequence[Cap], month: date) -> Decimal:
-    """What a service's usage comes to, below its hard caps."""
-    whole = sum(
-        (charge.net for use in rated if use.service.id == service_id for charge in use.charges), Decimal(0)
-    )  # fmt: skip
-    for cap in caps:
-        allowed = cap.amount_of(month)
-        if cap.service_id == service_id and cap.is_hard and allowed is not None:
-            whole -= max(Decimal(0), spent_of(cap, rated) - allowed)
-    return whole
 
 
 async def show_cost(db: Connection, tenant_id: str, now: datetime) -> dict[str, Any]:

@@ -67,6 +67,17 @@ async def test_a_cap_is_set_shown_and_lifted(scenario: Scenario) -> None:
     assert [amount is None for amount in told] == [False, True]
 
 
+async def test_a_cap_on_the_whole_month_is_set_shown_and_lifted(scenario: Scenario) -> None:
+    code, said = await vicino("caps", "set", TENANT, "all", "500.00", url=scenario.url)
+    assert (code, said.strip()) == (0, "The cap is set.")
+    [cap] = await asked(scenario, "caps", "show", TENANT)
+    assert (cap["service_id"], cap["amount"], cap["currency"]) == (None, "500.00", "EUR")
+    code, said = await vicino("caps", "show", TENANT, url=scenario.url)
+    assert (code, "all" in said, "500.00" in said) == (0, True, True)
+    assert (await vicino("caps", "set", TENANT, "all", "none", url=scenario.url))[0] == 0
+    assert await asked(scenario, "caps", "show", TENANT) == []
+
+
 async def test_a_contract_is_agreed_and_shown(scenario: Scenario) -> None:
     since = str(civil_day(NOW + timedelta(days=40), ROME))
     arguments = ("contracts", "set", "VAR-A", "18", "--uplift", "5", "--since", since)
@@ -120,6 +131,8 @@ async def test_a_document_is_explained_and_the_books_are_audited(scenario: Scena
         (("caps", "set", TENANT, ERP, "much", "--meter", "e_invoices"), 2, "amount: much is no number"),
         (("caps", "set", TENANT, ERP, "-5", "--meter", "e_invoices"), 2, "No such option"),
         (("caps", "set", TENANT, ERP, "5", "--meter", "unheard"), 1, "the plan of this service does not price unheard"),
+        (("caps", "set", TENANT, "all", "1.00"), 1, "a cap takes off usage, not fees"),
+        (("caps", "set", TENANT, ERP, "5"), 1, "name the meters of this service"),
         (("contracts", "set", "VAR-X", "18", "--since", "2027-01-01"), 1, "no such reseller"),
         (("contracts", "set", "VAR-A", "101", "--since", "2027-01-01"), 2, "from 0 to 100 per cent"),
         (("contracts", "set", "VAR-A", "18", "--since", "2001-01-01"), 1, "later than that"),
@@ -128,7 +141,7 @@ async def test_a_document_is_explained_and_the_books_are_audited(scenario: Scena
         (("explain", "2020/A/000001"), 1, "no such invoice"),
         (("audit", "--from", "2026-11-01", "--to", "2026-12-01", "--tenant", "nobody"), 1, "no tenant has"),
     ],
-    ids=["nobody", "no number", "below zero", "no meter", "no reseller", "above all", "too late", "not sold", "no plan",
+    ids=["nobody", "no number", "below zero", "no meter", "below the fees", "no meters", "no reseller", "above all", "too late", "not sold", "no plan",
          "no document", "nobody's books"],
 )  # fmt: skip
 async def test_what_cannot_be_done_is_told_in_a_line(

@@ -16,6 +16,8 @@ from schemas.billing import (
     InvoiceOverdue,
     InvoicePaid,
     SettlementIssued,
+    TenantCapForeseen,
+    TenantCapReached,
 )
 from schemas.deliveries import DeliverySucceeded
 from schemas.envelope import Payload
@@ -197,6 +199,8 @@ OF_INVOICE = {"invoice_id": ANY, "number": "2026/A/000001"}
 MONEY: dict[type[Payload], dict[str, Any]] = {
     CapReached: {**OF_CAP, "percent": 100},
     CapForeseen: {**OF_CAP, "forecast": "9.00"},
+    TenantCapReached: {**OF_CAP, "currency": "EUR", "percent": 100},
+    TenantCapForeseen: {**OF_CAP, "currency": "EUR", "forecast": "9.00"},
     InvoicePaid: {**OF_INVOICE, "paid_on": DAY},
     InvoiceOverdue: {**OF_INVOICE, "due": DAY, "currency": "EUR", "open": "1.00"},
     CommissionAccrued: {

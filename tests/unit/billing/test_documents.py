@@ -103,6 +103,17 @@ def test_a_credit_goes_to_the_document_that_billed_that_month() -> None:
     assert note.corrects.number == "2026/A/000001"
 
 
+def test_what_a_cap_takes_off_later_is_credited_to_the_document_of_that_month() -> None:
+    other = Original(
+        "i2", "2026/A/000002", date(2026, 12, 1), "EUR", Decimal(60),
+        frozenset([Billing("s", "A/x", date(2026, 12, 1))]),
+    )  # fmt: skip
+    beyond = charge("-3.00", "A/cap", ChargeKind.CAP)
+    (note,) = documents([beyond], [other, original(1, "49.00", "A/x")]).drafts
+    assert note.corrects is not None
+    assert note.corrects.number == "2026/A/000001"
+
+
 def test_what_cancels_out_has_no_document() -> None:
     made = documents([charge("3.00"), charge("-3.00")], [original(1, "49.00", "A/x")])
     assert made.drafts == ()
