@@ -10,6 +10,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from benchmarks import engine, footprint, isolation, relay
+from benchmarks.invoicing import bench as invoicing
 from benchmarks.metering import bench as metering
 from benchmarks.metering import growth
 from benchmarks.report import publish
@@ -21,6 +22,7 @@ ON_SERVERS = {
     "relay": relay.run,
     "metering": metering.run,
     "growth": growth.run,
+    "invoicing": invoicing.run,
     "isolation": isolation.run,
 }
 ALONE = {"footprint": footprint.run}

@@ -235,10 +235,13 @@ returning last_number;
 insert into invoice (id, tenant_id, boundary, issued_on, number, tipo, corrects, document)
 values (:id, :tenant_id, :boundary, :issued_on, :number, :tipo, :corrects, :document);
 
--- name: add_charge(invoice_id, tenant_id, service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed)!
--- A charge into the ledger.
+-- name: add_charges(invoice_id, tenant_id, services, kinds, components, meters, descriptions, quantities, unit_prices, nets, firsts, ends, units)!
+-- Charges into the ledger, in their order.
 insert into charge (invoice_id, tenant_id, service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed)
-values (:invoice_id, :tenant_id, :service_id, :kind, :component, :meter, :description, :quantity, :unit_price, :net, :day_from, :day_to, :units_billed);
+select :invoice_id, :tenant_id, s, k, c, m, d, q, p, n, f, e, u
+from unnest(:services::text[], :kinds::text[], :components::text[], :meters::text[], :descriptions::text[], :quantities::numeric[],
+            :unit_prices::numeric[], :nets::numeric[], :firsts::date[], :ends::date[], :units::numeric[])
+     with ordinality as t (s, k, c, m, d, q, p, n, f, e, u, place) order by place;
 
 -- name: charges_of(invoice_id)
 -- The ledger rows behind an invoice.
@@ -275,10 +278,11 @@ select id from reseller where id = :id for update;
 -- When a tenant's first service was activated.
 select min(activated_at) from service where tenant_id = :tenant_id;
 
--- name: add_commission(invoice_id, line, reseller_id, net, base, uplift)!
--- What a reseller earns of a line.
+-- name: add_commission(invoice_id, reseller_id, lines, nets, bases, uplifts)!
+-- What a reseller earns of the lines of a document.
 insert into commission (invoice_id, line, reseller_id, net, base, uplift)
-values (:invoice_id, :line, :reseller_id, :net, :base, :uplift);
+select :invoice_id, line, :reseller_id, net, base, uplift
+from unnest(:lines::int[], :nets::numeric[], :bases::numeric[], :uplifts::numeric[]) as t (line, net, base, uplift);
 
 -- name: add_tax_profile(tenant_id, since, profile, stored_at)!
 -- How a tenant's documents are taxed from a civil day on.

@@ -158,15 +158,18 @@ async def originals(db: Connection, tenant_id: str) -> list[Original]:
     ]  # fmt: skip
 
 
-async def add_charge(
-    db: Connection, invoice_id: str | None, tenant_id: str, one: ServiceCharge
+async def add_charges(
+    db: Connection, invoice_id: str | None, tenant_id: str, charges: Sequence[ServiceCharge]
 ) -> None:
-    """A charge into the ledger; None: it is on no document."""
-    charge = one.charge
-    await sql.add_charge(
-        db, invoice_id=invoice_id, tenant_id=tenant_id, service_id=one.service_id, kind=charge.kind, component=charge.component,
-        meter=charge.meter, description=charge.description, quantity=charge.quantity, unit_price=charge.unit_price,
-        net=charge.net, day_from=charge.days.start, day_to=charge.days.end, units_billed=charge.units_billed,
+    """Charges into the ledger; None: they are on no document."""
+    found = [one.charge for one in charges]
+    await sql.add_charges(
+        db, invoice_id=invoice_id, tenant_id=tenant_id, services=[one.service_id for one in charges],
+        kinds=[one.kind for one in found], components=[one.component for one in found], meters=[one.meter for one in found],
+        descriptions=[one.description for one in found], quantities=[one.quantity for one in found],
+        unit_prices=[one.unit_price for one in found], nets=[one.net for one in found],
+        firsts=[one.days.start for one in found], ends=[one.days.end for one in found],
+        units=[one.units_billed for one in found],
     )  # fmt: skip
 
 

@@ -122,32 +122,52 @@ select count(*) from (
     from series where tenant_id = :tenant_id and (:meter::text is null or meter = :meter)
 ) as groups;
 
--- name: series_of_meter(service_id, meter)
--- The series of a service's meter.
-select no, service_id, meter, version, dimensions from series where service_id = :service_id and meter = :meter order by version, no;
-
 -- name: buckets(series, starts, ends)
 -- Buckets of series that begin in `[starts, ends)`.
 select series_no, starts, n, total, high, low, last_at, last_order, last from meter_bucket
 where series_no = any(:series::int[]) and starts >= :starts and starts < :ends order by series_no, starts;
+
+-- name: fold_windows(numbers, series, starts, ends)
+-- The buckets of each numbered window, as one; nothing for a window without any.
+select number, sum(n) as n, sum(total) as total, max(high) as high, min(low) as low
+from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::timestamptz[]) as w (number, no, since, until)
+join meter_bucket on series_no = no and starts >= since and starts < until group by number;
+
+-- name: newest_of_windows(numbers, series, starts, ends)
+-- What the newest event of each numbered window said; nothing for a window without any.
+select distinct on (number) number, last
+from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::timestamptz[]) as w (number, no, since, until)
+join meter_bucket on series_no = no and starts >= since and starts < until
+order by number, last_at desc nulls last, last_order desc;
+
+-- name: distinct_of_windows(numbers, series, starts, ends)
+-- How many distinct values each numbered window has; nothing for a window without any.
+select number, count(distinct value) as values
+from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::timestamptz[]) as w (number, no, since, until)
+join meter_value on series_no = no and starts >= since and starts < until group by number;
+
+-- name: levels_of_windows(numbers, series, starts, ends)
+-- The levels of each numbered window, in order.
+select number, at, level
+from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::timestamptz[]) as w (number, no, since, until)
+join meter_level on series_no = no and at >= since and at < until order by number, at, "order";
+
+-- name: levels_before_windows(numbers, series, starts, ends)
+-- The level that held at the start of each numbered window: that of the last event before it. `ends` are not read.
+select distinct on (number) number, level
+from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::timestamptz[]) as w (number, no, since, until)
+cross join lateral (select at, "order", level from meter_level where series_no = no and at < since order by at desc, "order" desc limit 1) as last
+order by number, at desc, "order" desc;
 
 -- name: values(series, starts, ends)
 -- The distinct values of series, by the hour.
 select series_no, starts, value from meter_value
 where series_no = any(:series::int[]) and starts >= :starts and starts < :ends;
 
--- name: distinct_values(series, starts, ends)$
--- How many distinct values series have in a window.
-select count(distinct value) from meter_value where series_no = any(:series::int[]) and starts >= :starts and starts < :ends;
-
 -- name: levels(series, starts, ends)
 -- Levels of series in a window, in order.
 select series_no, at, "order", level from meter_level
 where series_no = any(:series::int[]) and at >= :starts and at < :ends order by at, "order";
-
--- name: level_before(series, instant)$
--- The level that held at an instant: that of the last event before it.
-select level from meter_level where series_no = any(:series::int[]) and at < :instant order by at desc, "order" desc limit 1;
 
 -- name: clear(series, starts, ends)!
 -- Deletes what is to be summed again.

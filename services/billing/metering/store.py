@@ -24,9 +24,3 @@ async def series_in(db: Connection, tenant_id: str, meter: str | None) -> list[S
     """The series of a tenant, of one meter or of all."""
     found = await collect(sql.series_in(db, tenant_id=tenant_id, meter=meter))
     return [Series(**dict(row)) for row in found]
-
-
-async def series_of(db: Connection, service_id: str, meter: str) -> list[Series]:
-    """The series of a service's meter."""
-    found = await collect(sql.series_of_meter(db, service_id=service_id, meter=meter))
-    return [Series(**dict(row)) for row in found]

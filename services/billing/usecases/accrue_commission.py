@@ -60,11 +60,11 @@ async def earned_of(
 async def _save(
     tenant: BilledTenant, issued: InvoiceIssued, earned: Commission, unit: Unit
 ) -> None:
-    for line in earned.lines:
-        await sql.add_commission(
-            unit.db, invoice_id=issued.invoice_id, line=line.n, reseller_id=earned.reseller_id, net=line.net,
-            base=line.base, uplift=line.uplift,
-        )  # fmt: skip
+    await sql.add_commission(
+        unit.db, invoice_id=issued.invoice_id, reseller_id=earned.reseller_id, lines=[line.n for line in earned.lines],
+        nets=[line.net for line in earned.lines], bases=[line.base for line in earned.lines],
+        uplifts=[line.uplift for line in earned.lines],
+    )  # fmt: skip
     total = earned.base + earned.uplift
     cause = BookedFor(
         CauseKind.COMMISSION, issued.invoice_id, earned.reseller_id, issued.currency, issued.date

@@ -78,8 +78,8 @@ async def _keep_unbilled(
     tenant_id: str, boundary: date, charges: Sequence[ServiceCharge], unit: Unit
 ) -> None:
     """Charges that cancel each other out are kept and booked, though no document shows them."""
-    for one in charges:
-        await store.add_charge(unit.db, None, tenant_id, one)
+    if charges:
+        await store.add_charges(unit.db, None, tenant_id, charges)
     for currency in sorted({one.currency for one in charges}):
         cause = BookedFor(
             CauseKind.CHARGES, f"{boundary}/{currency}", tenant_id, currency, boundary
@@ -105,8 +105,7 @@ async def _issue(
         unit.db, id=document_id, tenant_id=tenant.id, boundary=boundary, issued_on=boundary, number=issued.number,
         tipo=draft.type, corrects=original.id if original else None, document=issued.model_dump(mode="json"),
     )  # fmt: skip
-    for one in draft.ledger:
-        await store.add_charge(unit.db, document_id, tenant.id, one)
+    await store.add_charges(unit.db, document_id, tenant.id, draft.ledger)
     cause = BookedFor(CauseKind.DOCUMENT, document_id, tenant.id, draft.currency, boundary)
     await store.book(unit.db, cause, of_document(issued), unit.now)
     unit.publish(issued, subject=tenant.id)

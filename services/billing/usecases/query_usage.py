@@ -13,7 +13,8 @@ from services.billing.domain.meters import Meters
 from services.billing.domain.model import BilledTenant
 from services.billing.metering.adding import counted_by
 from services.billing.metering.knowledge import MeteringKnowledge, load_meters
-from services.billing.metering.reading import HOUR, Span, cut, days, events, quantity
+from services.billing.metering.quantities import MeterQuestion, quantities
+from services.billing.metering.reading import HOUR, Span, cut, days, events
 from services.billing.metering.store import Series, series_in
 from services.billing.metering.store import sql as metering
 from services.chassis.database import Connection
@@ -66,15 +67,18 @@ async def query_usage(db: Connection, tenant_id: str, query: UsageQuery) -> list
         raise Unanswerable(
             f"{n} groups times {length} spans are more than {VALUES_MAX} values: ask for one meter, fewer days or groups"
         )
-    spans = cut(span, query.by, zone)
     groups = await _groups(db, tenant, query)
+    spans = cut(span, query.by, zone)
+    asked = [(group, part) for group in groups for part in spans]
+    found = await quantities(
+        db, meters, [MeterQuestion(group[1], groups[group], part) for group, part in asked]
+    )
     return [
         {
-            "service_id": service_id, "meter": key, "dimensions": msgspec.json.decode(dimensions), "from": span.start,
-            "to": span.end, "quantity": plain(await quantity(db, key, meters, series, span)),
+            "service_id": service_id, "meter": key, "dimensions": msgspec.json.decode(dimensions), "from": part.start,
+            "to": part.end, "quantity": plain(quantity),
         }
-        for (service_id, key, dimensions), series in groups.items()
-        for span in spans
+        for ((service_id, key, dimensions), part), quantity in zip(asked, found, strict=True)
     ]  # fmt: skip
 
 

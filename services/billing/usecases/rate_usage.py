@@ -19,7 +19,9 @@ from services.billing.domain.periods import Days
 from services.billing.domain.pricing import usage_charges
 from services.billing.domain.quantities import Change, served_days
 from services.billing.domain.recurring import average_units
-from services.billing.metering.reading import HOUR, Span, days, metered
+from services.billing.metering.quantities import MeterQuestion, quantities
+from services.billing.metering.reading import HOUR, Span, days
+from services.billing.metering.store import Series, series_in
 from services.chassis.database import Connection
 
 NO_MORE: Mapping[tuple[str, str], Decimal] = {}
@@ -60,18 +62,27 @@ async def rate_usage(
     `more`: usage that is not there yet, by service and meter.
     """
     span = days(month.start, month.end, tenant.zone)
-    priced: list[ServiceInTime] = []
-    uses: list[MeteredUse] = []
-    for one in services:
-        if one.started >= month.end:
-            continue
-        for sold in one.service.plan.usage:
-            price = one.price_of(sold, month.start)
-            used = await _used(db, one.service.id, price.meter, meters, span, until, pace)
-            used += more.get((one.service.id, price.meter), Decimal(0))
-            priced.append(one)
-            included = _included(price, one.changes, month)
-            uses.append(MeteredUse(one.service.plan.sku, price, used, included))
+    priced = [
+        (one, one.price_of(sold, month.start))
+        for one in services if one.started < month.end
+        for sold in one.service.plan.usage
+    ]  # fmt: skip
+    used = await _used(
+        db,
+        tenant,
+        meters,
+        [(one.service.id, price.meter) for one, price in priced],
+        span,
+        until,
+        pace,
+    )
+    uses = [
+        MeteredUse(
+            one.service.plan.sku, price,
+            quantity + more.get((one.service.id, price.meter), Decimal(0)), _included(price, one.changes, month),
+        )
+        for (one, price), quantity in zip(priced, used, strict=True)
+    ]  # fmt: skip
     return [
         RatedUse(
             one.service, use.price,
@@ -80,7 +91,7 @@ async def rate_usage(
                 served=served_days(one.changes, month),
             ),
         )
-        for one, use, free in zip(priced, uses, free_quantities(uses), strict=True)
+        for (one, _), use, free in zip(priced, uses, free_quantities(uses), strict=True)
     ]  # fmt: skip
 
 
@@ -101,21 +112,47 @@ def by_service(charges: Sequence[tuple[str, Charge]]) -> Mapping[str, list[Charg
 
 
 async def _used(
-    db: Connection, service_id: str, key: str, meters: Meters, span: Span, until: datetime | None, pace: Fraction
-) -> Decimal:  # fmt: skip
-    if key not in meters:  # the door refuses such a price today; nothing was ever counted of it
-        return Decimal(0)
-    aggregation = meters.in_force(key, span.start).meter.aggregation
-    if aggregation in GROWING and pace != AS_IT_IS:
-        return projected(await metered(db, service_id, key, meters, span), pace)
-    if until is None or aggregation is not Aggregation.TIME_WEIGHTED:
-        return await metered(db, service_id, key, meters, span)
-    hours, whole = (until - span.start) // HOUR, (span.end - span.start) // HOUR
-    if hours <= 0:
-        return Decimal(0)
-    past = Span(span.start, span.start + min(hours, whole) * HOUR)
+    db: Connection, tenant: BilledTenant, meters: Meters, asked: Sequence[tuple[str, str]], span: Span,
+    until: datetime | None, pace: Fraction,
+) -> list[Decimal]:  # fmt: skip
+    """What was used of meters of services."""
+    series: dict[tuple[str, str], list[Series]] = {}
+    for row in await series_in(db, tenant.id, None) if asked else ():
+        series.setdefault((row.service_id, row.meter), []).append(row)
+    spans = [_until(span, key, meters, until) for _, key in asked]
+    found = await quantities(
+        db, meters, [MeterQuestion(one[1], series.get(one, ()), own) for one, own in zip(asked, spans, strict=True)]
+    )  # fmt: skip
+    return [
+        _of_month(quantity, span, own, key, meters, pace)
+        for (_, key), own, quantity in zip(asked, spans, found, strict=True)
+    ]
+
+
+def _until(span: Span, key: str, meters: Meters, until: datetime | None) -> Span:
+    """The part of a month whose levels count up to an instant: whole hours. What is counted piece by piece counts whole."""
+    if until is None or key not in meters or not _is_level(key, meters, span):
+        return span
+    hours = max(0, min((until - span.start) // HOUR, (span.end - span.start) // HOUR))
+    return Span(span.start, span.start + hours * HOUR)
+
+
+def _is_level(key: str, meters: Meters, span: Span) -> bool:
+    return meters.in_force(key, span.start).meter.aggregation is Aggregation.TIME_WEIGHTED
+
+
+def _of_month(
+    found: Decimal, span: Span, part: Span, key: str, meters: Meters, pace: Fraction
+) -> Decimal:
+    """A quantity of a part of a month as one of the month: an average by the part's share, a count by the pace."""
+    if key not in meters:
+        return found
+    if pace != AS_IT_IS and meters.in_force(key, span.start).meter.aggregation in GROWING:
+        return projected(found, pace)
+    if part == span:
+        return found
     with exactly():
-        return await metered(db, service_id, key, meters, past) * min(hours, whole) / whole
+        return found * ((part.end - part.start) // HOUR) / ((span.end - span.start) // HOUR)
 
 
 def _included(price: UsagePrice, changes: Sequence[Change], month: Days) -> Decimal:

@@ -19,7 +19,9 @@ from services.billing.metering.adding import add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.gathering import Gathering
 from services.billing.metering.knowledge import MeteringKnowledge
-from services.billing.metering.reading import Span, metered
+from services.billing.metering.quantities import MeterQuestion, quantities
+from services.billing.metering.reading import Span
+from services.billing.metering.store import series_in
 from services.billing.metering.tools import rebuilt
 from services.billing.metering.writing import write
 from services.chassis.database import Pool, open_pool
@@ -123,7 +125,12 @@ async def test_any_history_of_definitions_gives_what_each_instant_gives_by_its_o
             for _ in range(4):
                 first, last = sorted(dice.sample(range(30 * 24), 2))
                 start, end = START + timedelta(hours=first), START + timedelta(hours=last)
-                found = await metered(db, ERP, "calls", meters, Span(start, end))
+                series = [
+                    row for row in await series_in(db, TENANT, "calls") if row.service_id == ERP
+                ]
+                [found] = await quantities(
+                    db, meters, [MeterQuestion("calls", series, Span(start, end))]
+                )
                 assert found == quantity_over(ours, arrivals, start, end), (ours, start, end)
             await transaction.rollback()
 

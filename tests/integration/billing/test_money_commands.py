@@ -141,8 +141,8 @@ async def test_a_document_is_explained_and_the_books_are_audited(scenario: Scena
         (("explain", "2020/A/000001"), 1, "no such invoice"),
         (("audit", "--from", "2026-11-01", "--to", "2026-12-01", "--tenant", "nobody"), 1, "no tenant has"),
     ],
-    ids=["nobody", "no number", "below zero", "no meter", "below the fees", "no meters", "no reseller", "above all", "too late", "not sold", "no plan",
-         "no document", "nobody's books"],
+    ids=["nobody", "no number", "below zero", "no meter", "below the fees", "no meters", "no reseller", "above all", "too late",
+         "not sold", "no plan", "no document", "nobody's books"],
 )  # fmt: skip
 async def test_what_cannot_be_done_is_told_in_a_line(
     scenario: Scenario, arguments: tuple[str, ...], code: int, why: str

@@ -1,0 +1,1 @@
+"""Invoice runs: how many documents a second, against a plain loop over the raw events."""
