@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,18 +14,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 from rich.console import Console
 
-from benchmarks.invoicing.books import furnish_books, plan_runs
+from benchmarks.invoicing.books import cap_all, furnish_books, plan_runs
+from benchmarks.invoicing.ledger import ours, peer
 from benchmarks.invoicing.naive import naive
+from benchmarks.invoicing.questions import questions
 from benchmarks.metering.world import World, memory_mb
 from benchmarks.report import Row, median
 from services.billing.app import MIGRATIONS
 from services.chassis.migrate import migrate
+from services.local.ports import free_port
 from services.local.roles import ensure_database, ensure_service
 from tests.faults.servers import Servers
 from tests.support.furnishing import tenant_id
 
 ROME = ZoneInfo("Europe/Rome")
-TENANTS, MANY = 1_000, 5_000
+FEW, TENANTS, MANY = 100, 1_000, 5_000
 COMPARED = 50
 OLD_MONTHS = 36
 RUNS = 3
@@ -39,8 +44,11 @@ class Measured:
     memory_mb: float
 
 
-async def month_run(on: Servers, tenants: int, age_months: int) -> Measured:
-    """Books of a month, and how fast one worker makes their documents. Raises `AssertionError` for a wrong cent."""
+@asynccontextmanager
+async def books(
+    on: Servers, tenants: int, age_months: int, *, running: bool = False
+) -> AsyncIterator[tuple[World, Any, date]]:
+    """A world with the books of the last month (or the running one), a connection to them, and this month's boundary."""
     world = World(on, f"bench_{uuid4().hex[:8]}", f"b{uuid4().hex[:6]}.")
     await ensure_database(on.postgres.superuser_url, world.database)
     await ensure_service(world.superuser_url, world.database, "billing", PASSWORD)
@@ -49,7 +57,13 @@ async def month_run(on: Servers, tenants: int, age_months: int) -> Measured:
     boundary = datetime.now(ROME).date().replace(day=1)
     month = (boundary - timedelta(days=1)).replace(day=1)
     async with world.connected() as db:
-        await furnish_books(db, tenants, month, ROME, age_months)
+        await furnish_books(db, tenants, boundary if running else month, ROME, age_months)
+        yield world, db, boundary
+
+
+async def month_run(on: Servers, tenants: int, age_months: int) -> Measured:
+    """How fast one worker makes the documents of a month. Raises `AssertionError` for a wrong cent."""
+    async with books(on, tenants, age_months) as (world, db, boundary):
         await plan_runs(db, tenants, boundary)
         worker = await world.worker()
         try:
@@ -57,7 +71,7 @@ async def month_run(on: Servers, tenants: int, age_months: int) -> Measured:
             used = memory_mb(worker)
         finally:
             await worker.stop()
-        await _check(db, tenants, boundary, month)
+        await _check(db, tenants, boundary)
     return Measured(rate, used)
 
 
@@ -74,13 +88,30 @@ async def _issued(db: Any, tenants: int) -> float:
     raise TimeoutError(f"{tenants} documents were not issued within {WAIT_SECONDS:.0f} s")
 
 
-async def _check(db: Any, tenants: int, boundary: date, month: date) -> None:
+async def others(on: Servers) -> list[Row]:
+    """Questions of a live month, and bare transfers."""
+    async with books(on, FEW, 1, running=True) as (world, db, boundary):
+        await cap_all(db, boundary)
+        port = free_port()
+        worker = await world.worker(VICINO_HTTP_PORT=str(port))
+        try:
+            rows = await questions(f"http://127.0.0.1:{port}", FEW)
+        finally:
+            await worker.stop()
+        own, other = await ours(db), await peer(db)
+    return [
+        *rows,
+        Row.of("ledger transfers/s", own, "double entry in plain SQL, as pgledger", other, ">= 2"),
+    ]
+
+
+async def _check(db: Any, tenants: int, boundary: date) -> None:
     """One document each, numbers without a gap, and what the plain loop says of some, to the cent."""
     numbers = await db.fetch("select number from invoice where boundary = $1", boundary)
     last = sorted(int(row["number"].rpartition("/")[2]) for row in numbers)
     if last != list(range(1, tenants + 1)):
         raise AssertionError(f"{tenants} tenants, {len(last)} documents, or numbers with a gap")
-    _, expected = naive(COMPARED, month, ROME)
+    _, expected = naive(COMPARED, (boundary - timedelta(days=1)).replace(day=1), ROME)
     for n, amounts in enumerate(expected):
         document = await db.fetchval(
             "select document from invoice where tenant_id = $1", tenant_id(n)
@@ -119,4 +150,5 @@ async def run(on: Servers, _: str) -> list[Row]:
         Row.of(f"the same, {MANY:,} tenants", many.per_second, f"own figure at {TENANTS:,}", ours, ">= 0.9"),
         Row.of(f"resident memory of the worker after {MANY:,} tenants, MiB", many.memory_mb, f"after {TENANTS:,}",
                median([one.memory_mb for one in young]), "flat"),
+        *await others(on),
     ]  # fmt: skip

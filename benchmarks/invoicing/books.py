@@ -109,6 +109,14 @@ async def _earlier(db: Any, tenants: int, first: date, month: date) -> None:
     )  # fmt: skip
 
 
+async def cap_all(db: Any, month: date) -> None:
+    """A hard cap on the calls of every tenant, far above what they use."""
+    await db.execute(
+        """insert into spending_cap (tenant_id, service_id, meters, since, amount, is_hard, spent, stored_at)
+           select tenant_id, id, array[$1], $2, 1000, true, 0, activated_at from service""", CALLS, month,
+    )  # fmt: skip
+
+
 async def plan_runs(db: Any, tenants: int, boundary: date) -> None:
     """Plan the run of every tenant, due now, in one transaction."""
     now = datetime.now(UTC)

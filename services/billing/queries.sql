@@ -91,13 +91,18 @@ select closed_until from tenant where id = :id for share;
 -- A tenant, held alone: nothing of it is counted meanwhile.
 select id, no, external_id, zone, currency, reseller_id, coalesce(details -> 'address' ->> 'country', 'IT') as country from tenant where id = :id for update;
 
+-- name: lock_free_tenants(ids)
+-- Of these tenants, those that nobody holds: held alone, without waiting for any.
+select id, no, external_id, zone, currency, reseller_id, coalesce(details -> 'address' ->> 'country', 'IT') as country
+from tenant where id = any(:ids::text[]) order by id for update skip locked;
+
 -- name: share_tenants(ids)
 -- Tenants whose usage is about to be counted: nothing of them is closed meanwhile. In order, so that nobody deadlocks.
 select id, no, zone, closed_until, reseller_id from tenant where id = any(:ids::text[]) order by id for share;
 
--- name: close_until(id, instant)!
--- Usage before this instant is invoiced.
-update tenant set closed_until = :instant where id = :id;
+-- name: close_until(tenants, instants)!
+-- Usage of tenants before these instants is invoiced.
+update tenant set closed_until = instant from unnest(:tenants::text[], :instants::timestamptz[]) as t (who, instant) where id = who;
 
 -- name: add_service(id, tenant_id, sku, item, activated_at, plan, currency)$
 -- A service instance, with the plan as it was sold; nothing if it is known.
@@ -105,9 +110,9 @@ insert into service (id, tenant_id, sku, item, activated_at, plan, currency)
 values (:id, :tenant_id, :sku, :item, :activated_at, :plan, :currency)
 on conflict do nothing returning id;
 
--- name: services(tenant_id)
--- A tenant's services, in the order documents show them.
-select id, activated_at, plan, currency from service where tenant_id = :tenant_id
+-- name: services(tenants)
+-- Services of tenants, in the order documents show them.
+select tenant_id, id, activated_at, plan, currency from service where tenant_id = any(:tenants::text[])
 order by plan ->> 'sku' collate "C", activated_at, item, id;
 
 -- name: services_by_id(ids)
@@ -119,10 +124,10 @@ select id, tenant_id, activated_at, plan from service where id = any(:ids::text[
 insert into quantity_fact (service_id, effective_at, stored_at, name, quantity)
 select :service_id, :effective_at, :stored_at, * from unnest(:names::text[], :quantities::numeric[]);
 
--- name: quantity_facts(service_id, as_of)
--- A service's quantities over time, in the order of arrival: those that were stored up to an instant.
-select name, effective_at, quantity from quantity_fact
-where service_id = :service_id and stored_at <= :as_of order by seq;
+-- name: quantity_facts(services, as_ofs)
+-- Quantities of services over time, in the order of arrival: of each, those that were stored up to an instant.
+select service_id, name, effective_at, quantity from unnest(:services::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
+join quantity_fact on service_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: tenant_of_service(id)$
 -- Whose a service is; nothing while it is not counted yet.
@@ -138,19 +143,20 @@ on conflict (part, outcome, reason) do update set n = usage_tally.n + excluded.n
 -- What became of usage, in all.
 select outcome, reason, sum(n)::bigint as n from usage_tally group by outcome, reason order by outcome, reason;
 
--- name: billed(service_id)
--- What was billed of a service's recurring components, by days.
-select component, day_from, day_to, units_billed, net from charge where service_id = :service_id and kind = 'recurring' order by id;
+-- name: billed(services)
+-- What was billed of services' recurring components, by days.
+select service_id, component, day_from, day_to, units_billed, net from charge
+where service_id = any(:services::text[]) and kind = 'recurring' order by id;
 
 -- name: add_cap(tenant_id, service_id, meters, since, amount, is_hard, spent, stored_at)!
 -- What meters of a service may cost from a month on.
 insert into spending_cap (tenant_id, service_id, meters, since, amount, is_hard, spent, stored_at)
 values (:tenant_id, :service_id, :meters, :since, :amount, :is_hard, :spent, :stored_at);
 
--- name: caps(tenant_id, as_of)
--- A tenant's caps, in the order of arrival: those that were stored up to an instant.
-select service_id, meters, since, amount, is_hard, spent from spending_cap
-where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+-- name: caps(tenants, as_ofs)
+-- Tenants' caps, in the order of arrival: of each, those that were stored up to an instant.
+select tenant_id, service_id, meters, since, amount, is_hard, spent from unnest(:tenants::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
+join spending_cap on tenant_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: note_cap(tenant_id, service_id, meters, month, percent)$
 -- Notes that a share of a cap is reported; nothing if it was reported before.
@@ -162,24 +168,25 @@ values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text
 insert into tenant_cap (tenant_id, currency, since, amount, is_hard, spent, stored_at)
 values (:tenant_id, :currency, :since, :amount, :is_hard, :spent, :stored_at);
 
--- name: tenant_caps(tenant_id, as_of)
--- The caps on a tenant's whole month, in the order of arrival: those that were stored up to an instant.
-select currency, since, amount, is_hard, spent from tenant_cap
-where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+-- name: tenant_caps(tenants, as_ofs)
+-- Caps on tenants' whole months, in the order of arrival: of each, those that were stored up to an instant.
+select tenant_id, currency, since, amount, is_hard, spent from unnest(:tenants::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
+join tenant_cap on tenant_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: note_tenant_cap(tenant_id, currency, month, percent)$
 -- Notes that a share of a cap on the whole month is reported; nothing if it was reported before.
 insert into tenant_cap_notice (tenant_id, currency, month, percent)
 values (:tenant_id, :currency, :month, :percent) on conflict do nothing returning true;
 
--- name: billed_usage(tenant_id, month)
--- What was billed of a tenant's usage of a month, by service, component and meters.
-select service_id, component, meter, quantity, unit_price, net from charge
-where tenant_id = :tenant_id and kind in ('usage', 'cap') and day_from = :month order by id;
+-- name: billed_usage(tenants, months)
+-- What was billed of tenants' usage of months, by service, component and meters.
+select tenant_id, month, service_id, component, meter, quantity, unit_price, net
+from unnest(:tenants::text[], :months::date[]) as asked (id, month)
+join charge on tenant_id = asked.id and kind in ('usage', 'cap') and day_from = month order by charge.id;
 
--- name: has_setup(service_id)$
--- Whether a service's set-up fee was charged.
-select exists (select 1 from charge where service_id = :service_id and kind = 'setup');
+-- name: set_up(services)
+-- The services whose set-up fee was charged.
+select distinct service_id from charge where service_id = any(:services::text[]) and kind = 'setup';
 
 -- name: invoice(name)^
 -- An issued document, by its id or number.
@@ -190,9 +197,23 @@ where id = :name or number = :name;
 -- One run for a tenant and boundary, ever.
 insert into invoice_run (tenant_id, boundary, as_of) values (:tenant_id, :boundary, :as_of) on conflict do nothing;
 
--- name: open_run(tenant_id, boundary)$
+-- name: hold_open_run(tenant_id, boundary)$
 -- The instant up to which what was stored counts for a run; nothing if it was done before.
-update invoice_run set is_done = true where tenant_id = :tenant_id and boundary = :boundary and not is_done returning as_of;
+select as_of from invoice_run where tenant_id = :tenant_id and boundary = :boundary and not is_done for update;
+
+-- name: close_runs(tenants, boundary)!
+-- Runs are done.
+update invoice_run set is_done = true where tenant_id = any(:tenants::text[]) and boundary = :boundary;
+
+-- name: hold_runs_beside(tenant_id, boundary, now, limit)
+-- Other tenants' runs of a boundary that are due and untried, the first of their tenants, not held by a person, and that
+-- nobody is making. They are found by their jobs, which are in order of time.
+select r.tenant_id, r.as_of from job join invoice_run as r on r.tenant_id = args ->> 'tenant_id' and r.boundary = :boundary
+where kind = 'invoice_run' and limit_name = '' and party = '' and state = 'waiting' and attempt = 0 and not delay_told and run_at <= :now
+and args ->> 'boundary' = :boundary::date::text and r.tenant_id <> :tenant_id and not r.is_done
+and not exists (select from invoice_hold as h where h.tenant_id = r.tenant_id and h.boundary = r.boundary)
+and not exists (select from invoice_run as e where e.tenant_id = r.tenant_id and e.boundary < r.boundary and not e.is_done)
+limit :limit for update of r skip locked;
 
 -- name: open_runs(tenants)
 -- The first run of each of these tenants that is not done.
@@ -204,13 +225,13 @@ where tenant_id = any(:tenants::text[]) and not is_done order by tenant_id, boun
 insert into dirty_period (tenant_id, month)
 select distinct * from unnest(:tenants::text[], :months::date[]) as t (tenant_id, month) order by 1, 2 on conflict do nothing;
 
--- name: oldest_dirty(tenant_id)$
--- The oldest month of a tenant that is to be rated again.
-select min(month) from dirty_period where tenant_id = :tenant_id;
+-- name: oldest_dirty(tenants)
+-- The oldest month of each of these tenants that is to be rated again.
+select tenant_id, min(month) as month from dirty_period where tenant_id = any(:tenants::text[]) group by tenant_id;
 
--- name: forget_dirty(tenant_id, before)!
--- The months of a tenant before a day are rated again. It is held alone.
-delete from dirty_period where tenant_id = :tenant_id and month < :before;
+-- name: forget_dirty(tenants, before)!
+-- The months of tenants before a day are rated again. They are held alone.
+delete from dirty_period where tenant_id = any(:tenants::text[]) and month < :before;
 
 -- name: originals(tenant_id)
 -- A tenant's invoices of which something is left to be credited, newest first, with the components that they billed.
@@ -224,24 +245,27 @@ join charge on charge.invoice_id = i.id and charge.net > 0
 where i.net > coalesce(credited.net, 0)
 group by i.id, i.number, i.issued_on, i.document, i.net, credited.net order by i.issued_on desc, i.number desc;
 
--- name: next_number(series, year)$
--- The next number of a series, without gaps: it is lost if the transaction is.
-insert into invoice_series (series, year, last_number) values (:series, :year, 1)
-on conflict (series, year) do update set last_number = invoice_series.last_number + 1
+-- name: take_numbers(series, year, n)$
+-- Takes the next numbers of a series, without gaps, and returns the last: they are lost if the transaction is.
+insert into invoice_series (series, year, last_number) values (:series, :year, :n)
+on conflict (series, year) do update set last_number = invoice_series.last_number + excluded.last_number
 returning last_number;
 
--- name: add_invoice(id, tenant_id, boundary, issued_on, number, tipo, corrects, document)!
--- A document, final.
+-- name: add_invoices(ids, tenants, boundaries, days, numbers, types, originals, documents)!
+-- Documents, final.
 insert into invoice (id, tenant_id, boundary, issued_on, number, tipo, corrects, document)
-values (:id, :tenant_id, :boundary, :issued_on, :number, :tipo, :corrects, :document);
+select i, t, b, d, n, y, c, j::jsonb
+from unnest(:ids::text[], :tenants::text[], :boundaries::date[], :days::date[], :numbers::text[], :types::text[],
+            :originals::text[], :documents::text[]) as u (i, t, b, d, n, y, c, j);
 
--- name: add_charges(invoice_id, tenant_id, services, kinds, components, meters, descriptions, quantities, unit_prices, nets, firsts, ends, units)!
+-- name: add_charges(invoices, tenants, services, kinds, components, meters, descriptions, quantities, unit_prices, nets, firsts, ends, units)!
 -- Charges into the ledger, in their order.
 insert into charge (invoice_id, tenant_id, service_id, kind, component, meter, description, quantity, unit_price, net, day_from, day_to, units_billed)
-select :invoice_id, :tenant_id, s, k, c, m, d, q, p, n, f, e, u
-from unnest(:services::text[], :kinds::text[], :components::text[], :meters::text[], :descriptions::text[], :quantities::numeric[],
-            :unit_prices::numeric[], :nets::numeric[], :firsts::date[], :ends::date[], :units::numeric[])
-     with ordinality as t (s, k, c, m, d, q, p, n, f, e, u, place) order by place;
+select i, t, s, k, c, m, d, q, p, n, f, e, u
+from unnest(:invoices::text[], :tenants::text[], :services::text[], :kinds::text[], :components::text[], :meters::text[],
+            :descriptions::text[], :quantities::numeric[], :unit_prices::numeric[], :nets::numeric[], :firsts::date[],
+            :ends::date[], :units::numeric[])
+     with ordinality as r (i, t, s, k, c, m, d, q, p, n, f, e, u, place) order by place;
 
 -- name: charges_of(invoice_id)
 -- The ledger rows behind an invoice.
@@ -252,19 +276,21 @@ from charge where invoice_id = :invoice_id order by id;
 -- Who serves a tenant from a civil day on.
 insert into assignment (tenant_id, reseller_id, since, stored_at) values (:tenant_id, :reseller_id, :since, :stored_at);
 
--- name: assignments(tenant_id, as_of)
--- Who served a tenant when, in the order of arrival: what was stored up to an instant.
-select since, reseller_id from assignment where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+-- name: assignments(tenants, as_ofs)
+-- Who served tenants when, in the order of arrival: of each, what was stored up to an instant.
+select tenant_id, since, assignment.reseller_id from unnest(:tenants::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
+join assignment on tenant_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: add_contract(reseller_id, since, model, rate_percent, first_year_uplift_percent, stored_at)!
 -- What a reseller earns from a day on.
 insert into reseller_contract (reseller_id, since, model, rate_percent, first_year_uplift_percent, stored_at)
 values (:reseller_id, :since, :model, :rate_percent, :first_year_uplift_percent, :stored_at);
 
--- name: contracts(reseller_id, as_of)
--- A reseller's contracts, in the order of arrival: what was stored up to an instant.
-select since, model, rate_percent, first_year_uplift_percent from reseller_contract
-where reseller_id = :reseller_id and stored_at <= :as_of order by seq;
+-- name: contracts(resellers, as_ofs)
+-- Resellers' contracts, in the order of arrival: of each, what was stored up to an instant.
+select place, since, model, rate_percent, first_year_uplift_percent
+from unnest(:resellers::text[], :as_ofs::timestamptz[]) with ordinality as asked (id, as_of, place)
+join reseller_contract on reseller_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: last_document(reseller_id)$
 -- The date of the newest document of the tenants that a reseller serves or served.
@@ -274,23 +300,22 @@ select max(issued_on) from invoice where tenant_id in (select tenant_id from ass
 -- A reseller, locked: its contracts are stored one after the other.
 select id from reseller where id = :id for update;
 
--- name: first_start(tenant_id)$
--- When a tenant's first service was activated.
-select min(activated_at) from service where tenant_id = :tenant_id;
+-- name: first_starts(tenants)
+-- When the first service of each of these tenants was activated.
+select tenant_id, min(activated_at) as at from service where tenant_id = any(:tenants::text[]) group by tenant_id;
 
--- name: add_commission(invoice_id, reseller_id, lines, nets, bases, uplifts)!
--- What a reseller earns of the lines of a document.
+-- name: add_commissions(invoices, lines, resellers, nets, bases, uplifts)!
+-- What resellers earn of lines of documents.
 insert into commission (invoice_id, line, reseller_id, net, base, uplift)
-select :invoice_id, line, :reseller_id, net, base, uplift
-from unnest(:lines::int[], :nets::numeric[], :bases::numeric[], :uplifts::numeric[]) as t (line, net, base, uplift);
+select * from unnest(:invoices::text[], :lines::int[], :resellers::text[], :nets::numeric[], :bases::numeric[], :uplifts::numeric[]);
 
 -- name: add_tax_profile(tenant_id, since, profile, stored_at)!
 -- How a tenant's documents are taxed from a civil day on.
 insert into tax_profile (tenant_id, since, profile, stored_at) values (:tenant_id, :since, :profile, :stored_at);
 
--- name: tax_profiles(tenant_id, as_of)
--- How a tenant's documents are taxed, in the order of arrival: what was stored up to an instant.
-select since, profile from tax_profile where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+-- name: tax_profiles(tenants, as_ofs)
+-- How tenants' documents are taxed, in the order of arrival: of each, what was stored up to an instant.
+select tenant_id, since, profile from unnest(:tenants::text[], :as_ofs::timestamptz[]) as asked (id, as_of) join tax_profile on tenant_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: documents_in(tenant_id, first, after)
 -- A tenant's documents of some days, by number, with the instant up to which their run counted what was stored.
@@ -404,11 +429,12 @@ values (:reseller_id, :quarter, :currency, :document, :carried_out, :stored_at);
 -- Resellers that have earned something.
 select distinct reseller_id from commission order by reseller_id;
 
--- name: add_transfers(cause, cause_id, party, currency, booked_on, stored_at, debits, credits, amounts)!
--- Transfers of the ledger, for one cause.
+-- name: add_transfers(causes, cause_ids, parties, currencies, days, stored_at, debits, credits, amounts)!
+-- Transfers of the ledger, each for its cause.
 insert into transfer (cause, cause_id, party, currency, booked_on, stored_at, debit, credit, amount)
-select :cause, :cause_id, :party, :currency, :booked_on, :stored_at, *
-from unnest(:debits::text[], :credits::text[], :amounts::numeric[]);
+select c, i, p, u, d, :stored_at, t, r, a
+from unnest(:causes::text[], :cause_ids::text[], :parties::text[], :currencies::text[], :days::date[], :debits::text[],
+            :credits::text[], :amounts::numeric[]) as b (c, i, p, u, d, t, r, a);
 
 -- name: transfers_of(causes, cause_id)
 -- What was booked for a document: by it, or by what resellers earn of it.
@@ -488,10 +514,10 @@ select min(held_at) from invoice_hold;
 insert into agreed_price (tenant_id, sku, code, since, until, price, agreed_by, reason, stored_at)
 values (:tenant_id, :sku, :code, :since, :until, :price, :agreed_by, :reason, :stored_at);
 
--- name: agreed_prices(tenant_id, as_of)
--- Prices agreed with a tenant, in the order of arrival: what was stored up to an instant.
-select sku, code, since, until, price, agreed_by, reason from agreed_price
-where tenant_id = :tenant_id and stored_at <= :as_of order by seq;
+-- name: agreed_prices(tenants, as_ofs)
+-- Prices agreed with tenants, in the order of arrival: of each, what was stored up to an instant.
+select tenant_id, sku, code, since, until, price, agreed_by, reason from unnest(:tenants::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
+join agreed_price on tenant_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: billed_from(tenant_id, component, day)$
 -- Whether a component of a tenant is billed for a day or a later one.

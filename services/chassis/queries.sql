@@ -132,8 +132,8 @@ select pg_notify('vicino_' || current_schema() || '_' || :what, '');
 -- Places in the order of jobs, for `n` jobs.
 select nextval(pg_get_serial_sequence('job', 'seq')) as seq from generate_series(1, :n);
 
--- name: add_job(id, kind, key, args, run_at, seq, lane, limit_name, limit_places, party, correlation_id, causation_id)!
--- A job. With a key there is at most one of its kind: asking again moves it, to the end of its lane too.
+-- name: add_jobs*!
+-- Jobs. With a key there is at most one of its kind: asking again moves it, to the end of its lane too.
 insert into job (id, kind, key, args, run_at, seq, lane, limit_name, limit_places, party, correlation_id, causation_id)
 values (:id, :kind, :key, :args, :run_at, :seq, :lane, :limit_name, :limit_places, :party,
     :correlation_id, :causation_id)

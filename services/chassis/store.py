@@ -155,13 +155,19 @@ async def job_places(db: Connection, n: int) -> list[int]:
     return sorted(row["seq"] for row in await collect(_sql.job_places(db, n=n)))
 
 
-async def add_job(db: Connection, job: JobRow, seq: int) -> None:
-    """Write a job at its place in the order."""
-    await _sql.add_job(
-        db, id=job.id, kind=job.kind, key=job.key, args=job.args, run_at=job.run_at, seq=seq, lane=job.lane,
-        limit_name=bounded(job.limit.name) if job.limit else "", limit_places=job.limit.places if job.limit else None,
-        party=job.party, correlation_id=job.correlation_id, causation_id=job.causation_id,
-    )  # fmt: skip
+async def add_jobs(db: Connection, jobs: Sequence[tuple[JobRow, int]]) -> None:
+    """Write jobs, each at its place in the order, one after the other without waiting in between."""
+    if not jobs:
+        return
+    await _sql.add_jobs(db, [
+        {
+            "id": job.id, "kind": job.kind, "key": job.key, "args": job.args, "run_at": job.run_at, "seq": seq,
+            "lane": job.lane, "limit_name": bounded(job.limit.name) if job.limit else "",
+            "limit_places": job.limit.places if job.limit else None, "party": job.party,
+            "correlation_id": job.correlation_id, "causation_id": job.causation_id,
+        }
+        for job, seq in jobs
+    ])  # fmt: skip
 
 
 async def cancel_job(db: Connection, job: Cancelled) -> None:

@@ -106,16 +106,23 @@ class Parcel:
         writes = [(job, next(places)) for job in self.jobs]
         # What has a key has one row for all; what has none is ours alone. A stable sort keeps the calls of one key in order.
         writes.sort(key=lambda write: (write[0].key is None, write[0].kind, write[0].key or ""))
-        for job, seq in writes:
-            if ended and not _comes_before(job, ended):
-                await _end(db, ended)
-                ended = None
-            if isinstance(job, Cancelled):
-                await store.cancel_job(db, job)
-            else:
-                await store.add_job(db, job, seq)
+        before = [write for write in writes if ended and _comes_before(write[0], ended)]
+        await _write_in_order(db, before)
         if ended:
             await _end(db, ended)
+        await _write_in_order(db, writes[len(before) :])
+
+
+async def _write_in_order(db: Connection, writes: Sequence[tuple[JobRow | Cancelled, int]]) -> None:
+    together: list[tuple[JobRow, int]] = []
+    for job, seq in writes:
+        if isinstance(job, JobRow):
+            together.append((job, seq))
+            continue
+        await store.add_jobs(db, together)
+        together = []
+        await store.cancel_job(db, job)
+    await store.add_jobs(db, together)
 
 
 def _comes_before(job: JobRow | Cancelled, ended: Ended) -> bool:

@@ -22,17 +22,18 @@ class Sample:
 
 
 def level_time(
-    samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime
-) -> Fraction:
+    ats: Sequence[datetime], levels: Sequence[Decimal], before: Decimal, start: datetime, end: datetime
+) -> Fraction:  # fmt: skip
     """Levels times the microseconds for which each held in `[start, end)`, exactly.
 
-    `before` is the level that held at `start` (0 for a meter without earlier samples). Samples must be in order.
+    From each instant of `ats` on, which are in order, one of `levels` holds; `before` is the one that held at `start` (0 for
+    a meter without earlier samples).
     """
     level, since, area = before, start, Decimal(0)
     with exactly():  # some months of the largest level have fewer digits than that; a fraction would be five times slower
-        for sample in samples:
-            area += level * ((sample.at - since) // _MICROSECOND)
-            level, since = sample.quantity or Decimal(0), sample.at
+        for at, following in zip(ats, levels, strict=True):
+            area += level * ((at - since) // _MICROSECOND)
+            level, since = following, at
         return Fraction(area + level * ((end - since) // _MICROSECOND))
 
 
@@ -53,4 +54,5 @@ def time_weighted(
     samples: Sequence[Sample], before: Decimal, start: datetime, end: datetime, decimals: int
 ) -> Decimal:
     """The average level over `[start, end)`, each level holding until the next sample; rounded at the very end."""
-    return rounded(average(level_time(samples, before, start, end), start, end), decimals)
+    ats, levels = [one.at for one in samples], [one.quantity or Decimal(0) for one in samples]
+    return rounded(average(level_time(ats, levels, before, start, end), start, end), decimals)

@@ -87,6 +87,11 @@ class Commission:
         """The uplift of the tenant's first year."""
         return sum((line.uplift for line in self.lines), Decimal(0))
 
+    @property
+    def total(self) -> Decimal:
+        """Both together."""
+        return self.base + self.uplift
+
 
 def last_told(contracts: Sequence[Contract]) -> list[Contract]:
     """Contracts by the day they count from, given in the order of arrival: the last one of each day."""

@@ -4,6 +4,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
@@ -35,6 +36,7 @@ class Days:
         return Days(start, max(start, min(self.end, other.end)))
 
 
+@lru_cache(maxsize=10_000)
 def month_of(day: date) -> Days:
     """The civil month a day lies in."""
     start = day.replace(day=1)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from schemas.catalogue import Plan, Price, RecurringPrice, Timing
 from services.billing.domain.charges import Charge, ChargeKind, prorated, shown
@@ -71,20 +72,25 @@ def billed_level(billed: Iterable[Billed]) -> Level:
     return level
 
 
-def rectangles(level: Level, month: Days) -> list[Rectangle]:
-    """Cut a step function over a month into rectangles: long ones below, shorter ones on top, credits apart."""
-    positive = _stack(lambda day: max(level(day), Decimal(0)), month)
-    negative = _stack(lambda day: max(-level(day), Decimal(0)), month)
+def rectangles(level: Level, steps: Sequence[Days]) -> list[Rectangle]:
+    """Cut a function over a month into rectangles: long ones below, shorter ones on top, credits apart.
+
+    `steps` follow one another; within each, the function keeps its value.
+    """
+    positive = _stack(lambda day: max(level(day), Decimal(0)), steps)
+    negative = _stack(lambda day: max(-level(day), Decimal(0)), steps)
     credits = [Rectangle(-piece.units, piece.days) for piece in negative]
     return sorted(positive + credits, key=lambda piece: (piece.days.start, -len(piece.days)))
 
 
-def _stack(level: Level, month: Days) -> list[Rectangle]:
+def _stack(level: Level, steps: Sequence[Days]) -> list[Rectangle]:
     open_layers: list[tuple[date, Decimal]] = []
     found: list[Rectangle] = []
-    day, height = month.start, Decimal(0)
-    while day <= month.end:
-        now = level(day) if day < month.end else Decimal(0)
+    height = Decimal(0)
+    for day, now in (
+        *((step.start, level(step.start)) for step in steps),
+        (steps[-1].end, Decimal(0)),
+    ):
         if now > height:
             open_layers.append((day, now - height))
         while now < height:
@@ -94,8 +100,16 @@ def _stack(level: Level, month: Days) -> list[Rectangle]:
             height -= closed
             if closed < units:
                 open_layers.append((start, units - closed))
-        height, day = now, day + timedelta(days=1)
+        height = now
     return found
+
+
+def steps_of(timeline: Iterable[Change], billed: Iterable[Billed], month: Days) -> list[Days]:
+    """A month cut where a quantity may change: what should be billed, or what is."""
+    cuts = {change.day for change in timeline}
+    cuts.update(day for row in billed for day in (row.days.start, row.days.end))
+    within = [month.start, *sorted(day for day in cuts if month.start < day < month.end), month.end]
+    return [Days(start, end) for start, end in pairwise(within)]
 
 
 def recurring_charges(
@@ -115,10 +129,13 @@ def recurring_charges(
         if last < timeline[0].day and price.timing is Timing.ARREARS:
             continue
         rows = _by_month(billed.get(component(plan, price), ()))
+        want = wanted(timeline, price.meter)
         for month in reversed(months(timeline[0].day, last)):
             if _due(price, month, boundary):
                 own = price_of(price, month.start)
-                charges += _of_month(plan, own, timeline, rows.get(month.start, []), month, step)
+                charges += _of_month(
+                    plan, own, timeline, want, rows.get(month.start, []), month, step
+                )
     return charges
 
 
@@ -133,7 +150,7 @@ def unbilled_fees(
         want = wanted(timeline, price.meter)
         for month in months(timeline[0].day, boundary) if timeline else ():
             if _due(price, month, boundary):
-                comes_to = _amount(price_of(price, month.start), want, month, step)
+                comes_to = _amount(price_of(price, month.start), want, timeline, month, step)
                 was_billed = sum((row.net for row in rows.get(month.start, ())), Decimal(0))
                 if comes_to != was_billed:
                     found.append((component(plan, price), month, comes_to, was_billed))
@@ -149,7 +166,7 @@ def fees_of_month(
 ) -> Decimal:
     """What a service's fees of a month come to, whenever they are billed."""
     return sum(
-        (_amount(price_of(price, month.start), wanted(timeline, price.meter), month, step) for price in plan.recurring),
+        (_amount(price_of(price, month.start), wanted(timeline, price.meter), timeline, month, step) for price in plan.recurring),
         Decimal(0),
     )  # fmt: skip
 
@@ -174,24 +191,24 @@ def _of_month(
     plan: Plan,
     price: RecurringPrice,
     timeline: Sequence[Change],
+    want: Level,
     billed: Sequence[Billed],
     month: Days,
     step: Decimal,
 ) -> list[Charge]:
-    want = wanted(timeline, price.meter)
     if _is_billed_whole(timeline, want, billed, month):
         return []
     have = billed_level(billed)
-    layers = layers_of(price)
+    layers, steps = layers_of(price), steps_of(timeline, billed, month)
     pieces = (
-        _repriced(price, want, have, month)
+        _repriced(price, want, have, steps)
         if layers is None
-        else [piece for layer in layers for piece in _layered(price, layer, want, have, month)]
+        else [piece for layer in layers for piece in _layered(price, layer, want, have, steps)]
     )
     priced = [
         prorated(piece.each, abs(piece.units), len(piece.days), len(month)) for piece in pieces
     ]
-    due = _amount(price, want, month, step) - sum((row.net for row in billed), Decimal(0))
+    due = _amount(price, want, timeline, month, step) - sum((row.net for row in billed), Decimal(0))
     nets = spread([amount for _, amount in priced], due, step)
     return [
         _charge(plan, price, piece, at, net, month, timeline[0].day)
@@ -213,10 +230,15 @@ def _is_billed_whole(
     )
 
 
-def _amount(price: RecurringPrice, want: Level, month: Days, step: Decimal) -> Decimal:
+def _amount(
+    price: RecurringPrice, want: Level, timeline: Iterable[Change], month: Days, step: Decimal
+) -> Decimal:
     """What a component costs in a month, rounded once."""
     with exactly():
-        daily = sum((amount_of(price, units) for units in map(want, month) if units), Decimal(0))
+        daily = sum(
+            (len(days) * amount_of(price, units) for days in steps_of(timeline, (), month) if (units := want(days.start))),
+            Decimal(0),
+        )  # fmt: skip
         return half_up(share(daily, 1, len(month)), step)
 
 
@@ -231,20 +253,22 @@ class _Piece:
 
 
 def _layered(
-    price: RecurringPrice, layer: Layer, want: Level, have: Level, month: Days
+    price: RecurringPrice, layer: Layer, want: Level, have: Level, steps: Sequence[Days]
 ) -> list[_Piece]:
     """What lies in a layer and is not billed, or is billed and does not lie in it any more."""
     label = layer.label(price.label) if price.tiers else price.label
     return [
         _Piece(piece.units, piece.days, layer.each if piece.units > 0 else -layer.each, label)
-        for piece in rectangles(lambda day: layer.units(want(day)) - layer.units(have(day)), month)
+        for piece in rectangles(lambda day: layer.units(want(day)) - layer.units(have(day)), steps)
     ]
 
 
-def _repriced(price: RecurringPrice, want: Level, have: Level, month: Days) -> list[_Piece]:
+def _repriced(
+    price: RecurringPrice, want: Level, have: Level, steps: Sequence[Days]
+) -> list[_Piece]:
     """More units can lower the price of all: credit the old ones at their old price, charge all at the new one."""
     pieces = []
-    for days in _constant(lambda day: (want(day), have(day)), month):
+    for days in _constant(lambda day: (want(day), have(day)), steps):
         new, old = want(days.start), have(days.start)
         if new != old:
             pieces += [
@@ -255,15 +279,14 @@ def _repriced(price: RecurringPrice, want: Level, have: Level, month: Days) -> l
     return pieces
 
 
-def _constant(level: Callable[[date], object], month: Days) -> list[Days]:
+def _constant(level: Callable[[date], object], steps: Sequence[Days]) -> list[Days]:
     """The longest spans of a month over which a function of the day keeps its value."""
-    spans, start, day = [], month.start, month.start
-    while day < month.end:
-        following = day + timedelta(days=1)
-        if following == month.end or level(following) != level(start):
-            spans.append(Days(start, following))
-            start = following
-        day = following
+    spans = [steps[0]]
+    for step in steps[1:]:
+        if level(step.start) == level(spans[-1].start):
+            spans[-1] = Days(spans[-1].start, step.end)
+        else:
+            spans.append(step)
     return spans
 
 

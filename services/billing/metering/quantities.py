@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from schemas.catalogue import Aggregation
-from services.billing.domain.aggregation import Sample, average, level_time, rounded
+from services.billing.domain.aggregation import average, level_time, rounded
 from services.billing.domain.buckets import add_up
 from services.billing.domain.meters import Meters, Stretch, aggregate_alike, carry_over
 from services.billing.domain.money import tidy
@@ -89,7 +89,8 @@ class _Found:
     folded: Mapping[int, asyncpg.Record]
     newest: Mapping[int, Decimal]
     distinct: Mapping[int, int]
-    levels: Mapping[int, Sequence[Sample]]
+    levels: Mapping[int, tuple[Sequence[datetime], Sequence[Decimal]]]
+    """Instants in order, and the level from each on."""
     before: Mapping[int, Decimal]
 
 
@@ -154,12 +155,11 @@ async def _read(db: Connection, wanted: _Wanted) -> _Found:
     newest = await _rows(db, sql.newest_of_windows, wanted.newest)
     distinct = await _rows(db, sql.distinct_of_windows, wanted.distinct)
     before = await _rows(db, sql.levels_before_windows, wanted.levels)
-    levels: dict[int, list[Sample]] = {}
-    for row in await _rows(db, sql.levels_of_windows, wanted.levels):
-        levels.setdefault(row["number"], []).append(Sample(row["at"], "", row["level"]))
+    levels = await _rows(db, sql.levels_of_windows, wanted.levels)
     return _Found(
         {row["number"]: row for row in folded}, {row["number"]: row["last"] for row in newest},
-        {row["number"]: row["values"] for row in distinct}, levels, {row["number"]: row["level"] for row in before},
+        {row["number"]: row["values"] for row in distinct}, {row["number"]: (row["ats"], row["levels"]) for row in levels},
+        {row["number"]: row["level"] for row in before},
     )  # fmt: skip
 
 
@@ -177,7 +177,9 @@ def _answer(parts: _Parts, found: _Found, wanted: _Wanted) -> Decimal:
     averaged = Fraction(0)
     for span, numbers in parts.averaged:
         areas = [
-            level_time(found.levels.get(n, ()), found.before.get(n, Decimal(0)), own.start, own.end)
+            level_time(
+                *found.levels.get(n, ((), ())), found.before.get(n, Decimal(0)), own.start, own.end
+            )
             for n, own in ((n, wanted.levels.spans[n]) for n in numbers)
         ]
         averaged += average(sum(areas, Fraction(0)), span.start, span.end)

@@ -114,6 +114,11 @@ select waits_for, count(*) as n, min(parked_at) as since from parked_usage group
 select no, service_id, meter, version, dimensions from series
 where tenant_id = :tenant_id and (:meter::text is null or meter = :meter) order by service_id, meter, version, no;
 
+-- name: series_of_tenants(tenants)
+-- All series of tenants.
+select no, service_id, meter, version, dimensions from series where tenant_id = any(:tenants::text[])
+order by service_id, meter, version, no;
+
 -- name: count_groups(tenant_id, meter, names)$
 -- How many groups a tenant's series make, kept apart by some dimensions.
 select count(*) from (
@@ -147,10 +152,10 @@ from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::time
 join meter_value on series_no = no and starts >= since and starts < until group by number;
 
 -- name: levels_of_windows(numbers, series, starts, ends)
--- The levels of each numbered window, in order.
-select number, at, level
+-- The levels of each numbered window, in order: their instants, and what they are.
+select number, array_agg(at order by at, "order") as ats, array_agg(level order by at, "order") as levels
 from unnest(:numbers::int[], :series::int[], :starts::timestamptz[], :ends::timestamptz[]) as w (number, no, since, until)
-join meter_level on series_no = no and at >= since and at < until order by number, at, "order";
+join meter_level on series_no = no and at >= since and at < until group by number;
 
 -- name: levels_before_windows(numbers, series, starts, ends)
 -- The level that held at the start of each numbered window: that of the last event before it. `ends` are not read.

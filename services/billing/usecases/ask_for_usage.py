@@ -15,9 +15,9 @@ from services.billing.domain.tenant_caps import tenant_caps_of
 from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
 from services.billing.usecases.bound_month import bound_month
-from services.billing.usecases.charge_tenant import services_in_time
 from services.billing.usecases.query_usage import NotKnown
-from services.billing.usecases.rate_usage import rate_usage, spent_of
+from services.billing.usecases.rate_usage import MonthAsked, rate, read_usage, spent_of
+from services.billing.usecases.services_in_time import services_in_time
 from services.chassis.database import Connection
 from services.chassis.store import collect
 from services.chassis.unit import Unit
@@ -122,10 +122,11 @@ async def _answer(
         (row["service_id"], row["meter"]): row["quantity"]
         for row in await collect(sql.reserved(db, tenant_id=tenant.id, instant=now))
     }
-    before = await rate_usage(db, tenant, meters, services, month, until=now, more=more)
+    [used] = await read_usage(db, meters, [MonthAsked(tenant, services, month, now)])
+    before = rate(used, meters, more=more)
     key = (service.id, asked.meter)
     more[key] = more.get(key, Decimal(0)) + asked.quantity
-    after = await rate_usage(db, tenant, meters, services, month, until=now, more=more)
+    after = rate(used, meters, more=more)
     left, allowed, nothing = [], True, half_up(Decimal(0), service.step)
     for cap in caps:
         amount = cap.amount_of(month.start)

@@ -24,10 +24,12 @@ from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import Days, months
 from services.billing.domain.recurring import unbilled_fees
 from services.billing.metering.checks import RawGone, verify
+from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
-from services.billing.usecases.accrue_commission import earned_of
-from services.billing.usecases.charge_tenant import services_in_time, usage_beyond
+from services.billing.usecases.accrue_commission import Earnings, earned_of
 from services.billing.usecases.record_payment import standing
+from services.billing.usecases.services_in_time import TenantRun, services_in_time
+from services.billing.usecases.usage_beyond import TenantMonth, read_months, usage_beyond
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
@@ -132,8 +134,9 @@ async def _ratings(
     if run is None:
         return
     services = await services_in_time(db, tenant, run["as_of"])
+    billed_of = await store.billed(db, [one.service.id for one in services])
     for one in (one for one in services if one.started <= run["boundary"]):
-        service, billed = one.service, await store.billed(db, one.service.id)
+        service, billed = one.service, billed_of[one.service.id]
         fees = unbilled_fees(
             service.plan, one.changes, billed, run["boundary"], service.step, one.price_of
         )
@@ -141,12 +144,14 @@ async def _ratings(
             AuditDifference("fees = charges", f"{service.id} {component} {month.start:%Y-%m}", str(due), str(was))
             for component, month, due, was in fees if first <= month.start < after
         )  # fmt: skip
-    dirty = await sql.oldest_dirty(db, tenant_id=tenant.id)
+    dirty = (await store.oldest_dirty(db, [tenant.id])).get(tenant.id)
+    as_run, meters = TenantRun(tenant, run["as_of"]), await load_meters(db)
     for month in _closed(first, after, run["boundary"]):
         if dirty is not None and month.start >= dirty:
             found.passed_over.append(f"usage of {month.start:%Y-%m}: the next run rates it again")
             continue
-        beyond = await usage_beyond(db, tenant, services, month, run["as_of"])
+        [books] = await read_months(db, meters, [TenantMonth(as_run, services, month)])
+        beyond = usage_beyond(books, meters)
         found.take(
             (
                 AuditDifference("usage = charges", f"{service_id} {charge.component} {month.start:%Y-%m}",
@@ -186,7 +191,7 @@ async def _commission(
     db: Connection, tenant: BilledTenant, issued: InvoiceIssued, earned_on: date, as_of: datetime
 ) -> list[AuditDifference]:
     """What resellers earn of a document is what their contracts say."""
-    earned = await earned_of(db, tenant, issued, earned_on, as_of)
+    [earned] = await earned_of(db, [Earnings(tenant, issued, earned_on, as_of)])
     kept = await collect(sql.commissions_of(db, invoice_id=issued.invoice_id))
     expected = sorted((one.reseller_id, one.base, one.uplift) for one in earned)
     actual = sorted((row["reseller_id"], row["base"], row["uplift"]) for row in kept)

@@ -8,7 +8,8 @@ from services.billing.domain.caps import Cap, beyond
 from services.billing.domain.periods import Days
 from services.billing.domain.recurring import fees_of_month
 from services.billing.domain.tenant_caps import TenantCap, taken_off
-from services.billing.usecases.rate_usage import RatedUse, ServiceInTime, spent_of
+from services.billing.usecases.rate_usage import RatedUse, spent_of
+from services.billing.usecases.services_in_time import ServiceInTime
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ async def _ordered(
     db: Connection, tenant: BilledTenant, service: BilledService, name: str, span: Days
 ) -> list[dict[str, Any]]:
     """What was ordered of a component on some days, as it is known now: from which day, how much."""
-    facts = await store.quantity_facts(db, service.id, store.ALWAYS)
+    facts = (await store.quantity_facts(db, [store.AsOf(service.id)]))[service.id]
     found: dict[date, Decimal] = {}
     for change in timeline(facts, service.activated_at, tenant.zone):
         if change.day < span.end:

@@ -20,9 +20,10 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import civil_day, next_boundary
 from services.billing.domain.quantities import PRESENT, QuantityFact
 from services.billing.store import sql
-from services.billing.usecases.charge_tenant import Asked, charge_tenant
+from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.query_usage import NotKnown
-from services.billing.usecases.tax_document import tax_document
+from services.billing.usecases.services_in_time import Asked, TenantRun
+from services.billing.usecases.tax_document import tax_drafts
 from services.chassis.database import Connection
 from services.chassis.store import collect
 
@@ -90,10 +91,12 @@ async def preview_invoice(
         boundary, as_of = await _next_run(db, tenant, now)
         charges = await charge_tenant(db, tenant, boundary, as_of, asked)
         made = documents(charges, await store.originals(db, tenant.id))
-        found = []
-        for draft in made.drafts:
-            lines, totals = await tax_document(db, tenant, draft, boundary, as_of)
-            found.append(PreviewedDocument(draft.type, draft.currency, lines, totals))
+        run = TenantRun(tenant, as_of)
+        taxed = await tax_drafts(db, [(run, draft) for draft in made.drafts], boundary)
+        found = [
+            PreviewedDocument(draft.type, draft.currency, lines, totals)
+            for draft, (lines, totals) in zip(made.drafts, taxed, strict=True)
+        ]
     return Preview(boundary, as_of, tuple(found))
 
 

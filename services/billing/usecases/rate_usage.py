@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from schemas.catalogue import Aggregation, UsagePrice
-from services.billing.domain.agreed_prices import AgreedPrice, AnyPrice, agreed_or_sold
 from services.billing.domain.allowances import MeteredUse, free_quantities
 from services.billing.domain.caps import Cap
 from services.billing.domain.charges import Charge
@@ -21,25 +20,11 @@ from services.billing.domain.quantities import Change, served_days
 from services.billing.domain.recurring import average_units
 from services.billing.metering.quantities import MeterQuestion, quantities
 from services.billing.metering.reading import HOUR, Span, days
-from services.billing.metering.store import Series, series_in
+from services.billing.metering.store import Series, series_of_tenants
+from services.billing.usecases.services_in_time import ServiceInTime
 from services.chassis.database import Connection
 
 NO_MORE: Mapping[tuple[str, str], Decimal] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceInTime:
-    """A service of a tenant, the civil day it started, and its ordered quantities since."""
-
-    service: BilledService
-    started: date
-    changes: Sequence[Change]
-    agreed: Sequence[AgreedPrice] = ()
-    """What its tenant pays instead of the plan's prices, in the order of arrival."""
-
-    def price_of(self, price: AnyPrice, month: date) -> AnyPrice:
-        """What a component costs in the month that begins on a day."""
-        return agreed_or_sold(self.service.plan.sku, price, self.agreed, month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +36,89 @@ class RatedUse:
     charges: Sequence[Charge]
 
 
+@dataclass(frozen=True, slots=True)
+class MonthAsked:
+    """A month of a tenant's services. Levels count up to the hour of `until`; None: they last until the month's end."""
+
+    tenant: BilledTenant
+    services: Sequence[ServiceInTime]
+    month: Days
+    until: datetime | None = None
+
+    @property
+    def span(self) -> Span:
+        """Its instants."""
+        return days(self.month.start, self.month.end, self.tenant.zone)
+
+    def priced(self) -> list[tuple[ServiceInTime, UsagePrice]]:
+        """Services that were there, each with the usage prices of the month as its plan has them."""
+        return [
+            (one, one.price_of(sold, self.month.start))
+            for one in self.services if one.started < self.month.end
+            for sold in one.service.plan.usage
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MonthUsed:
+    """What was used in a month: a quantity and its window for each price, in their order."""
+
+    asked: MonthAsked
+    quantities: Sequence[tuple[Decimal, Span]]
+
+
+async def read_usage(
+    db: Connection, meters: Meters, asked: Sequence[MonthAsked]
+) -> list[MonthUsed]:
+    """What was used in months, of many tenants at once."""
+    prices = [one.priced() for one in asked]
+    wanted = {one.tenant.id for one, priced in zip(asked, prices, strict=True) if priced}
+    series: dict[tuple[str, str], list[Series]] = {}
+    for row in await series_of_tenants(db, sorted(wanted)):
+        series.setdefault((row.service_id, row.meter), []).append(row)
+    questions = [
+        [
+            MeterQuestion(
+                price.meter, series.get((service.service.id, price.meter), ()), _until(one.span, price.meter, meters, one.until)
+            )
+            for service, price in priced
+        ]
+        for one, priced in zip(asked, prices, strict=True)
+    ]  # fmt: skip
+    answers = iter(
+        await quantities(db, meters, [question for own in questions for question in own])
+    )
+    return [
+        MonthUsed(one, [(next(answers), question.span) for question in own])
+        for one, own in zip(asked, questions, strict=True)
+    ]
+
+
 async def rate_usage(
     db: Connection, tenant: BilledTenant, meters: Meters, services: Sequence[ServiceInTime], month: Days,
     until: datetime | None = None, pace: Fraction = AS_IT_IS, more: Mapping[tuple[str, str], Decimal] = NO_MORE,
 ) -> list[RatedUse]:  # fmt: skip
+    """Read a month's usage of a tenant, and rate it."""
+    [used] = await read_usage(db, meters, [MonthAsked(tenant, services, month, until)])
+    return rate(used, meters, pace, more)
+
+
+def rate(
+    used: MonthUsed, meters: Meters, pace: Fraction = AS_IT_IS, more: Mapping[tuple[str, str], Decimal] = NO_MORE
+) -> list[RatedUse]:  # fmt: skip
     """The charges of a month, by service in their order, then as the plan has its prices. Allowances may be pooled.
 
-    `until`: a level counts up to the hour of that instant only; None: it lasts until the next sample or the month's end.
     `pace`: what is counted piece by piece comes to so many times as much by the month's end.
     `more`: usage that is not there yet, by service and meter.
     """
-    span = days(month.start, month.end, tenant.zone)
-    priced = [
-        (one, one.price_of(sold, month.start))
-        for one in services if one.started < month.end
-        for sold in one.service.plan.usage
-    ]  # fmt: skip
-    used = await _used(
-        db,
-        tenant,
-        meters,
-        [(one.service.id, price.meter) for one, price in priced],
-        span,
-        until,
-        pace,
-    )
+    month, whole, priced = used.asked.month, used.asked.span, used.asked.priced()
     uses = [
         MeteredUse(
             one.service.plan.sku, price,
-            quantity + more.get((one.service.id, price.meter), Decimal(0)), _included(price, one.changes, month),
+            _of_month(quantity, whole, part, price.meter, meters, pace) + more.get((one.service.id, price.meter), Decimal(0)),
+            _included(price, one.changes, month),
         )
-        for (one, price), quantity in zip(priced, used, strict=True)
+        for (one, price), (quantity, part) in zip(priced, used.quantities, strict=True)
     ]  # fmt: skip
     return [
         RatedUse(
@@ -109,24 +146,6 @@ def by_service(charges: Sequence[tuple[str, Charge]]) -> Mapping[str, list[Charg
     for service_id, charge in charges:
         found.setdefault(service_id, []).append(charge)
     return found
-
-
-async def _used(
-    db: Connection, tenant: BilledTenant, meters: Meters, asked: Sequence[tuple[str, str]], span: Span,
-    until: datetime | None, pace: Fraction,
-) -> list[Decimal]:  # fmt: skip
-    """What was used of meters of services."""
-    series: dict[tuple[str, str], list[Series]] = {}
-    for row in await series_in(db, tenant.id, None) if asked else ():
-        series.setdefault((row.service_id, row.meter), []).append(row)
-    spans = [_until(span, key, meters, until) for _, key in asked]
-    found = await quantities(
-        db, meters, [MeterQuestion(one[1], series.get(one, ()), own) for one, own in zip(asked, spans, strict=True)]
-    )  # fmt: skip
-    return [
-        _of_month(quantity, span, own, key, meters, pace)
-        for (_, key), own, quantity in zip(asked, spans, found, strict=True)
-    ]
 
 
 def _until(span: Span, key: str, meters: Meters, until: datetime | None) -> Span:

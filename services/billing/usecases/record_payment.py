@@ -76,7 +76,7 @@ async def record_payment(
     cause = BookedFor(
         CauseKind.PAYMENT, str(payment_id), row["tenant_id"], before.issued.currency, received_on
     )
-    await store.book(unit.db, cause, of_payment(amount), unit.now)
+    await store.book(unit.db, [(cause, of_payment(amount))], unit.now)
     after = (await standing(unit.db, row)).receivable
     unit.publish(
         PaymentRecorded(

@@ -15,8 +15,7 @@ from services.billing.domain.recurring import fees_of_month
 from services.billing.domain.tenant_caps import TenantCap
 from services.billing.job_kinds import WatchCaps, watch_caps
 from services.billing.store import sql
-from services.billing.usecases.charge_tenant import services_in_time
-from services.billing.usecases.rate_usage import ServiceInTime
+from services.billing.usecases.services_in_time import ServiceInTime, services_in_time
 from services.billing.usecases.set_cap import CapRefused, NoSuchService, check_terms, set_cap
 from services.billing.usecases.watch_caps import bounded_to_date
 from services.chassis.unit import Unit

@@ -79,7 +79,7 @@ async def settle_quarter(quarter: str, today: date, unit: Unit) -> list[Settleme
                 one.currency,
                 unit.now.date(),
             )
-            await store.book(unit.db, cause, of_settlement(one), unit.now)
+            await store.book(unit.db, [(cause, of_settlement(one))], unit.now)
             unit.publish(one, subject=reseller_id)
             new.append(one)
     return new

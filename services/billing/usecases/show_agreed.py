@@ -14,5 +14,8 @@ async def show_agreed(db: Connection, tenant_id: str) -> list[dict[str, Any]]:
     """Agreements of all times, in the order of arrival. Raises `NotKnown`."""
     if await store.tenant(db, tenant_id) is None:
         raise NotKnown("no such tenant")
-    rows = await collect(sql.agreed_prices(db, tenant_id=tenant_id, as_of=store.ALWAYS))
-    return [{**dict(row), "price": plain(row["price"])} for row in rows]
+    rows = await collect(sql.agreed_prices(db, tenants=[tenant_id], as_ofs=[store.ALWAYS]))
+    return [
+        {name: plain(found) if name == "price" else found for name, found in row.items() if name != "tenant_id"}
+        for row in rows
+    ]  # fmt: skip

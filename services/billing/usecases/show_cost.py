@@ -17,9 +17,9 @@ from services.billing.domain.periods import civil_day, midnight, month_of
 from services.billing.domain.tenant_caps import tenant_caps_of
 from services.billing.metering.knowledge import load_meters
 from services.billing.usecases.bound_month import bound_month
-from services.billing.usecases.charge_tenant import services_in_time
 from services.billing.usecases.query_usage import NotKnown
-from services.billing.usecases.rate_usage import rate_usage
+from services.billing.usecases.rate_usage import MonthAsked, rate, read_usage
+from services.billing.usecases.services_in_time import services_in_time
 from services.chassis.database import Connection
 
 
@@ -51,8 +51,9 @@ async def cost_of_month(db: Connection, tenant: BilledTenant, now: datetime) -> 
     caps = in_force(await store.caps(db, tenant.id, now), month.start)
     whole = tenant_caps_of(await store.tenant_caps(db, tenant.id, now), month.start)
     times = pace(midnight(month.start, tenant.zone), now, midnight(month.end, tenant.zone))
-    so_far = await rate_usage(db, tenant, meters, services, month, until=now)
-    foreseen = await rate_usage(db, tenant, meters, services, month, pace=times)
+    asked = [MonthAsked(tenant, services, month, now), MonthAsked(tenant, services, month)]
+    used, by_end = await read_usage(db, meters, asked)
+    so_far, foreseen = rate(used, meters), rate(by_end, meters, times)
     until_now = bound_month(services, so_far, caps, whole, month)
     by_then = bound_month(services, foreseen, caps, whole, month)
     return MonthCost(month.start, tuple(

@@ -15,8 +15,15 @@ from services.billing.domain.tenant_caps import TenantCap, tenant_caps_of
 from services.billing.metering.knowledge import load_meters
 from services.billing.store import sql
 from services.billing.usecases.bound_month import BoundedMonth, bound_month
-from services.billing.usecases.charge_tenant import services_in_time
-from services.billing.usecases.rate_usage import RatedUse, rate_usage, spent_of
+from services.billing.usecases.rate_usage import (
+    MonthAsked,
+    RatedUse,
+    rate,
+    rate_usage,
+    read_usage,
+    spent_of,
+)
+from services.billing.usecases.services_in_time import services_in_time
 from services.chassis.database import Connection
 from services.chassis.unit import Unit
 
@@ -58,9 +65,10 @@ async def tell(tenant: BilledTenant, unit: Unit) -> bool:
     if caps or whole:
         services = await services_in_time(unit.db, tenant, unit.now)
         meters = await load_meters(unit.db)
-        rated = await rate_usage(unit.db, tenant, meters, services, month, until=unit.now)
         times = pace(midnight(month.start, tenant.zone), unit.now, midnight(month.end, tenant.zone))
-        foreseen = await rate_usage(unit.db, tenant, meters, services, month, pace=times)
+        asked = [MonthAsked(tenant, services, month, unit.now), MonthAsked(tenant, services, month)]
+        used, by_end = await read_usage(unit.db, meters, asked)
+        rated, foreseen = rate(used, meters), rate(by_end, meters, times)
         for cap in caps:
             await _tell_reached(tenant, cap, month.start, spent_of(cap, rated), unit)
             if times != AS_IT_IS:

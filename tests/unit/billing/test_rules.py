@@ -92,7 +92,8 @@ LEVELS = st.lists(st.integers(0, 9), min_size=30, max_size=30)
 
 @given(LEVELS)
 def test_rectangles_cover_exactly_what_they_were_cut_from(levels: list[int]) -> None:
-    pieces = rectangles(lambda day: Decimal(levels[day.day - 1]), NOVEMBER)
+    daily = [Days(day, day + timedelta(days=1)) for day in NOVEMBER]
+    pieces = rectangles(lambda day: Decimal(levels[day.day - 1]), daily)
     for n in range(30):
         day = NOVEMBER.start + timedelta(days=n)
         assert sum(p.units for p in pieces if p.days.start <= day < p.days.end) == levels[n]

@@ -1,0 +1,83 @@
+"""Tenants' services with their quantities over time, as they were known at an instant, of many tenants at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from services.billing import store
+from services.billing.domain.agreed_prices import AgreedPrice, AnyPrice, agreed_or_sold
+from services.billing.domain.model import BilledService, BilledTenant
+from services.billing.domain.periods import civil_day
+from services.billing.domain.quantities import Change, QuantityFact, timeline
+from services.chassis.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInTime:
+    """A service of a tenant, the civil day it started, and its ordered quantities since."""
+
+    service: BilledService
+    started: date
+    changes: Sequence[Change]
+    agreed: Sequence[AgreedPrice] = ()
+    """What its tenant pays instead of the plan's prices, in the order of arrival."""
+
+    def price_of(self, price: AnyPrice, month: date) -> AnyPrice:
+        """What a component costs in the month that begins on a day."""
+        return agreed_or_sold(self.service.plan.sku, price, self.agreed, month)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked about beside what is known: facts of services by their id, and services that are not there."""
+
+    facts: Mapping[str, Sequence[QuantityFact]] = field(default_factory=dict)
+    services: Sequence[BilledService] = ()
+
+    @property
+    def since(self) -> datetime | None:
+        """The earliest instant that it is about."""
+        return min((fact.effective_at for facts in self.facts.values() for fact in facts), default=None)  # fmt: skip
+
+
+NOTHING = Asked()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRun:
+    """A run of a tenant: what was stored up to `as_of` counts, and what is asked about beside it."""
+
+    tenant: BilledTenant
+    as_of: datetime
+    asked: Asked = NOTHING
+
+
+async def services_in_time(
+    db: Connection, tenant: BilledTenant, as_of: datetime, asked: Asked = NOTHING
+) -> list[ServiceInTime]:
+    """A tenant's services with their quantities, as known at an instant; behind them, what is asked about."""
+    return (await services_of(db, [TenantRun(tenant, as_of, asked)]))[tenant.id]
+
+
+async def services_of(db: Connection, runs: Sequence[TenantRun]) -> dict[str, list[ServiceInTime]]:
+    """The same of many tenants."""
+    known = await store.services_of(db, [run.tenant.id for run in runs])
+    own = {run.tenant.id: [*known[run.tenant.id], *run.asked.services] for run in runs}
+    agreed = await store.agreed_prices_of(
+        db, [store.AsOf(run.tenant.id, run.as_of) for run in runs]
+    )
+    stored = await store.quantity_facts(
+        db, [store.AsOf(service.id, run.as_of) for run in runs for service in own[run.tenant.id]]
+    )
+    found: dict[str, list[ServiceInTime]] = {run.tenant.id: [] for run in runs}
+    for run in runs:
+        zone = run.tenant.zone
+        for service in own[run.tenant.id]:
+            facts = [*stored[service.id], *run.asked.facts.get(service.id, ())]
+            if facts:
+                changes = timeline(facts, service.activated_at, zone)
+                started = civil_day(service.activated_at, zone)
+                found[run.tenant.id].append(
+                    ServiceInTime(service, started, changes, agreed[run.tenant.id])
+                )
+    return found
