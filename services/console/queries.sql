@@ -92,10 +92,14 @@ update cap set percent = case when month = :month then percent end, spent = :spe
 where tenant_id = :tenant_id and service_id = :service_id and meters_hash = sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8'));
 
 -- name: caps(tenant_id, limit, offset)
--- A tenant's spending caps, with the newest share that was reported.
-select null as currency, cap.service_id, service.sku, meters, amount, hard, since, month, percent, spent, forecast
-from cap left join service on service.id = cap.service_id where cap.tenant_id = :tenant_id
-order by service.sku, cap.service_id, meters limit :limit offset :offset;
+-- A tenant's spending caps, with the newest share that was reported: those on its whole month, then those on meters.
+select currency, service_id, sku, meters, amount, hard, since, month, percent, spent, forecast from (
+    select currency, null as service_id, null as sku, null::text[] as meters, amount, hard, since, month, percent, spent, forecast
+    from tenant_cap where tenant_id = :tenant_id
+    union all
+    select null, cap.service_id, service.sku, meters, amount, hard, since, month, percent, spent, forecast
+    from cap left join service on service.id = cap.service_id where cap.tenant_id = :tenant_id
+) as found order by currency, sku, service_id, meters limit :limit offset :offset;
 
 -- name: put_tenant_cap(tenant_id, currency, amount, hard, since)!
 -- A cap on a tenant's whole month; notices of an earlier one do not belong to this one.
@@ -116,10 +120,6 @@ where tenant_id = :tenant_id and currency = :currency;
 -- It will be passed in a month.
 update tenant_cap set percent = case when month = :month then percent end, spent = :spent, forecast = :forecast, month = :month
 where tenant_id = :tenant_id and currency = :currency;
-
--- name: tenant_caps(tenant_id)
--- The caps on a tenant's whole month, one for a currency, with the newest share that was reported.
-select currency, amount, hard, since, month, percent, spent, forecast from tenant_cap where tenant_id = :tenant_id order by currency;
 
 -- name: open_alert(id, tenant_id, document)!
 -- An alert.

@@ -100,9 +100,8 @@ async def settlements(db: Connection, part: Part = FIRST) -> list[dict[str, Any]
 
 async def caps(db: Connection, tenant_id: str, part: Part = FIRST) -> list[dict[str, Any]]:
     """A tenant's spending caps, with the shares reported: those on its whole month, then those on meters of a service."""
-    whole = await collect(sql.tenant_caps(db, tenant_id=tenant_id))
     found = await collect(sql.caps(db, tenant_id=tenant_id, limit=part.limit, offset=part.offset))
-    return [dict(row) for row in (*whole, *found)]
+    return [dict(row) for row in found]
 
 
 async def alerts(
