@@ -74,6 +74,14 @@ async def talk(scenario: Scenario, name: str, service_id: str, minutes: str, day
     await scenario.publish(used(name, at, service_id, "minutes_mobile", quantity=minutes))
 
 
+async def november(scenario: Scenario) -> None:
+    """9.00 of calls by the first, 18.00 by the second, and the run after the month."""
+    scenario.clock.set(day("2026-11-20"))
+    await talk(scenario, "a1", FIRST, "200", 1)
+    await talk(scenario, "b1", SECOND, "400", 1)
+    await run_until(scenario, "2026-12-01")
+
+
 async def lines(
     scenario: Scenario, boundary: str, tipo: str = "TD01"
 ) -> list[tuple[str, str, str]]:
@@ -102,10 +110,7 @@ async def test_a_month_costs_no_more_over_all_services_whatever_comes_late(
     scenario: Scenario,
 ) -> None:
     assert await scenario.put(CAPS, whole("30.00")) == (204, None)
-    scenario.clock.set(day("2026-11-20"))
-    await talk(scenario, "a1", FIRST, "200", 1)
-    await talk(scenario, "b1", SECOND, "400", 1)
-    await run_until(scenario, "2026-12-01")
+    await november(scenario)
     assert await lines(scenario, "2026-12-01") == [
         ("first", "minutes_mobile", "9.00"), ("first", "tenant-cap", "-4.00"),
         ("second", "minutes_mobile", "18.00"), ("second", "tenant-cap", "-8.00"),
@@ -122,10 +127,7 @@ async def test_a_month_costs_no_more_over_all_services_whatever_comes_late(
 
 async def test_what_is_given_back_frees_the_cap(scenario: Scenario) -> None:
     assert await scenario.put(CAPS, whole("30.00")) == (204, None)
-    scenario.clock.set(day("2026-11-20"))
-    await talk(scenario, "a1", FIRST, "200", 1)
-    await talk(scenario, "b1", SECOND, "400", 1)
-    await run_until(scenario, "2026-12-01")
+    await november(scenario)
     path, said = (
         f"/v1/tenants/{TENANT}/usage/retract",
         {"source": "/test", "id": "b1", "reason": "counted twice"},
@@ -163,10 +165,7 @@ async def test_fees_that_come_late_are_owed_and_usage_gives_way(scenario: Scenar
 async def test_a_cap_of_meters_comes_first(scenario: Scenario) -> None:
     assert await scenario.put(CAPS, cap(amount="6.00")) == (204, None)
     assert await scenario.put(CAPS, whole("30.00")) == (204, None)
-    scenario.clock.set(day("2026-11-20"))
-    await talk(scenario, "a1", FIRST, "200", 1)
-    await talk(scenario, "b1", SECOND, "400", 1)
-    await run_until(scenario, "2026-12-01")
+    await november(scenario)
     assert await lines(scenario, "2026-12-01") == [
         ("first", "minutes_mobile", "9.00"), ("first", "cap", "-3.00"), ("first", "tenant-cap", "-2.25"),
         ("second", "minutes_mobile", "18.00"), ("second", "tenant-cap", "-6.75"),
