@@ -36,7 +36,7 @@ from services.chassis.unit import Unit
 CATALOGUE_WAIT_SECONDS = 0.2
 WATCH_EVERY = timedelta(minutes=10)
 RUNS_BESIDE = 49
-"""Runs that share a transaction with the one whose job it is. Usage of their tenants waits for it, a fifth of a second or so."""
+"""Runs that share a transaction with the one whose job it is. Usage of their tenants waits for it."""
 
 
 async def run_count_service(job: Job[CountService], intake: UsageIntake, grace_hours: int) -> None:
