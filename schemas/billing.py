@@ -126,7 +126,7 @@ class CapSet(Payload, SpendingCap, type="vicino.cap.set.v1", topic=BILLING):
 
 
 class CapReached(Payload, type="vicino.cap.reached.v1", topic=BILLING):
-    """Half, four fifths or all of a spending cap is spent, as the month stands now. Told once a month for each share."""
+    """Half, four fifths or all of a spending cap is spent, as the month stands now. Published once a month for each share."""
 
     service_id: Uuid
     meters: tuple[Key, ...]
@@ -141,7 +141,7 @@ class CapReached(Payload, type="vicino.cap.reached.v1", topic=BILLING):
 
 
 class CapForeseen(Payload, type="vicino.cap.foreseen.v1", topic=BILLING):
-    """At this pace a spending cap will be passed before the month ends. Told once a month, not in its first three days."""
+    """At this pace a spending cap will be passed before the month ends. Published once a month, not in its first three days."""
 
     service_id: Uuid
     meters: tuple[Key, ...]
@@ -187,7 +187,7 @@ class TenantCapReached(Payload, type="vicino.tenant.cap.reached.v1", topic=BILLI
 
 
 class TenantCapForeseen(Payload, type="vicino.tenant.cap.foreseen.v1", topic=BILLING):
-    """At this pace a cap on the whole month will be passed before it ends. Told once a month, not in its first three days."""
+    """At this pace a cap on the whole month will be passed. Published once a month, not in its first three days."""
 
     currency: Currency
     month: CivilDate

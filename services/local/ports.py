@@ -57,6 +57,6 @@ def _reserve(port: int) -> bool:
 
 @cache
 def _reservations() -> int:
-    """The file whose bytes stand for ports. It stays open: to close it would let go of all of them."""
+    """The file whose bytes stand for ports. It stays open: closing it would release all of them."""
     path = Path(tempfile.gettempdir(), f"vicino-ports-{os.getuid()}")
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -82,7 +82,7 @@ async def _lose_minorities(case: World) -> None:
 
 
 async def restarted_in_turn(on: Servers, seed: int) -> Count:
-    """Three brokers, each in turn told to stop and started again."""
+    """Three brokers, each in turn stopped and started again."""
     return await while_trading(on, seed, _restart_all)
 
 

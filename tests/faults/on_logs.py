@@ -100,7 +100,7 @@ async def replayed(on: Servers, seed: int) -> Count:
 
 
 async def made_anew(on: Servers, seed: int) -> Count:
-    """The topics are deleted under a running worker and made anew; new records start again at offset 0."""
+    """The topics are deleted under a running worker and recreated; new records start again at offset 0."""
     async with world(on, seed) as case:
         await case.start_worker(instance="0")
         await case.send(EVENTS)
@@ -126,5 +126,5 @@ CASES: dict[str, Case] = {
     "group offsets set beyond the end": partial(offsets_moved, to="latest"),
     "retention removes unread records": removed_unread,
     "the same topics replayed whole": replayed,
-    "topics deleted and made anew": made_anew,
+    "topics deleted and recreated": made_anew,
 }

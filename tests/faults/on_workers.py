@@ -65,7 +65,7 @@ async def _until_paused(pid: int) -> None:
 
 
 async def rebalance(on: Servers, seed: int) -> Count:
-    """Workers come and go while slices are in work."""
+    """Workers come and go while slices are in progress."""
     async with world(on, seed) as case:
         first = await case.start_worker()
         sending = asyncio.create_task(case.send(EVENTS * 2, pace_seconds=0.02))
@@ -110,7 +110,7 @@ async def _longest_standstill(case: World, sending: "asyncio.Task[None]") -> flo
 
 
 async def rolling_restart(on: Servers, seed: int) -> Count:
-    """Two workers are told to stop and started again, one after the other, twice; each stop is within 15 s."""
+    """Two workers are stopped and started again, one after the other, twice; each stop is within 15 s."""
     async with world(on, seed) as case:
         workers = {name: await case.start_worker(instance=name) for name in ("0", "1")}
         sending = asyncio.create_task(case.send(EVENTS * 3, pace_seconds=0.02))
@@ -135,7 +135,7 @@ CASES: dict[str, Case] = {
     "zombie, paused before its transaction": partial(zombie, point="engine.fetched"),
     "zombie, paused within its transaction": partial(zombie, point="engine.handled"),
     "zombie, paused after its commit": partial(zombie, point="engine.after_commit"),
-    "rebalance while slices are in work": rebalance,
+    "rebalance while slices are in progress": rebalance,
     "rebalance storm": storm,
     "rolling restart under load": rolling_restart,
 }

@@ -42,7 +42,7 @@ async def note_delivered(data: DeliverySucceeded, unit: Unit) -> None:
 
 
 async def note_undelivered(data: DeliveryFailed, unit: Unit) -> None:
-    """Whoever should have been told was not, for good: the next one is told at once, whatever the calendar says.
+    """A notification failed for good: the next recipient is notified at once, whatever the calendar says.
 
     Raises `Missing` while the alert is not known.
     """

@@ -2,7 +2,7 @@
 
 Names come from the service id, passwords from the master key, so that under another key a database is still found.
 
-The database is told a SCRAM-SHA-256 verifier (RFC 5802, RFC 7677), so that the password itself is in no statement and
+The database is given a SCRAM-SHA-256 verifier (RFC 5802, RFC 7677), so that the password itself is in no statement and
 no log. Rotating the master key gives every login another password.
 """
 
