@@ -181,11 +181,17 @@ class Doors:
         return found
 
     async def deliveries(
-        self, recipient: str | None, state: DeliveryState | None, limit: int
+        self,
+        recipient: str | None,
+        state: DeliveryState | None,
+        alert_id: str | None,
+        limit: int,
     ) -> list[dict[str, Any]]:
-        """The delivery log, newest first: one recipient's, or all of it."""
+        """The delivery log, newest first: one recipient's, or all of it; of one alert, if said."""
         async with self.runtime.pool.acquire() as db:
-            found = await collect(sql.deliveries(db, recipient=recipient, state=state, limit=limit))
+            found = await collect(
+                sql.deliveries(db, recipient=recipient, state=state, alert_id=alert_id, limit=limit)
+            )
         return [dict(row) for row in found]
 
 
@@ -207,11 +213,14 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
 
     @app.get("/v1/deliveries")
     async def my_deliveries(
-        request: Request, state: DeliveryState | None = None, limit: Limit = 100
+        request: Request,
+        state: DeliveryState | None = None,
+        alert_id: Uuid | None = None,
+        limit: Limit = 100,
     ) -> list[dict[str, Any]]:
-        """Notifications to the holder of this key, newest first."""
+        """Notifications to the holder of this key, newest first; of one alert, if said."""
         principal = principal_of(request)
-        return await doors.deliveries(principal.id, state, limit)
+        return await doors.deliveries(principal.id, state, alert_id, limit)
 
 
 def _catalogue_door(app: FastAPI, registry: Registry) -> None:
@@ -282,10 +291,10 @@ def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
 
     @app.get("/operator/v1/deliveries")
     async def deliveries(
-        state: DeliveryState | None = None, limit: Limit = 100
+        state: DeliveryState | None = None, alert_id: Uuid | None = None, limit: Limit = 100
     ) -> list[dict[str, Any]]:
-        """The delivery log, newest first."""
-        return await doors.deliveries(None, state, limit)
+        """The delivery log, newest first; of one alert, if said."""
+        return await doors.deliveries(None, state, alert_id, limit)
 
     @app.post("/operator/v1/deliveries/{notification_id}/redeliver", status_code=202)
     async def redeliver(notification_id: Uuid) -> dict[str, str]:

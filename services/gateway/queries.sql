@@ -286,11 +286,12 @@ returning id, recipient, channel, about, tenant_id, alert_id, event, state, atte
 -- To be sent again, on demand.
 update notification set state = 'waiting', settled_at = null where id = :id returning channel, recipient;
 
--- name: deliveries(recipient, state, limit)
+-- name: deliveries(recipient, state, alert_id, limit)
 -- The delivery log, newest first.
 select id as notification_id, recipient, channel, about, tenant_id, alert_id, state, attempts, last_answer, created_at, settled_at
 from notification
 where (:recipient::text is null or recipient = :recipient) and (:state::text is null or state = :state)
+  and (:alert_id::text is null or alert_id = :alert_id)
 order by created_at desc, id limit :limit;
 
 -- name: tenants_with_contact()

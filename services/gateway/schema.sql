@@ -371,6 +371,8 @@ CREATE INDEX job_lane ON job USING btree (lane, seq) WHERE ((lane IS NOT NULL) A
 
 CREATE INDEX job_leased ON job USING btree (limit_name, party) WHERE (lease_token IS NOT NULL);
 
+CREATE INDEX notification_alert ON notification USING btree (alert_id) WHERE (alert_id IS NOT NULL);
+
 CREATE INDEX notification_created_at ON notification USING btree (created_at);
 
 CREATE INDEX notification_recipient ON notification USING btree (recipient, created_at);

@@ -10,6 +10,7 @@ from schemas.alerts import AlertResolved
 from services.gateway.openapi import document
 from tests.integration.gateway.world import (
     NOW,
+    TOKEN,
     World,
     cloud_event,
     order_data,
@@ -95,6 +96,19 @@ async def test_a_reseller_sees_only_what_it_was_told(served: World, key: str, fi
     assert tenant_of(firm) not in {line["tenant_id"] for line in lines}
     everything = (await served.call("GET", "/operator/v1/deliveries")).body
     assert {"VAR-A", "VAR-B"} <= {line["recipient"] for line in everything}
+
+
+async def test_who_was_told_of_an_alert_is_listed_by_the_alert(world: World) -> None:
+    alerts = [str(uuid4()), str(uuid4())]
+    for alert_id in alerts:
+        told = AlertResolved(alert_id=alert_id, reseller_id="VAR-A", by="desk", resolved_at=NOW)
+        await world.tell(tenant_of("A"), told)
+    await world.gateway.settled()
+    for path, key in (("/v1/deliveries", "VAR-A"), ("/operator/v1/deliveries", TOKEN)):
+        found = (await world.call("GET", f"{path}?alert_id={alerts[0]}", key=key)).body
+        assert {(line["recipient"], line["alert_id"]) for line in found} == {("VAR-A", alerts[0])}
+    assert (await world.call("GET", f"/v1/deliveries?alert_id={alerts[0]}", key="VAR-B")).body == []
+    assert (await world.call("GET", "/operator/v1/deliveries?alert_id=x")).status == 422
 
 
 async def test_everybody_learns_only_who_they_are_themselves(world: World) -> None:
