@@ -1,4 +1,4 @@
-"""A service that always has something in work that does not end by itself: a slice, a job and an HTTP request."""
+"""A service that always has work in flight that does not end by itself: a slice, a job and an HTTP request."""
 
 import asyncio
 from pathlib import Path

@@ -1,5 +1,5 @@
 """Faults of records: what cannot be read, at every place and in every proportion; ids used again; batches that swell;
-events of older and newer makers."""
+events from older and newer builds."""
 
 import asyncio
 from functools import partial

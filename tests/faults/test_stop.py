@@ -1,4 +1,4 @@
-"""A stop takes less than 15 s whatever is in work, also while a server has gone silent; `/readyz` has told of that before."""
+"""A stop takes less than 15 s whatever is in flight, even while a server has gone silent; `/readyz` has reported it before."""
 
 import asyncio
 import os
@@ -62,7 +62,7 @@ def kafka_silent(on: Servers) -> Iterator[str]:
 
 @dataclass
 class Busy:
-    """A process with a slice, a job and a request in work."""
+    """A process with a slice, a job and a request in flight."""
 
     child: Child
     address: str
@@ -90,7 +90,7 @@ class Busy:
             await connection.close()
 
     async def until_busy(self) -> None:
-        """Wait until a slice and a job are in work."""
+        """Wait until a slice and a job are in flight."""
         query = """select exists (select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database())
                    and exists (select from job where lease_token is not null)"""
         async with asyncio.timeout(60):
@@ -100,7 +100,7 @@ class Busy:
 
 @asynccontextmanager
 async def at_work(on: Servers) -> AsyncIterator[Busy]:
-    """Start it, and wait until all three are in work."""
+    """Start it, and wait until all three are in flight."""
     name, port, inside, log = (
         f"s{uuid4().hex[:8]}",
         free_port(),

@@ -121,7 +121,7 @@ async def _hold_unplaced(event: Event[OrderPlaced], order_id: str, unit: Unit) -
 
 
 def _which_town(order: OrderPlaced) -> str:
-    """What the sender of an order from an unknown town is told."""
+    """What the sender of an order from an unknown town reads."""
     said = "the town is not in the table of places: correct the address and order again"
     if order.tenant is None:
         return said

@@ -1,4 +1,4 @@
-"""Report that an order waits for a back-end that has failed for a while: its reseller is told what it waits for."""
+"""Report that an order waits for a back-end that has failed for a while: its reseller is notified of what it waits for."""
 
 from schemas.tenants import OrderDelayed
 from services.chassis.jobs import GIVE_UP_AFTER, Delay

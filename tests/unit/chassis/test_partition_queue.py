@@ -22,7 +22,7 @@ class Bench:
 
 
 async def at_work() -> tuple[Bench, PartitionQueue[int]]:
-    """A queue with one item in work."""
+    """A queue with one item in flight."""
     bench = Bench()
     queue = PartitionQueue("test", bench.work)
     await queue.put(0)
