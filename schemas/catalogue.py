@@ -149,6 +149,8 @@ class RecurringPrice(Price):
     singular: ShortText
     plural: ShortText
     """The counted noun of a prorated line, in Italian: `1 utente`, `2 utenti`."""
+    paused: bool = False
+    """Whether it costs nothing on days on which the service is suspended."""
 
 
 class UsagePrice(Price):
@@ -186,6 +188,8 @@ class Plan(Value):
     provisioning: tuple[ProvisioningStep, ...] = Field(min_length=1)
     heartbeat_seconds: int | None = Field(default=None, ge=1)
     """How often a live service of this plan reports itself; None: it does not."""
+    trial_days: int = Field(default=0, ge=0, le=366)
+    """For so many days from its start a service costs no fees; then its set-up is due. Usage is charged from the start."""
 
 
 class CataloguePublished(Payload, type="vicino.catalogue.published.v1", topic=CATALOGUE):

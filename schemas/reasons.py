@@ -45,6 +45,7 @@ class Reason(StrEnum):
     BEFORE_ACTIVATION = "before_activation"
     TIME_IN_FUTURE = "time_in_future"
     TIME_TOO_OLD = "time_too_old"
+    ENDED = "ended"
     ID_REUSE = "id_reuse"
 
     # It asks for what cannot be done.

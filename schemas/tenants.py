@@ -210,6 +210,38 @@ class ServiceChanged(Payload, type="vicino.service.changed.v1", topic=TENANTS):
     """The quantities that the order named: only they are other ones from `effective_at` on. None: all of them."""
 
 
+class ServiceSuspended(Payload, type="vicino.service.suspended.v1", topic=TENANTS):
+    """A service instance is suspended: its data stay, and what its plan marks as `paused` costs nothing."""
+
+    service_id: Uuid
+    sku: Key
+    effective_at: Instant
+    reason: Key
+    """Why: `requested`, `cap_reached`, `operator`."""
+    order_id: Uuid | None = None
+    """The order that asked for it; None: nobody ordered it."""
+
+
+class ServiceResumed(Payload, type="vicino.service.resumed.v1", topic=TENANTS):
+    """A suspended service instance serves again, and is charged again."""
+
+    service_id: Uuid
+    sku: Key
+    effective_at: Instant
+    order_id: Uuid | None = None
+
+
+class ServiceEnded(Payload, type="vicino.service.ended.v1", topic=TENANTS):
+    """A service instance ended, for good. Nothing of it is used from `effective_at` on, and no fee is due from that day on."""
+
+    service_id: Uuid
+    sku: Key
+    effective_at: Instant
+    reason: Key
+    """Why: `requested`, `operator`."""
+    order_id: Uuid | None = None
+
+
 class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TENANTS):
     """A service instance could not be made: its back-end refused, or was tried for too long, and what was made is taken back."""
 

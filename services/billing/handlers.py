@@ -5,11 +5,16 @@ from schemas.envelope import Event
 from schemas.tenants import (
     ServiceActivated,
     ServiceChanged,
+    ServiceEnded,
+    ServiceResumed,
+    ServiceSuspended,
     TaxProfileChanged,
     TenantAssigned,
     TenantRegistered,
 )
+from services.billing.domain.service_life import LifeState
 from services.billing.usecases.change_service import change_service
+from services.billing.usecases.change_state import change_state
 from services.billing.usecases.publish_catalogue import publish_catalogue
 from services.billing.usecases.register_reseller import register_reseller
 from services.billing.usecases.register_tenant import (
@@ -57,6 +62,30 @@ async def service_changed(event: Event[ServiceChanged], unit: Unit) -> None:
     await change_service(event.subject, event.data, unit)
 
 
+async def service_suspended(event: Event[ServiceSuspended], unit: Unit) -> None:
+    """What its plan pauses costs nothing from that day on."""
+    await _state(event.subject, event.data, LifeState.SUSPENDED, unit)
+
+
+async def service_resumed(event: Event[ServiceResumed], unit: Unit) -> None:
+    """It is charged again."""
+    await _state(event.subject, event.data, LifeState.ACTIVE, unit)
+
+
+async def service_ended(event: Event[ServiceEnded], unit: Unit) -> None:
+    """It costs nothing any more: what was paid ahead is given back."""
+    await _state(event.subject, event.data, LifeState.ENDED, unit)
+
+
+async def _state(
+    tenant_id: str,
+    data: ServiceSuspended | ServiceResumed | ServiceEnded,
+    state: LifeState,
+    unit: Unit,
+) -> None:
+    await change_state(tenant_id, data.service_id, state, data.effective_at, unit)
+
+
 ROUTES = routes(
     on(CataloguePublished, catalogue_published),
     on(ResellerRegistered, reseller_registered),
@@ -65,4 +94,7 @@ ROUTES = routes(
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(ServiceChanged, service_changed),
+    on(ServiceSuspended, service_suspended),
+    on(ServiceResumed, service_resumed),
+    on(ServiceEnded, service_ended),
 )

@@ -117,7 +117,9 @@ order by plan ->> 'sku' collate "C", activated_at, item, id;
 
 -- name: services_by_id(ids)
 -- The services that usage is about.
-select id, tenant_id, activated_at, plan from service where id = any(:ids::text[]);
+select id, tenant_id, activated_at, plan,
+       (select min(greatest(effective_at, activated_at)) from service_state where service_id = id and state = 'ended') as ended_at
+from service where id = any(:ids::text[]);
 
 -- name: add_quantities(service_id, effective_at, stored_at, names, quantities)!
 -- Quantities from an instant on.
@@ -128,6 +130,15 @@ select :service_id, :effective_at, :stored_at, * from unnest(:names::text[], :qu
 -- Quantities of services over time, in the order of arrival: of each, those that were stored up to an instant.
 select service_id, name, effective_at, quantity from unnest(:services::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
 join quantity_fact on service_id = asked.id and stored_at <= as_of order by seq;
+
+-- name: add_state(service_id, state, effective_at, stored_at)!
+-- What a service is from an instant on.
+insert into service_state (service_id, state, effective_at, stored_at) values (:service_id, :state, :effective_at, :stored_at);
+
+-- name: state_facts(services, as_ofs)
+-- What services were over time, in the order of arrival: of each, what was stored up to an instant.
+select service_id, state, effective_at from unnest(:services::text[], :as_ofs::timestamptz[]) as asked (id, as_of)
+join service_state on service_id = asked.id and stored_at <= as_of order by seq;
 
 -- name: tenant_of_service(id)$
 -- Whose a service is; nothing while it is not counted yet.

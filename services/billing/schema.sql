@@ -506,6 +506,24 @@ CREATE TABLE service (
     currency text DEFAULT 'EUR'::text NOT NULL
 );
 
+CREATE TABLE service_state (
+    seq bigint NOT NULL,
+    service_id text NOT NULL,
+    state text NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    stored_at timestamp with time zone NOT NULL,
+    CONSTRAINT service_state_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'ended'::text])))
+);
+
+ALTER TABLE service_state ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME service_state_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE settlement (
     reseller_id text NOT NULL,
     quarter text NOT NULL,
@@ -810,6 +828,9 @@ ALTER TABLE ONLY series
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY service_state
+    ADD CONSTRAINT service_state_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY settlement
     ADD CONSTRAINT settlement_pkey PRIMARY KEY (reseller_id, quarter, currency);
 
@@ -882,6 +903,8 @@ CREATE INDEX reseller_contract_reseller ON reseller_contract USING btree (resell
 
 CREATE INDEX series_tenant ON series USING btree (tenant_id, meter);
 
+CREATE INDEX service_state_of_service ON service_state USING btree (service_id);
+
 CREATE INDEX service_tenant ON service USING btree (tenant_id);
 
 CREATE INDEX spending_cap_tenant ON spending_cap USING btree (tenant_id);
@@ -919,6 +942,8 @@ CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON reseller_contract FO
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON retraction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON service FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON service_state FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER final BEFORE DELETE OR UPDATE OR TRUNCATE ON settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 

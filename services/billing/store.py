@@ -22,6 +22,7 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
 from services.billing.domain.recurring import Billed
+from services.billing.domain.service_life import LifeState, StateFact
 from services.billing.domain.tax import ProfileSince
 from services.billing.domain.tenant_caps import TenantCap
 from services.chassis.database import Connection, load_queries
@@ -100,6 +101,14 @@ async def quantity_facts(db: Connection, asked: Sequence[AsOf]) -> dict[str, lis
     for row in await collect(sql.quantity_facts(db, **_columns(asked, "services"))):
         fact = QuantityFact(row["name"], row["effective_at"], row["quantity"])
         found[row["service_id"]].append(fact)
+    return found
+
+
+async def state_facts(db: Connection, asked: Sequence[AsOf]) -> dict[str, list[StateFact]]:
+    """What services were over time, by service, in the order of arrival."""
+    found: dict[str, list[StateFact]] = {one.id: [] for one in asked}
+    for row in await collect(sql.state_facts(db, **_columns(asked, "services"))):
+        found[row["service_id"]].append(StateFact(LifeState(row["state"]), row["effective_at"]))
     return found
 
 

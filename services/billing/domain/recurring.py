@@ -21,6 +21,7 @@ from services.billing.domain.money import CENT, exactly, half_up, share, spread
 from services.billing.domain.periods import Days, month_of, months
 from services.billing.domain.price_models import Layer, amount_of, layers_of, parts_of
 from services.billing.domain.quantities import Change
+from services.billing.domain.service_life import without
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ PriceOfMonth = Callable[[RecurringPrice, date], RecurringPrice]
 def as_sold(price: RecurringPrice, _: date) -> RecurringPrice:
     """Nothing else is agreed."""
     return price
+
+
+FreeDays = Callable[[RecurringPrice], Sequence[Days]]
+"""The days on which a component costs nothing, whatever is ordered: in order, and apart from each other."""
+
+
+def never(_: RecurringPrice) -> Sequence[Days]:
+    """No day is free."""
+    return ()
 
 
 def wanted(timeline: Sequence[Change], meter: str) -> Level:
@@ -114,7 +124,7 @@ def steps_of(timeline: Iterable[Change], billed: Iterable[Billed], month: Days) 
 
 def recurring_charges(
     plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT,
-    price_of: PriceOfMonth = as_sold,
+    price_of: PriceOfMonth = as_sold, free_of: FreeDays = never,
 ) -> list[Charge]:  # fmt: skip
     """The charges that a run at `boundary` makes for one service, in plan order.
 
@@ -129,28 +139,30 @@ def recurring_charges(
         if last < timeline[0].day and price.timing is Timing.ARREARS:
             continue
         rows = _by_month(billed.get(component(plan, price), ()))
-        want = wanted(timeline, price.meter)
+        charged = without(timeline, free_of(price))
+        want = wanted(charged, price.meter)
         for month in reversed(months(timeline[0].day, last)):
             if _due(price, month, boundary):
                 own = price_of(price, month.start)
                 charges += _of_month(
-                    plan, own, timeline, want, rows.get(month.start, []), month, step
+                    plan, own, charged, want, rows.get(month.start, []), month, step
                 )
     return charges
 
 
 def unbilled_fees(
     plan: Plan, timeline: Sequence[Change], billed: Mapping[str, Sequence[Billed]], boundary: date, step: Decimal = CENT,
-    price_of: PriceOfMonth = as_sold,
+    price_of: PriceOfMonth = as_sold, free_of: FreeDays = never,
 ) -> list[tuple[str, Days, Decimal, Decimal]]:  # fmt: skip
     """For an audit: components and months that were not billed as they come to; what they come to, and what was billed."""
     found = []
     for price in plan.recurring:
         rows = _by_month(billed.get(component(plan, price), ()))
-        want = wanted(timeline, price.meter)
+        charged = without(timeline, free_of(price))
+        want = wanted(charged, price.meter)
         for month in months(timeline[0].day, boundary) if timeline else ():
             if _due(price, month, boundary):
-                comes_to = _amount(price_of(price, month.start), want, timeline, month, step)
+                comes_to = _amount(price_of(price, month.start), want, charged, month, step)
                 was_billed = sum((row.net for row in rows.get(month.start, ())), Decimal(0))
                 if comes_to != was_billed:
                     found.append((component(plan, price), month, comes_to, was_billed))
@@ -163,10 +175,12 @@ def fees_of_month(
     month: Days,
     step: Decimal = CENT,
     price_of: PriceOfMonth = as_sold,
+    free_of: FreeDays = never,
 ) -> Decimal:
     """What a service's fees of a month come to, whenever they are billed."""
+    charged = [(price, without(timeline, free_of(price))) for price in plan.recurring]
     return sum(
-        (_amount(price_of(price, month.start), wanted(timeline, price.meter), timeline, month, step) for price in plan.recurring),
+        (_amount(price_of(price, month.start), wanted(own, price.meter), own, month, step) for price, own in charged),
         Decimal(0),
     )  # fmt: skip
 
@@ -324,13 +338,8 @@ def setup_charge(plan: Plan, activated: date, step: Decimal = CENT) -> Charge | 
     )  # fmt: skip
 
 
-def average_units(timeline: Sequence[Change], meter: str, month: Days) -> Decimal:
-    """The quantity of a component over the days of a month on which the service was active, on average."""
-    active = (
-        Days(max(month.start, timeline[0].day), month.end)
-        if timeline[0].day < month.end
-        else Days(month.end, month.end)
-    )
+def average_units(timeline: Sequence[Change], meter: str, active: Days) -> Decimal:
+    """The quantity of a component over the days of a month on which the service was there, on average."""
     if len(active) == 0:
         return Decimal(0)
     level = wanted(timeline, meter)

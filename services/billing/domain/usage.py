@@ -70,6 +70,7 @@ class MeteredService:
     tenant_id: str
     activated_at: datetime
     readings: Mapping[str, MeterReading] = field(default_factory=dict)
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ class Window:
 
     def covers(self, starts: datetime, service: MeteredService) -> bool:
         """Whether every instant of the quarter that begins there is in time for a service."""
-        return max(self.earliest, service.activated_at) <= starts <= self.latest - QUARTER
+        latest = self.latest if service.ended_at is None else min(self.latest, service.ended_at)
+        return max(self.earliest, service.activated_at) <= starts <= latest - QUARTER
 
 
 def judge(events: EventGroup, service: MeteredService | None, window: Window) -> str | None:
@@ -109,4 +111,6 @@ def judge_time(at: datetime, service: MeteredService, window: Window) -> str | N
         return Reason.TIME_IN_FUTURE
     if at < window.earliest:
         return Reason.TIME_TOO_OLD
+    if service.ended_at is not None and at >= service.ended_at:
+        return Reason.ENDED
     return Reason.BEFORE_ACTIVATION if at < service.activated_at else None

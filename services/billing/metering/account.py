@@ -19,6 +19,7 @@ EXPLAINED: dict[str, str] = {
     Reason.TIME_IN_FUTURE: "it would have happened further in the future than clocks may be apart",
     Reason.TIME_TOO_OLD: "it happened too long ago for any door to have let it in",
     Reason.BEFORE_ACTIVATION: "the service was not active yet",
+    Reason.ENDED: "the service had ended",
 }
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _reason in EXPLAINED:

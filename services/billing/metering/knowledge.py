@@ -78,7 +78,11 @@ class MeteringKnowledge:
             for row in found:
                 plan = Plan.model_validate(row["plan"])
                 self._services[row["id"]] = MeteredService(
-                    row["id"], row["tenant_id"], row["activated_at"], self._readings(plan)
+                    row["id"],
+                    row["tenant_id"],
+                    row["activated_at"],
+                    self._readings(plan),
+                    row["ended_at"],
                 )
         return {
             service_id: self._services[service_id]

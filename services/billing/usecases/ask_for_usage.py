@@ -84,6 +84,8 @@ async def reserve_usage(
         reason = None if before["allowed"] else Reason.CAP_REACHED
         return UsageAnswer(before["allowed"], reason, before["remaining"], before["stored_at"])
     answer = await _answer(unit.db, tenant, asked, unit.now)
+    if answer.reason is Reason.ENDED:
+        return answer  # for good: the same question gets the same answer without a note
     await sql.forget_reservations(unit.db, tenant_id=tenant_id, instant=unit.now - REPEATED_FOR)
     await sql.add_reservation(
         unit.db, tenant_id=tenant_id, key=key, service_id=asked.service_id, meter=asked.meter, quantity=asked.quantity,
@@ -96,13 +98,16 @@ async def _answer(
     db: Connection, tenant: BilledTenant, asked: UsageAsked, now: datetime
 ) -> UsageAnswer:
     services = await services_in_time(db, tenant, now)
-    service = next((one.service for one in services if one.service.id == asked.service_id), None)
-    if service is None:
+    found = next((one for one in services if one.service.id == asked.service_id), None)
+    if found is None:
         raise AskRefused("service_id", Reason.UNKNOWN_SERVICE, "the tenant has no such service")
+    service = found.service
     if asked.meter not in {price.meter for price in service.plan.usage}:
         raise AskRefused(
             "meter", Reason.UNKNOWN_METER, "the plan of this service does not price it"
         )
+    if found.life.ended_at is not None and found.life.ended_at <= now:
+        return UsageAnswer(False, Reason.ENDED, None, now)
     meters, month = await load_meters(db), month_of(civil_day(now, tenant.zone))
     start = midnight(month.start, tenant.zone)
     if meters.in_force(asked.meter, start).meter.aggregation not in GROWING:

@@ -138,7 +138,13 @@ async def _ratings(
     for one in (one for one in services if one.started <= run["boundary"]):
         service, billed = one.service, billed_of[one.service.id]
         fees = unbilled_fees(
-            service.plan, one.changes, billed, run["boundary"], service.step, one.price_of
+            service.plan,
+            one.changes,
+            billed,
+            run["boundary"],
+            service.step,
+            one.price_of,
+            one.free_of,
         )
         found.take(
             AuditDifference("fees = charges", f"{service.id} {component} {month.start:%Y-%m}", str(due), str(was))

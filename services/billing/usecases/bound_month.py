@@ -40,9 +40,9 @@ def bound_month(
     tenant_caps: Mapping[str, TenantCap], month: Days,
 ) -> BoundedMonth:  # fmt: skip
     """Bound a month's usage, by the caps that are in force in it."""
-    there = [one for one in services if one.started < month.end]
+    there = [one for one in services if one.started < month.end and not one.is_over(month.start)]
     fees = {
-        one.service.id: fees_of_month(one.service.plan, one.changes, month, one.service.step, one.price_of)
+        one.service.id: fees_of_month(one.service.plan, one.changes, month, one.service.step, one.price_of, one.free_of)
         for one in there
     }  # fmt: skip
     usage = {one.service.id: _below_own_caps(one.service.id, rated, caps, month) for one in there}

@@ -88,10 +88,20 @@ def _in_order(
 def _fees(
     one: ServiceInTime, boundary: date, billed: Mapping[str, Sequence[Billed]], *, is_set_up: bool
 ) -> list[Charge]:
-    plan = one.service.plan
-    setup = None if is_set_up else setup_charge(plan, one.started, one.service.step)
-    charges = recurring_charges(plan, one.changes, billed, boundary, one.service.step, one.price_of)
+    plan, step = one.service.plan, one.service.step
+    setup = None if is_set_up else _setup(one, boundary)
+    charges = recurring_charges(
+        plan, one.changes, billed, boundary, step, one.price_of, one.free_of
+    )
     return [*([setup] if setup else []), *charges]
+
+
+def _setup(one: ServiceInTime, boundary: date) -> Charge | None:
+    """The set-up fee: due at the start, or when a trial is over; not of a service that had ended by then."""
+    day, ended = one.charged_from, one.life.ended
+    if boundary < day or (ended is not None and ended <= day):
+        return None
+    return setup_charge(one.service.plan, day, one.service.step)
 
 
 async def _months(db: Connection, runs: Sequence[TenantRun], boundary: date) -> list[list[Days]]:

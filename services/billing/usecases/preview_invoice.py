@@ -19,6 +19,7 @@ from services.billing.domain.documents import documents
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import civil_day, next_boundary
 from services.billing.domain.quantities import PRESENT, QuantityFact
+from services.billing.domain.service_life import LifeState, StateFact
 from services.billing.store import sql
 from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.query_usage import NotKnown
@@ -36,7 +37,7 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class AskedChange:
-    """Quantities of a service from an instant on; none: it is cancelled."""
+    """Quantities of a service from an instant on; none: it ends."""
 
     service_id: str
     quantities: Mapping[str, Decimal] | None
@@ -112,18 +113,19 @@ async def _asked(
 ) -> Asked:  # fmt: skip
     known = {service.id: service for service in await store.services(db, tenant.id)}
     facts: dict[str, list[QuantityFact]] = {}
+    states: dict[str, list[StateFact]] = {}
     for n, change in enumerate(changes):
         if change.service_id not in known:
             raise PreviewRefused(
                 f"/changes/{n}/service_id", Reason.UNKNOWN_SERVICE, "the tenant has no such service"
             )
-        plan = known[change.service_id].plan
-        quantities = change.quantities
-        if quantities is None:
-            quantities = {price.meter: Decimal(0) for price in plan.recurring}
-        else:
-            _check(f"/changes/{n}", plan, quantities)
-        facts.setdefault(change.service_id, []).extend(_facts(quantities, change.effective_at))
+        if change.quantities is None:
+            end = StateFact(LifeState.ENDED, change.effective_at)
+            states.setdefault(change.service_id, []).append(end)
+            continue
+        _check(f"/changes/{n}", known[change.service_id].plan, change.quantities)
+        own = facts.setdefault(change.service_id, [])
+        own.extend(_facts(change.quantities, change.effective_at))
     added = []
     for n, service in enumerate(services):
         row = await sql.plan(db, sku=service.sku, revision=None, instant=service.effective_at)
@@ -137,7 +139,7 @@ async def _asked(
         made = BilledService(str(uuid4()), service.effective_at, plan, row["currency"])
         added.append(made)
         facts[made.id] = _facts(base | dict(service.quantities) or PRESENT, service.effective_at)
-    return Asked(facts, added)
+    return Asked(facts, added, states)
 
 
 def _facts(quantities: Mapping[str, Decimal], at: datetime) -> list[QuantityFact]:

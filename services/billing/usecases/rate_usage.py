@@ -16,7 +16,7 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.money import exactly
 from services.billing.domain.periods import Days
 from services.billing.domain.pricing import usage_charges
-from services.billing.domain.quantities import Change, served_days
+from services.billing.domain.quantities import served_days
 from services.billing.domain.recurring import average_units
 from services.billing.metering.quantities import MeterQuestion, quantities
 from services.billing.metering.reading import HOUR, Span, days
@@ -54,7 +54,7 @@ class MonthAsked:
         """Services that were there, each with the usage prices of the month as its plan has them."""
         return [
             (one, one.price_of(sold, self.month.start))
-            for one in self.services if one.started < self.month.end
+            for one in self.services if one.started < self.month.end and not one.is_over(self.month.start)
             for sold in one.service.plan.usage
         ]  # fmt: skip
 
@@ -79,7 +79,8 @@ async def read_usage(
     questions = [
         [
             MeterQuestion(
-                price.meter, series.get((service.service.id, price.meter), ()), _until(one.span, price.meter, meters, one.until)
+                price.meter, series.get((service.service.id, price.meter), ()),
+                _until(_lived(service, one.span), price.meter, meters, one.until),
             )
             for service, price in priced
         ]
@@ -112,14 +113,15 @@ def rate(
     `more`: usage that is not there yet, by service and meter.
     """
     month, whole, priced = used.asked.month, used.asked.span, used.asked.priced()
-    uses = [
-        MeteredUse(
-            one.service.plan.sku, price,
-            _of_month(quantity, whole, part, price.meter, meters, pace) + more.get((one.service.id, price.meter), Decimal(0)),
-            _included(price, one.changes, month),
-        )
-        for (one, price), (quantity, part) in zip(priced, used.quantities, strict=True)
-    ]  # fmt: skip
+    uses = []
+    for (one, price), (quantity, part) in zip(priced, used.quantities, strict=True):
+        own_pace = (
+            pace if one.life.ended_at is None else AS_IT_IS
+        )  # what has ended does not go on like this
+        whole_month = _of_month(quantity, whole, part, price.meter, meters, own_pace)
+        beside = more.get((one.service.id, price.meter), Decimal(0))
+        included = _included(price, one, month)
+        uses.append(MeteredUse(one.service.plan.sku, price, whole_month + beside, included))
     return [
         RatedUse(
             one.service, use.price,
@@ -148,6 +150,14 @@ def by_service(charges: Sequence[tuple[str, Charge]]) -> Mapping[str, list[Charg
     return found
 
 
+def _lived(one: ServiceInTime, span: Span) -> Span:
+    """The part of a month up to a service's end: the hour in which it ends counts whole."""
+    ended_at = one.life.ended_at
+    if ended_at is None or ended_at >= span.end:
+        return span
+    return Span(span.start, span.start - (span.start - ended_at) // HOUR * HOUR)
+
+
 def _until(span: Span, key: str, meters: Meters, until: datetime | None) -> Span:
     """The part of a month whose levels count up to an instant: whole hours. What is counted piece by piece counts whole."""
     if until is None or key not in meters or not _is_level(key, meters, span):
@@ -168,15 +178,16 @@ def _of_month(
         return found
     if pace != AS_IT_IS and meters.in_force(key, span.start).meter.aggregation in GROWING:
         return projected(found, pace)
-    if part == span:
+    if part == span or not _is_level(key, meters, span):
         return found
     with exactly():
         return found * ((part.end - part.start) // HOUR) / ((span.end - span.start) // HOUR)
 
 
-def _included(price: UsagePrice, changes: Sequence[Change], month: Days) -> Decimal:
+def _included(price: UsagePrice, one: ServiceInTime, month: Days) -> Decimal:
     included = price.included or Decimal(0)
     if price.included_per is None:
         return included
     with exactly():
-        return included * average_units(changes, price.included_per, month)
+        active = one.life.active_in(month, one.started)
+        return included * average_units(one.changes, price.included_per, active)

@@ -91,7 +91,7 @@ def _check_fees(cap: TenantCap, services: list[ServiceInTime]) -> None:
     """What was ordered is owed: only usage can come off, so a cap below the fees could not be kept."""
     month = month_of(cap.since)
     fees = sum(
-        (fees_of_month(one.service.plan, one.changes, month, one.service.step, one.price_of)
+        (fees_of_month(one.service.plan, one.changes, month, one.service.step, one.price_of, one.free_of)
          for one in services if one.service.currency == cap.currency), Decimal(0),
     )  # fmt: skip
     if cap.amount is not None and cap.amount < fees:

@@ -35,7 +35,7 @@ from tests.support.servers import Addresses
 FINAL = {
     "agreed_price",
     "assignment", "charge", "commission", "invoice", "invoice_paid", "payment", "plan", "quantity_fact", "reseller_contract",
-    "retraction", "service", "settlement", "spending_cap", "tax_profile", "tenant_cap", "transfer",
+    "retraction", "service", "service_state", "settlement", "spending_cap", "tax_profile", "tenant_cap", "transfer",
 }  # fmt: skip
 
 

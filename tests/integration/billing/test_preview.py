@@ -12,7 +12,7 @@ import pytest
 from schemas.billing import InvoiceIssued
 from schemas.envelope import Event
 from schemas.scalars import rfc3339
-from schemas.tenants import ServiceChanged
+from schemas.tenants import ServiceChanged, ServiceEnded
 from services.billing.domain.periods import month_of
 from tests.integration.billing.scenario import (
     ERP,
@@ -29,7 +29,7 @@ from tests.integration.billing.scenario import (
     used,
 )
 from tests.integration.billing.test_audit import audited
-from tests.support.catalogue import CATALOGUE, PLANS
+from tests.support.catalogue import CATALOGUE
 
 PREVIEW = f"/v1/tenants/{TENANT}/preview"
 MONTHS = ("2026-11-01", "2026-12-01", "2027-01-01", "2027-02-01")
@@ -125,11 +125,7 @@ async def test_a_cancellation_and_an_order_are_previewed_together(scenario: Scen
     _, expected = await previewed(scenario, "service_id", changes=[cancelled], services=[ordered])
     before = await billed(scenario, "2027-01-01")
     assert before == []
-    nothing = {price.meter: "0" for price in PLANS["ERP-CLOUD"].recurring}
-    ended = ServiceChanged.model_validate(
-        {"service_id": ERP, "order_id": TENANT, "sku": "ERP-CLOUD", "quantities": nothing, "changed": nothing,
-         "effective_at": at}
-    )  # fmt: skip
+    ended = ServiceEnded(service_id=ERP, sku="ERP-CLOUD", effective_at=at, reason="requested")
     await scenario.publish(fact(ended, "ended"), activated(MAIL, "MAIL-STD", 1, at, mailbox="3"))
     scenario.clock.set(day("2026-12-12"))
     await run_until(scenario, "2027-01-01")
