@@ -1,6 +1,7 @@
 """Tenants: what became of an order, who serves the tenant, and which service instances it has."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -210,8 +211,19 @@ class ServiceChanged(Payload, type="vicino.service.changed.v1", topic=TENANTS):
     """The quantities that the order named: only they are other ones from `effective_at` on. None: all of them."""
 
 
+class LifeState(StrEnum):
+    """What a service instance is from an instant on, once it was activated."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+    """For good: no other state comes after it."""
+
+
 class ServiceSuspended(Payload, type="vicino.service.suspended.v1", topic=TENANTS):
     """A service instance is suspended: its data stay, and what its plan marks as `paused` costs nothing."""
+
+    state: ClassVar = LifeState.SUSPENDED
 
     service_id: Uuid
     sku: Key
@@ -225,6 +237,8 @@ class ServiceSuspended(Payload, type="vicino.service.suspended.v1", topic=TENANT
 class ServiceResumed(Payload, type="vicino.service.resumed.v1", topic=TENANTS):
     """A suspended service instance serves again, and is charged again."""
 
+    state: ClassVar = LifeState.ACTIVE
+
     service_id: Uuid
     sku: Key
     effective_at: Instant
@@ -234,12 +248,18 @@ class ServiceResumed(Payload, type="vicino.service.resumed.v1", topic=TENANTS):
 class ServiceEnded(Payload, type="vicino.service.ended.v1", topic=TENANTS):
     """A service instance ended, for good. Nothing of it is used from `effective_at` on, and no fee is due from that day on."""
 
+    state: ClassVar = LifeState.ENDED
+
     service_id: Uuid
     sku: Key
     effective_at: Instant
     reason: Key
     """Why: `requested`, `operator`."""
     order_id: Uuid | None = None
+
+
+StateChanged = ServiceSuspended | ServiceResumed | ServiceEnded
+"""A service instance is in another state from `effective_at` on."""
 
 
 class ProvisioningFailed(Payload, type="vicino.provisioning.failed.v1", topic=TENANTS):

@@ -8,11 +8,11 @@ from schemas.tenants import (
     ServiceEnded,
     ServiceResumed,
     ServiceSuspended,
+    StateChanged,
     TaxProfileChanged,
     TenantAssigned,
     TenantRegistered,
 )
-from services.billing.domain.service_life import LifeState
 from services.billing.usecases.change_service import change_service
 from services.billing.usecases.change_state import change_state
 from services.billing.usecases.publish_catalogue import publish_catalogue
@@ -62,28 +62,9 @@ async def service_changed(event: Event[ServiceChanged], unit: Unit) -> None:
     await change_service(event.subject, event.data, unit)
 
 
-async def service_suspended(event: Event[ServiceSuspended], unit: Unit) -> None:
-    """What its plan pauses costs nothing from that day on."""
-    await _state(event.subject, event.data, LifeState.SUSPENDED, unit)
-
-
-async def service_resumed(event: Event[ServiceResumed], unit: Unit) -> None:
-    """It is charged again."""
-    await _state(event.subject, event.data, LifeState.ACTIVE, unit)
-
-
-async def service_ended(event: Event[ServiceEnded], unit: Unit) -> None:
-    """It costs nothing any more: what was paid ahead is given back."""
-    await _state(event.subject, event.data, LifeState.ENDED, unit)
-
-
-async def _state(
-    tenant_id: str,
-    data: ServiceSuspended | ServiceResumed | ServiceEnded,
-    state: LifeState,
-    unit: Unit,
-) -> None:
-    await change_state(tenant_id, data.service_id, state, data.effective_at, unit)
+async def state_changed(event: Event[StateChanged], unit: Unit) -> None:
+    """It is suspended, serves again, or ended: its fees and its usage follow."""
+    await change_state(event.subject, event.data, unit)
 
 
 ROUTES = routes(
@@ -94,7 +75,7 @@ ROUTES = routes(
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
     on(ServiceChanged, service_changed),
-    on(ServiceSuspended, service_suspended),
-    on(ServiceResumed, service_resumed),
-    on(ServiceEnded, service_ended),
+    on(ServiceSuspended, state_changed),
+    on(ServiceResumed, state_changed),
+    on(ServiceEnded, state_changed),
 )

@@ -11,7 +11,7 @@ import asyncpg
 
 from schemas.billing import InvoiceIssued
 from schemas.catalogue import Plan
-from schemas.tenants import TaxProfile
+from schemas.tenants import LifeState, TaxProfile
 from services.billing.domain.agreed_prices import AgreedPrice
 from services.billing.domain.caps import Cap
 from services.billing.domain.commission import Assignment, Commission, Contract, ContractModel
@@ -22,7 +22,7 @@ from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import Days
 from services.billing.domain.quantities import QuantityFact
 from services.billing.domain.recurring import Billed
-from services.billing.domain.service_life import LifeState, StateFact
+from services.billing.domain.service_life import StateFact
 from services.billing.domain.tax import ProfileSince
 from services.billing.domain.tenant_caps import TenantCap
 from services.chassis.database import Connection, load_queries

@@ -67,7 +67,10 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
 
         app.get(f"/api/v1/{name}", name=name, description=about)(listed)
 
-    offer("tenants", store.tenants, "All tenants, with services and the ranking of resellers.")
+    async def tenants(db: Connection, part: store.Part) -> list[dict[str, Any]]:
+        return await store.tenants(db, part, at=runtime.clock.now())
+
+    offer("tenants", tenants, "All tenants, with services and the ranking of resellers.")
     offer("orders", store.orders, "All orders, newest first.")
     offer("resellers", store.resellers, "All resellers.")
     offer("settlements", store.settlements, "Statements of resellers, the newest quarter first.")
@@ -82,7 +85,10 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
     @app.get("/api/v1/tenants/{tenant_id}")
     async def tenant(tenant_id: str) -> Any:
         """One tenant."""
-        found = await ask("tenant", lambda db: store.tenants(db, store.ONE, tenant_id=tenant_id))
+        found = await ask(
+            "tenant",
+            lambda db: store.tenants(db, store.ONE, at=runtime.clock.now(), tenant_id=tenant_id),
+        )
         if not found:
             raise Problem(404, "Not Found", "no such tenant")
         return found[0]

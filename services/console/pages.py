@@ -1,6 +1,7 @@
 """The operator's pages: what each one shows."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -52,28 +53,32 @@ class Pages:
         """For a person who followed an old link, or mistyped."""
         return self.plain("missing", 404, what=what)
 
+    def now(self) -> datetime:
+        """The instant that pages speak of."""
+        return self._runtime.clock.now()
+
     def plain(self, name: str, status: int = 200, **found: Any) -> Response:
         """A page that needs no question."""
         html = self._templates.get_template(f"{name}.html").render(
-            page=name, now=self._runtime.clock.now(), **found
+            page=name, now=self.now(), **found
         )
         return HTMLResponse(html, status, headers=HEADERS)
 
 
-async def _overview(db: Connection) -> dict[str, Any]:
+async def _overview(db: Connection, at: datetime) -> dict[str, Any]:
     some = store.Part(WAITING_SHOWN)
     return {
         "figures": await store.figures(db), "shown": WAITING_SHOWN, "plot": rendering.bars(await store.invoiced(db, PLOTTED)),
         "waiting": {
-            "tenants": await store.tenants(db, some, state="waiting"),
+            "tenants": await store.tenants(db, some, at=at, state="waiting"),
             "alerts": await store.alerts(db, some, waiting=True),
             "orders": await store.orders(db, some, states=WAITING),
         },
     }  # fmt: skip
 
 
-async def _one_tenant(db: Connection, tenant_id: str) -> dict[str, Any]:
-    found = await store.tenants(db, store.ONE, tenant_id=tenant_id)
+async def _one_tenant(db: Connection, tenant_id: str, at: datetime) -> dict[str, Any]:
+    found = await store.tenants(db, store.ONE, at=at, tenant_id=tenant_id)
     if not found:
         raise _Missing("tenant")
     return {
@@ -111,7 +116,7 @@ def add_pages(app: FastAPI, show: Pages) -> None:
     @app.get("/", response_class=HTMLResponse)
     async def overview() -> Response:
         """Who waits for what, at a glance."""
-        return await show.show("overview", _overview)
+        return await show.show("overview", lambda db: _overview(db, show.now()))
 
     def offer(name: str, query: Listing, about: str) -> None:
         async def listed(offset: Offset = 0) -> Response:
@@ -121,7 +126,10 @@ def add_pages(app: FastAPI, show: Pages) -> None:
             listed
         )
 
-    offer("tenants", store.tenants, "All tenants.")
+    async def tenants(db: Connection, part: store.Part) -> list[dict[str, Any]]:
+        return await store.tenants(db, part, at=show.now())
+
+    offer("tenants", tenants, "All tenants.")
     offer("resellers", store.resellers, "Load against capacity.")
     offer("settlements", store.settlements, "What resellers are paid, quarter by quarter.")
 
@@ -133,7 +141,7 @@ def add_pages(app: FastAPI, show: Pages) -> None:
     @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
     async def tenant(tenant_id: str) -> Response:
         """One tenant, whole."""
-        return await show.show("tenant", lambda db: _one_tenant(db, tenant_id))
+        return await show.show("tenant", lambda db: _one_tenant(db, tenant_id, show.now()))
 
     @app.get("/invoices/{invoice_id}", response_class=HTMLResponse)
     async def invoice(invoice_id: str) -> Response:

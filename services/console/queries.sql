@@ -43,6 +43,10 @@ on conflict (id) do update
 set sku = excluded.sku, state = excluded.state, quantities = excluded.quantities,
     effective_at = coalesce(service.effective_at, excluded.effective_at), explanation = excluded.explanation;
 
+-- name: add_service_state(service_id, state, effective_at, reason)!
+-- From an instant on a service is in a state.
+insert into service_state (service_id, state, effective_at, reason) values (:service_id, :state, :effective_at, :reason);
+
 -- name: put_reseller(id, revision, profile)!
 -- A reseller.
 insert into reseller (id, revision, profile) values (:id, :revision, :profile)
@@ -151,7 +155,10 @@ set state = excluded.state, attempts = excluded.attempts, at = excluded.at, expl
 -- Tenants with the newest of their services: all, those in a state, or one.
 select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, score, assigned_by, ranking,
        coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
-                                                     'effective_at', s.effective_at, 'explanation', s.explanation)
+                                                     'effective_at', s.effective_at, 'explanation', s.explanation,
+                                                     'states', (select coalesce(jsonb_agg(jsonb_build_object('state', f.state,
+                                                         'effective_at', f.effective_at, 'reason', f.reason) order by f.seq), '[]')
+                                                       from (select * from service_state where service_id = s.id order by seq desc limit 50) as f))
                                   order by s.effective_at, s.sku, s.id)
                  from (select * from service where tenant_id = tenant.id order by effective_at desc nulls first, id limit 200) as s),
                 '[]') as services

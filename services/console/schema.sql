@@ -231,6 +231,23 @@ CREATE TABLE service_order (
     explanation text
 );
 
+CREATE TABLE service_state (
+    seq bigint NOT NULL,
+    service_id text NOT NULL,
+    state text NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    reason text
+);
+
+ALTER TABLE service_state ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME service_state_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE settlement (
     reseller_id text NOT NULL,
     quarter text NOT NULL,
@@ -324,6 +341,9 @@ ALTER TABLE ONLY service_order
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY service_state
+    ADD CONSTRAINT service_state_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY settlement
     ADD CONSTRAINT settlement_pkey PRIMARY KEY (reseller_id, quarter, currency);
 
@@ -356,5 +376,7 @@ CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
 
 CREATE INDEX service_order_tenant ON service_order USING btree (tenant_id);
+
+CREATE INDEX service_state_of_service ON service_state USING btree (service_id, effective_at);
 
 CREATE INDEX service_tenant ON service USING btree (tenant_id);

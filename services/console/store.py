@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from schemas.scalars import plain
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
-from services.console.domain.stages import WAITING, alert_state
+from services.console.domain.stages import WAITING, ServiceStage, alert_state, service_stage
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -28,11 +29,27 @@ ONE = Part(1)
 
 
 async def tenants(
-    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, state: str | None = None
+    db: Connection,
+    part: Part = FIRST,
+    *,
+    at: datetime,
+    tenant_id: str | None = None,
+    state: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Tenants with their services."""
+    """Tenants with their services, each in its state at an instant."""
     found = sql.tenants(db, id=tenant_id, state=state, limit=part.limit, offset=part.offset)
-    return [dict(row) for row in await collect(found)]
+    return [
+        {**row, "services": [_service(service, at) for service in row["services"]]}
+        for row in await collect(found)
+    ]
+
+
+def _service(row: dict[str, Any], at: datetime) -> dict[str, Any]:
+    facts = [
+        (ServiceStage(fact["state"]), datetime.fromisoformat(fact["effective_at"]))
+        for fact in row["states"]
+    ]
+    return {**row, "state": service_stage(ServiceStage(row["state"]), facts, at)}
 
 
 async def orders(

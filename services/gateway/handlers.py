@@ -1,6 +1,6 @@
 """Events in: who serves whom, which services are active, and who is notified of what."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
 from schemas.billing import (
@@ -22,6 +22,9 @@ from schemas.tenants import (
     OrderFailed,
     OrderPartiallyCompleted,
     ServiceActivated,
+    ServiceEnded,
+    ServiceResumed,
+    ServiceSuspended,
     TenantActivated,
     TenantAssigned,
     TenantRegistered,
@@ -50,6 +53,30 @@ async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
     await sql.add_service(
         unit.db, id=event.data.service_id, tenant_id=event.subject, sku=event.data.sku
     )
+
+
+async def service_ended(event: Event[ServiceEnded], unit: Unit) -> None:
+    """From now on the door refuses usage of it from its end on; the reseller is notified."""
+    data = event.data
+    await sql.end_service(
+        unit.db, id=data.service_id, tenant_id=event.subject, sku=data.sku, at=data.effective_at
+    )
+    await _notify_reseller(event, unit)
+
+
+async def service_suspended(event: Event[ServiceSuspended], unit: Unit) -> None:
+    """The reseller is notified that a service of its tenant rests."""
+    await _notify_reseller(event, unit)
+
+
+async def service_resumed(event: Event[ServiceResumed], unit: Unit) -> None:
+    """The reseller is notified that a service of its tenant serves again."""
+    await _notify_reseller(event, unit)
+
+
+async def _notify_reseller(event: Event[Any], unit: Unit) -> None:
+    reseller_id = await sql.reseller_of(unit.db, tenant_id=event.subject)
+    await notify(event, reseller_id, Channel.WEBHOOK, unit)
 
 
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
@@ -110,6 +137,9 @@ ROUTES = routes(
     on(TenantRegistered, tenant_registered),
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
+    on(ServiceSuspended, service_suspended),
+    on(ServiceResumed, service_resumed),
+    on(ServiceEnded, service_ended),
     on(TenantActivated, tenant_activated),
     on(OrderDelayed, order_delayed),
     on(OrderPartiallyCompleted, order_partially_completed),

@@ -171,6 +171,10 @@ on conflict (id) do update set reseller_id = excluded.reseller_id;
 -- A tenant.
 select id, external_id, name, reseller_id, contact from tenant where id = :id;
 
+-- name: reseller_of(tenant_id)$
+-- Who serves a tenant.
+select reseller_id from tenant where id = :tenant_id;
+
 -- name: tenants(ids)
 -- Tenants that a request is about; those known only by a first order's contact are not tenants yet.
 select id, reseller_id from tenant where id = any(:ids::text[]) and external_id is not null;
@@ -179,9 +183,14 @@ select id, reseller_id from tenant where id = any(:ids::text[]) and external_id 
 -- A service instance that lives.
 insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on conflict do nothing;
 
+-- name: end_service(id, tenant_id, sku, at)!
+-- A service instance has ended; of several ends the earliest counts.
+insert into service (id, tenant_id, sku, ended_at) values (:id, :tenant_id, :sku, :at)
+on conflict (id) do update set ended_at = least(service.ended_at, excluded.ended_at) where service.tenant_id = excluded.tenant_id;
+
 -- name: services(ids)
 -- Service instances that a request is about.
-select id, tenant_id, sku from service where id = any(:ids::text[]);
+select id, tenant_id, sku, ended_at from service where id = any(:ids::text[]);
 
 -- name: accept_order(principal, source, id, content_hash, answer, key, message)$
 -- An order that is about to be sent, unless it was accepted before.

@@ -255,7 +255,8 @@ CREATE TABLE reseller (
 CREATE TABLE service (
     id text NOT NULL,
     tenant_id text NOT NULL,
-    sku text NOT NULL
+    sku text NOT NULL,
+    ended_at timestamp with time zone
 );
 
 CREATE TABLE tenant (

@@ -98,7 +98,7 @@ async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:
 async def services(db: Connection, ids: Sequence[str]) -> dict[str, KnownService]:
     """The service instances among `ids`."""
     found = await collect(sql.services(db, ids=list(ids)))
-    return {row["id"]: KnownService(row["tenant_id"], row["sku"]) for row in found}
+    return {row["id"]: KnownService(row["tenant_id"], row["sku"], row["ended_at"]) for row in found}
 
 
 async def accepted_orders(

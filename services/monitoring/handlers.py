@@ -10,11 +10,20 @@ from schemas.signals import (
     IncidentReported,
     ResolutionGiven,
 )
-from schemas.tenants import ProvisioningFailed, ServiceActivated, TenantAssigned
+from schemas.tenants import (
+    ProvisioningFailed,
+    ServiceActivated,
+    ServiceEnded,
+    ServiceResumed,
+    ServiceSuspended,
+    StateChanged,
+    TenantAssigned,
+)
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.monitoring.domain.alerts import Move
 from services.monitoring.usecases.answer_alert import answer_alert, note_delivered, note_undelivered
+from services.monitoring.usecases.change_state import note_state
 from services.monitoring.usecases.know_tenants import (
     know_intervals,
     know_reseller,
@@ -76,6 +85,11 @@ async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
     await know_service(event.subject, event.data, unit)
 
 
+async def state_changed(event: Event[StateChanged], unit: Unit) -> None:
+    """A service is suspended, serves again, or ended."""
+    await note_state(event.subject, event.data, unit)
+
+
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
     """Other plans are on sale."""
     await know_intervals(event.data, unit)
@@ -97,6 +111,9 @@ ROUTES = routes(
     on(DeliveryFailed, delivery_failed),
     on(TenantAssigned, tenant_assigned),
     on(ServiceActivated, service_activated),
+    on(ServiceSuspended, state_changed),
+    on(ServiceResumed, state_changed),
+    on(ServiceEnded, state_changed),
     on(CataloguePublished, catalogue_published),
     on(ResellerRegistered, reseller_registered),
 )

@@ -49,6 +49,13 @@ class Report(Args):
         return joined("incident", event_name(self.tenant_id, self.source, self.id, self.principal))
 
 
+class StateDue(Args):
+    """A service that is in another state from an instant on."""
+
+    service_id: str
+    effective_at: datetime
+
+
 class Silence(Args):
     """A service whose next beat is overdue, unless one has come since `beat_at`."""
 
@@ -59,6 +66,7 @@ class Silence(Args):
 escalate = JobKind("escalate", Escalate, attempts=None)
 late_beat = JobKind("late_beat", LateBeat, attempts=SERVICE_WAIT_ATTEMPTS)
 report = JobKind("report", Report, attempts=SERVICE_WAIT_ATTEMPTS)
+state_due = JobKind("state_due", StateDue, attempts=None)
 silence = JobKind(
     "silence", Silence, attempts=None, concurrency=2 * SILENCE_PLACES * SIGNALS.partitions
 )

@@ -9,11 +9,14 @@ from services.monitoring.job_kinds import (
     LateBeat,
     Report,
     Silence,
+    StateDue,
     escalate,
     late_beat,
     report,
     silence,
+    state_due,
 )
+from services.monitoring.usecases.change_state import take_state
 from services.monitoring.usecases.move_alert import move_alert
 from services.monitoring.usecases.report_trouble import ServiceUnknown, open_reported
 from services.monitoring.usecases.take_beat import take_late_beat
@@ -49,6 +52,12 @@ async def run_silence(job: Job[Silence], watch: Watch) -> None:
         await open_silent(job.args, unit, is_silent=is_silent)
 
 
+async def run_state_due(job: Job[StateDue]) -> None:
+    """A service is suspended, serves again or has ended by now."""
+    async with job.finish() as unit:
+        await take_state(job.args, unit)
+
+
 async def run_escalate(job: Job[Escalate]) -> None:
     """The time to answer is over: if nobody has, the operator joins."""
     async with job.finish() as unit:
@@ -62,4 +71,5 @@ def jobs(watch: Watch) -> tuple[JobHandler, ...]:
         handle(late_beat, run_late_beat),
         handle(report, run_report),
         handle(escalate, run_escalate),
+        handle(state_due, run_state_due),
     )

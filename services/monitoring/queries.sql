@@ -32,8 +32,17 @@ from tenant left join reseller on reseller.id = tenant.reseller_id where tenant.
 -- A service instance that lives, or was to live.
 insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on conflict do nothing;
 
+-- name: add_state(service_id, state, effective_at)!
+-- From an instant on a service is in a state.
+insert into service_state (service_id, state, effective_at) values (:service_id, :state, :effective_at);
+
+-- name: state_at(service_id, at)$
+-- The state of a service at an instant; null: active, for nothing else is known. An end is final; of several facts about one instant the last holds.
+select state from service_state where service_id = :service_id and effective_at <= :at
+order by (state = 'ended') desc, effective_at desc, seq desc limit 1;
+
 -- name: service(id)^
--- A service instance, and how often it reports itself.
+-- A service instance, held, and how often it reports itself.
 select service.id, service.tenant_id, service.sku, service.last_beat_at, plan.heartbeat_seconds
 from service left join plan on plan.sku = service.sku where service.id = :id for update of service;
 

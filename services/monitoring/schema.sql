@@ -181,6 +181,23 @@ CREATE TABLE service (
     last_beat_at timestamp with time zone
 );
 
+CREATE TABLE service_state (
+    seq bigint NOT NULL,
+    service_id text NOT NULL,
+    state text NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    CONSTRAINT service_state_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'ended'::text])))
+);
+
+ALTER TABLE service_state ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME service_state_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE tenant (
     id text NOT NULL,
     reseller_id text,
@@ -241,6 +258,9 @@ ALTER TABLE ONLY reseller
 ALTER TABLE ONLY service
     ADD CONSTRAINT service_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY service_state
+    ADD CONSTRAINT service_state_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 
@@ -264,3 +284,5 @@ CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
+
+CREATE INDEX service_state_of_service ON service_state USING btree (service_id);

@@ -1,11 +1,13 @@
 """Monitoring's statements (`queries.sql`), typed."""
 
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
 
 from schemas.alerts import AlertKind, AlertState
 from schemas.signals import Severity
+from schemas.tenants import LifeState
 from services.chassis.database import Connection, load_queries
 from services.monitoring.domain.heartbeats import WayIn
 from services.monitoring.domain.model import OPERATOR_PROVINCIA, Alert, Responsible, WatchedService
@@ -54,6 +56,12 @@ async def watched(db: Connection, service_id: str) -> WatchedService | None:
     """A service instance, not held."""
     row = await sql.watched(db, id=service_id)
     return None if row is None else WatchedService(**dict(row))
+
+
+async def state_at(db: Connection, service_id: str, at: datetime) -> LifeState:
+    """The state of a service at an instant; active unless something else is known."""
+    found = await sql.state_at(db, service_id=service_id, at=at)
+    return LifeState.ACTIVE if found is None else LifeState(found)
 
 
 async def way_in(db: Connection, part: int) -> WayIn | None:

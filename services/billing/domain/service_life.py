@@ -3,19 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from schemas.tenants import LifeState
 from services.billing.domain.periods import Days, civil_day
 from services.billing.domain.quantities import Change
-
-
-class LifeState(StrEnum):
-    """What a service is from an instant on."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,3 +11,4 @@ create index service_state_of_service on service_state (service_id);
 create trigger final before update or delete or truncate on service_state execute function refuse_change();
 
 -- migrate:down
+drop table service_state;

@@ -14,12 +14,13 @@ from schemas.billing import InvoiceLine, InvoiceTotals
 from schemas.catalogue import Plan
 from schemas.quantities import BASE, QuantityFault, quantity_faults
 from schemas.reasons import Reason
+from schemas.tenants import LifeState
 from services.billing import store
 from services.billing.domain.documents import documents
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import civil_day, next_boundary
 from services.billing.domain.quantities import PRESENT, QuantityFact
-from services.billing.domain.service_life import LifeState, StateFact
+from services.billing.domain.service_life import StateFact
 from services.billing.store import sql
 from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.query_usage import NotKnown

@@ -1,5 +1,6 @@
 """How far an order, a service, an alert and a notification have come, as a page says it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,7 +35,22 @@ class ServiceStage(StrEnum):
     """Whether a service is there."""
 
     ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
     FAILED = "failed"
+
+
+def service_stage(
+    stage: ServiceStage, facts: Iterable[tuple[ServiceStage, datetime]], at: datetime
+) -> ServiceStage:
+    """The stage of a service at an instant, by facts in the order of arrival; `stage` while none of them counts yet.
+
+    An end is final. Of several facts about one instant the last one holds.
+    """
+    past = sorted((fact for fact in facts if fact[1] <= at), key=lambda fact: fact[1])
+    if any(found is ServiceStage.ENDED for found, _ in past):
+        return ServiceStage.ENDED
+    return past[-1][0] if past else stage
 
 
 class DeliveryOutcome(StrEnum):

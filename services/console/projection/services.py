@@ -7,6 +7,7 @@ from schemas.tenants import (
     ProvisioningFailed,
     ServiceActivated,
     ServiceChanged,
+    StateChanged,
 )
 from services.chassis.unit import Unit
 from services.console.domain.stages import ServiceStage
@@ -30,6 +31,15 @@ async def _service(event: Event[Any], unit: Unit) -> None:
     await sql.put_service(
         unit.db, id=data["service_id"], tenant_id=event.subject, sku=data["sku"], state=ServiceStage.ACTIVE,
         quantities=data["quantities"], effective_at=event.data.effective_at, explanation=None,
+    )  # fmt: skip
+
+
+async def state_changed(event: Event[StateChanged], unit: Unit) -> None:
+    """A service is suspended, serves again, or ended: from an instant on."""
+    data = event.data
+    await sql.add_service_state(
+        unit.db, service_id=data.service_id, state=ServiceStage(data.state), effective_at=data.effective_at,
+        reason=getattr(data, "reason", None),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -54,6 +55,12 @@ class KnownService:
 
     tenant_id: str
     sku: str
+    ended_at: datetime | None = None
+    """From this instant on nothing of it is used, and nothing of it can be changed."""
+
+    def has_ended(self, at: datetime) -> bool:
+        """Whether it is there no more at an instant."""
+        return self.ended_at is not None and at >= self.ended_at
 
 
 @dataclass(slots=True)
@@ -127,6 +134,10 @@ def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fa
                 at = pointer("data", "items", n, "service_id")
                 yield Fault(index, at, Reason.UNKNOWN_SERVICE, "no such service of this tenant")
                 continue
+            if service.has_ended(order.effective_at or typed.time):
+                at = pointer("data", "items", n, "service_id")
+                yield Fault(index, at, Reason.ENDED, f"it ended at {service.ended_at}")
+                continue
             sku = service.sku
         plan = known.plans.get(sku)
         if plan is None or (item.action is ItemAction.ADD and sku not in known.on_sale):
@@ -158,6 +169,8 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
         return
     if principal.kind is PrincipalKind.BACKEND and service.sku not in principal.skus:
         yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
+    if isinstance(typed.data, (UsageRecorded, HeartbeatReceived)) and service.has_ended(typed.time):
+        yield Fault(index, "/time", Reason.ENDED, f"the service ended at {service.ended_at}")
     plan = known.plans.get(service.sku)
     if isinstance(typed.data, UsageRecorded) and (
         plan is None or typed.data.meter not in known.measured(plan)

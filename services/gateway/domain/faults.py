@@ -60,6 +60,7 @@ MEANINGS = {
     Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),
     Reason.RETROACTIVE: Meaning(422, "It would begin before the one that is in force already."),
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
+    Reason.ENDED: Meaning(409, "The service has ended by the time that the event is about."),
     Reason.ID_REUSE: Meaning(
         409, "An order with this source and id came before, with other content."
     ),

@@ -11,6 +11,7 @@ from functools import partial
 
 from schemas.alerts import AlertKind
 from schemas.signals import Severity
+from schemas.tenants import LifeState
 from schemas.topics import SIGNALS
 from services.chassis.database import Connection
 from services.chassis.engine.read_up import ReadUp, partition_of
@@ -83,6 +84,8 @@ class Watch:
         found = await store.watched(db, job.args.service_id)
         if found is None or found.last_beat_at != beat_at or not found.heartbeat_seconds:
             return None
+        if await store.state_at(db, found.id, job.now) is not LifeState.ACTIVE:
+            return None
         interval, part = found.heartbeat_seconds, partition_of(found.tenant_id, SIGNALS.partitions)
         due = due_at(beat_at, interval, await store.way_in(db, part))
         is_read = due <= job.now and await self._read_up.has_read(db, found.tenant_id, due, job.now)
@@ -123,6 +126,8 @@ async def open_silent(args: Silence, unit: Unit, *, is_silent: bool) -> None:
     service = await store.lock_service(unit.db, args.service_id)
     if service is None or service.last_beat_at != args.beat_at or not service.heartbeat_seconds:
         return
+    if await store.state_at(unit.db, service.id, unit.now) is not LifeState.ACTIVE:
+        return  # its timer starts again when it serves again
     way_in = await store.way_in(unit.db, partition_of(service.tenant_id, SIGNALS.partitions))
     due = due_at(args.beat_at, service.heartbeat_seconds, way_in)
     if unit.now < due:  # it has moved since the timer was set

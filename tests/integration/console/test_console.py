@@ -1,7 +1,7 @@
 """The read model comes from the topics alone, and can be built again from them; the pages show it to the operator only."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +15,15 @@ from schemas.tenants import (
     OrderDelayed,
     OrderHeld,
     ServiceActivated,
+    ServiceEnded,
+    ServiceResumed,
+    ServiceSuspended,
     TenantActivated,
     TenantAssigned,
     TenantRegistered,
 )
 from services.chassis.strangers import TRIES
+from services.console import store
 from services.console.api import build_api
 from services.console.app import ConsoleSettings, build
 from services.local.demo.world import PARTIES
@@ -28,9 +32,10 @@ from tests.support.running import Running, running, settings_for
 
 TOKEN = "operator-for-tests"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 A, B = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 PLACE = PARTIES["resellers"][0]["place"]
-TABLES = ("tenant", "service_order", "service", "alert", "delivery", "invoice")
+TABLES = ("tenant", "service_order", "service", "service_state", "alert", "delivery", "invoice")
 
 
 def registered(n: int, **changes: Any) -> TenantRegistered:
@@ -70,6 +75,19 @@ def story() -> list[Event[Any]]:
         ),
         (A, ServiceActivated.model_validate(service)),
         (A, TenantActivated.model_validate(active)),
+        (
+            A,
+            ServiceSuspended(
+                service_id=A, sku="ERP-CLOUD", effective_at=NOW + DAY, reason="requested"
+            ),
+        ),
+        (A, ServiceResumed(service_id=A, sku="ERP-CLOUD", effective_at=NOW + 3 * DAY)),
+        (
+            A,
+            ServiceEnded(
+                service_id=A, sku="ERP-CLOUD", effective_at=NOW + 9 * DAY, reason="requested"
+            ),
+        ),
         (B, registered(9)),
         (B, AssignmentNeeded.model_validate({"order_id": B, "nearest": [row]})),
         (
@@ -98,7 +116,10 @@ async def console(database: str, bootstrap: str, topic_prefix: str) -> AsyncIter
 
 async def picture(console: Running) -> dict[str, list[dict[str, Any]]]:
     return {
-        name: [dict(row) for row in await console.sql(f"select * from {name} order by id")]
+        name: [
+            {column: value for column, value in row.items() if column != "seq"}
+            for row in await console.sql(f"select * from {name} order by 1")
+        ]
         for name in TABLES
     }
 
@@ -131,6 +152,26 @@ async def test_pages_ask_for_the_token_escape_everything_and_show_who_waits(
             async with session.get(console.url + path) as answer:
                 page = await answer.text()
                 assert (answer.status, "<script>" in page) == (200, False)
+
+
+@pytest.mark.parametrize(
+    ("days", "state"),
+    [(0, "active"), (1, "suspended"), (2, "suspended"), (3, "active"), (9, "ended")],
+)
+async def test_a_service_is_shown_in_the_state_of_the_moment_with_all_that_is_known(
+    console: Running, days: int, state: str
+) -> None:
+    async with console.runtime.pool.acquire() as db:
+        [tenant] = await store.tenants(db, store.ONE, at=NOW + days * DAY, tenant_id=A)
+    [service] = tenant["services"]
+    assert service["state"] == state
+    assert [fact["state"] for fact in service["states"]] == ["suspended", "active", "ended"]
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session,
+        session.get(f"{console.url}/api/v1/tenants/{A}") as answer,
+    ):
+        [now] = (await answer.json())["services"]
+    assert now["state"] in ("active", "suspended", "ended")
 
 
 async def test_an_order_that_waits_for_a_back_end_shows_it_until_it_goes_on(

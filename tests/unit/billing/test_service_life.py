@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalogue import RecurringPrice, Timing
+from schemas.tenants import LifeState
 from services.billing.domain.model import BilledService
 from services.billing.domain.periods import Days, civil_day, midnight, month_of, months
 from services.billing.domain.quantities import QuantityFact, timeline
@@ -23,7 +24,6 @@ from services.billing.domain.recurring import (
 )
 from services.billing.domain.service_life import (
     Life,
-    LifeState,
     StateFact,
     life,
     until_end,
