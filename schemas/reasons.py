@@ -27,6 +27,7 @@ class Reason(StrEnum):
     # It names what does not exist.
     UNKNOWN_ALERT = "unknown_alert"
     UNKNOWN_METER = "unknown_meter"
+    UNKNOWN_PARAMETER = "unknown_parameter"
     UNKNOWN_ORDER = "unknown_order"
     UNKNOWN_PLACE = "unknown_place"
     UNKNOWN_QUANTITY = "unknown_quantity"

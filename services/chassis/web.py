@@ -1,12 +1,13 @@
 """HTTP helpers that every API shares: who is the operator, and problem+json (RFC 9457)."""
 
 import hmac
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends as DependsParam
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -14,9 +15,11 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from schemas.reasons import Reason
 from schemas.validation import reason_of
 from services.chassis.gate import BODY_BYTES, Admit, Gate, NoStore
+from services.chassis.parameters import unknown_parameters
 from services.chassis.strangers import Strangers
 
 PROBLEM = "application/problem+json"
+PARAMETERS_SHOWN = 20
 
 
 class Problem(Exception):
@@ -106,6 +109,19 @@ def _pointer(parts: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+async def known_parameters(request: Request) -> None:
+    """Raises `Problem` 422 (`unknown_parameter`) for a query parameter that the route does not read."""
+    unknown, known = unknown_parameters(request)
+    if unknown:
+        takes = f"this path takes {', '.join(known)}" if known else "this path takes none"
+        errors = [
+            {"index": 0, "pointer": _pointer([name[:100]]), "reason": Reason.UNKNOWN_PARAMETER, "detail": takes}
+            for name in unknown[:PARAMETERS_SHOWN]
+        ]  # fmt: skip
+        detail = f"no such query parameter: {takes}"
+        raise Problem(422, "Unprocessable Content", detail, errors, total=len(unknown))
+
+
 def application(
     title: str,
     admit: Admit,
@@ -113,6 +129,7 @@ def application(
     public: Collection[str] = (),
     large: Mapping[str, int] | None = None,
     body_bytes: int = BODY_BYTES,
+    dependencies: Sequence[DependsParam] = (),
     **more: Any,
 ) -> FastAPI:
     """A FastAPI app without pages from public CDNs, whose errors are problem+json.
@@ -120,7 +137,10 @@ def application(
     `admit` is asked before a body is read, on every path but the `public` ones. `large` gives paths that take more than
     `body_bytes` of a body.
     """
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False, **more)
+    app = FastAPI(
+        title=title, docs_url=None, redoc_url=None, redirect_slashes=False,
+        dependencies=[*dependencies, Depends(known_parameters)], **more,
+    )  # fmt: skip
     app.add_middleware(
         Gate, admit=admit, public=frozenset(public), large=dict(large or {}), body_bytes=body_bytes
     )  # fmt: skip

@@ -136,8 +136,31 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+OF_EVERY_OPERATION = {
+    401: _OF_THE_DOOR[401],
+    403: "The key's holder may not do this.",
+    422: "The request does not fit its schema, or names a query parameter that there is not (`unknown_parameter`).",
+    429: _OF_THE_DOOR[429],
+    503: "Kafka or the database is unavailable.",
+}
+"""What any operation may answer beside its own, as problem+json."""
+
+_NOT_OURS = ("HTTPValidationError", "ValidationError")
+"""FastAPI's own words for a 422. Ours are problem+json."""
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of an app, with the schemas that are not pydantic's."""
     document = FastAPI.openapi(app)
-    document["components"]["schemas"] |= SCHEMAS
+    schemas = document["components"]["schemas"]
+    for name in _NOT_OURS:
+        schemas.pop(name, None)
+    schemas |= SCHEMAS
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"]
+            if "422" in answers and PROBLEM not in answers["422"].get("content", {}):
+                del answers["422"]
+            for status, sentence in OF_EVERY_OPERATION.items():
+                answers.setdefault(str(status), problem(sentence))
     return document

@@ -55,6 +55,7 @@ MEANINGS = {
         422, "The subject is not the tenant of the VAT number in the order."
     ),
     Reason.WRONG_TENANT: Meaning(403, "The sender serves no such tenant."),
+    Reason.UNKNOWN_PARAMETER: Meaning(422, "This path has no such query parameter."),
     Reason.UNKNOWN_SKU: Meaning(422, "The SKU is not on sale."),
     Reason.UNKNOWN_SERVICE: Meaning(422, "The tenant has no such service instance."),
     Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),

@@ -168,6 +168,8 @@ async def test_usage_of_a_service_that_had_ended_is_refused_and_what_came_before
         f"/v1/tenants/{TENANT}/may", service_id=ERP, meter="e_invoices", quantity="1"
     )
     assert (answer["allowed"], answer["reason"]) == (False, "ended")
+    status, problem = await scenario.get(f"/v1/tenants/{TENANT}/cost", month="2026-11")
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/month")
     cost = await scenario.get(f"/v1/tenants/{TENANT}/cost")
     [usage] = [one for one in cost["currencies"][0]["services"] if one["service_id"] == ERP]
     assert usage["usage"] == usage["usage_forecast"]

@@ -220,6 +220,23 @@ async def test_what_there_is_not_is_told_as_a_problem_and_a_cookie_of_nonsense_o
             assert (answer.status, answer.headers["location"]) == (303, "/login")
 
 
+async def test_the_query_api_refuses_a_parameter_that_it_does_not_have_and_pages_take_any(
+    console: Running,
+) -> None:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+        for path, status in (
+            ("/api/v1/tenants?limt=1", 422),
+            ("/api/v1/invoices?tenant=A", 422),
+            ("/api/v1/invoices?tenant_id=A", 200),
+            ("/tenants?utm_source=mail", 200),
+        ):
+            async with session.get(console.url + path) as answer:
+                assert answer.status == status, path
+                if status == 422:
+                    [fault] = (await answer.json())["errors"]
+                    assert fault["reason"] == "unknown_parameter"
+
+
 async def test_the_query_api_wants_the_operators_token(console: Running) -> None:
     async with aiohttp.ClientSession() as session:
         url = f"{console.url}/api/v1/tenants"
