@@ -1,11 +1,13 @@
 """Query parameters that a route does not read: a misspelt filter must not be ignored in silence."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 
 def unknown_parameters(request: Request) -> tuple[list[str], list[str]]:
@@ -27,7 +29,16 @@ def _is_page(route: APIRoute) -> bool:
     )
 
 
+def _of_field(alias: str, annotation: Any) -> Iterator[str]:
+    """A parameter by itself, or all those that a model groups."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from (field.alias or name for name, field in annotation.model_fields.items())
+    else:
+        yield alias
+
+
 def _names(dependant: Dependant) -> Iterator[str]:
-    yield from (field.alias for field in dependant.query_params)
+    for field in dependant.query_params:
+        yield from _of_field(field.alias, field.field_info.annotation)
     for inner in dependant.dependencies:
         yield from _names(inner)
