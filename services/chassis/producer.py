@@ -3,16 +3,20 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 
 from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
 from services.chassis.kafka_login import KafkaServers, servers_of
 from services.chassis.logs import logger
 
-LINGER_MS = 2
+LINGER_MS = 0
+"""A lone message is sent at once. While one request to a broker is under way, those that come gather for the next."""
+
 BATCH_BYTES_MAX = 256 * 1024
 STOP_TIMEOUT_SECONDS = 2.0
 ABANDON_SECONDS = 1.0
@@ -22,11 +26,31 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 FAILING_SECONDS = 30.0
 """A producer that has not reached Kafka for so long is a problem that readiness reports."""
 
+KEYS_MAX = 20_000
+"""Of so many keys the hash is remembered."""
+
 Headers = Sequence[tuple[str, bytes | None]]
 Message = tuple[str, bytes | None, bytes | None, Headers]
 """Topic, key, value, headers."""
 
 log = logger(__name__)
+
+
+_any_partition = DefaultPartitioner()
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def partition_for(
+    key: bytes | None, all_partitions: Sequence[int], available: Sequence[int]
+) -> int:
+    """The partition of a key, as every Kafka client finds it. Keys are remembered: aiokafka hashes in pure Python."""
+    if key is None:
+        return int(_any_partition(key, all_partitions, available))
+    return all_partitions[_hash(key) % len(all_partitions)]
 
 
 class Producer:
@@ -58,7 +82,7 @@ class Producer:
             if self._producer is None:
                 producer = AIOKafkaProducer(
                     **self._kafka.aiokafka(), client_id=self._client_id, acks="all", enable_idempotence=True,
-                    linger_ms=LINGER_MS, max_batch_size=BATCH_BYTES_MAX, compression_type="lz4",
+                    partitioner=partition_for, linger_ms=LINGER_MS, max_batch_size=BATCH_BYTES_MAX, compression_type="lz4",
                 )  # fmt: skip
                 try:
                     await producer.start()

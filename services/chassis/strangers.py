@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 from services.chassis import metrics
@@ -22,6 +23,7 @@ PROVEN_MAX = 50_000
 log = logger(__name__)
 
 
+@lru_cache(maxsize=ADDRESSES_MAX)
 def _place(address: str) -> str:
     """What shares one bucket: an IPv4 address, or the /64 of an IPv6 address, which one host owns whole."""
     try:

@@ -5,7 +5,8 @@ import time
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+import msgspec
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
@@ -57,6 +58,7 @@ from services.gateway.usecases.registry import Registry
 BODY_TIMEOUT_SECONDS = 20.0
 """How long a body may take to arrive: a slow sender must not hold a door open for ever."""
 
+EVENTS_PATH = "/v1/events"
 CATALOGUE_PATH = "/operator/v1/catalogue"
 CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
 """A catalogue is the only thing that the operator sends by the megabyte."""
@@ -116,7 +118,7 @@ def principal_of(request: Request) -> Principal:
 
 
 def _is_operators(request: Request) -> bool:
-    return request.url.path.startswith("/operator/")
+    return str(request.scope["path"]).startswith("/operator/")
 
 
 class Doors:
@@ -132,6 +134,7 @@ class Doors:
             limiter,
         )
         self._strangers = Strangers()
+        self._operators_token = runtime.settings.token()
 
     async def admit(self, request: Request) -> None:
         """Authenticate the sender, before a byte of the body is read. Raises `Problem` 401, 403, 429."""
@@ -151,11 +154,11 @@ class Doors:
         request.state.principal = found
 
     async def _holder(self, key: str) -> Principal | None:
-        if same(key, self.runtime.settings.token()):
+        if same(key, self._operators_token):
             return Principal(PrincipalKind.OPERATOR, OPERATOR)
         return await self.knowledge.principal(key)
 
-    async def events(self, request: Request) -> JSONResponse:
+    async def events(self, request: Request) -> Response:
         """Let events in."""
         with metrics.REQUEST_SECONDS.time():
             principal = principal_of(request)
@@ -167,7 +170,8 @@ class Doors:
             except Refused as refused:
                 await self.intake.refuse(principal, refused, incoming)
                 raise refusal(refused) from None
-            return JSONResponse({"accepted": answers}, 202)
+            accepted = msgspec.json.encode({"accepted": answers})
+            return Response(accepted, 202, media_type="application/json")
 
     async def who_speaks(self, principal: Principal) -> dict[str, Any]:
         """A principal, and of a reseller whether its address is open: a 410 closes it until it is registered again."""
@@ -197,12 +201,12 @@ class Doors:
 
 def _resellers_doors(app: FastAPI, doors: Doors) -> None:
     @app.post(
-        "/v1/events",
+        EVENTS_PATH,
         status_code=202,
         responses=contract.RESPONSES,
         openapi_extra=contract.REQUEST_BODY,
     )
-    async def post_events(request: Request) -> JSONResponse:
+    async def post_events(request: Request) -> Response:
         """Send CloudEvents: structured, batched or binary. 202 once Kafka has them from all in-sync replicas."""
         return await doors.events(request)
 
@@ -318,7 +322,7 @@ def build_api(doors: Doors, registry: Registry) -> FastAPI:
             HTTPBearer(auto_error=False, description="`key_id.secret`, or the operator's token")
         )
     ]
-    large = {"/v1/events": 2 * BATCH_BYTES_MAX, CATALOGUE_PATH: CATALOGUE_BYTES_MAX}
+    large = {EVENTS_PATH: 2 * BATCH_BYTES_MAX, CATALOGUE_PATH: CATALOGUE_BYTES_MAX}
     app = application(
         "Vicino doors",
         admit,

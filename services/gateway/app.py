@@ -10,6 +10,7 @@ from services.chassis.settings import ServiceSettings
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import Doors, build_api
+from services.gateway.events_door import EventsDoor
 from services.gateway.handlers import ROUTES
 from services.gateway.housekeeping import keep_house
 from services.gateway.inbound.in_flight import InFlight
@@ -71,7 +72,7 @@ def build(settings: GatewaySettings) -> Service:
             limiter,
         )
         registry = Registry(runtime, knowledge, contacts, webhooks)
-        return build_api(doors, registry)
+        return EventsDoor(build_api(doors, registry), doors)
 
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,

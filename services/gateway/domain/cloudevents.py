@@ -172,15 +172,31 @@ def _batch(body: bytes) -> Generator[None, None, list[Incoming]]:
 
 
 def _structured(index: int, raw: bytes | msgspec.Raw) -> Incoming:
-    """An event that was sent as JSON. Its size is looked at first: nothing is read that is too large."""
+    """An event that was sent as JSON."""
+    return _plain(index, raw) if _is_plain(bytes(raw)) else _with_care(index, raw)
+
+
+def _plain(index: int, raw: bytes | msgspec.Raw) -> Incoming:
+    """An event that is small, and can hold no text that is refused: it is read at one go."""
+    whole: Any = _json(raw)
+    if not isinstance(whole, dict):
+        raise _no_object(index)
+    data = whole.pop("data", msgspec.UNSET)
+    is_base64 = whole.pop("data_base64", msgspec.UNSET) is not msgspec.UNSET
+    _check_number(index, whole)
+    if data is msgspec.UNSET or is_base64:
+        raise _no_data(index)
+    return _checked(index, whole, data)
+
+
+def _with_care(index: int, raw: bytes | msgspec.Raw) -> Incoming:
+    """Any event. Its size is looked at first: nothing is read that is too large."""
     size = len(bytes(raw))
     try:
         outline = _json(raw, _outline)
     except msgspec.ValidationError:
         _json(raw, _skimmed)  # perhaps it is no JSON at all
-        raise Refused(
-            [Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")]
-        ) from None
+        raise _no_object(index) from None
     data = outline.data if isinstance(outline.data, msgspec.Raw) else None
     data_size = 0 if data is None else len(bytes(data))
     if data_size > SPACED_BYTES_MAX:
@@ -201,10 +217,18 @@ def _structured(index: int, raw: bytes | msgspec.Raw) -> Incoming:
     attributes: dict[str, Any] = {name: _json(part) for name, part in parts.items()}
     if data is None or outline.data_base64 is not msgspec.UNSET:
         _check_tree(index, attributes)
-        raise Refused([Fault(index, "/data", Reason.BAD_ENVELOPE, "data must be there, as JSON")])
+        raise _no_data(index)
     found: Any = _json(data)
     _check_tree(index, {**attributes, "data": found})
     return _checked(index, attributes, found)
+
+
+def _no_object(index: int) -> Refused:
+    return Refused([Fault(index, "", Reason.BAD_ENVELOPE, "an event is a JSON object")])
+
+
+def _no_data(index: int) -> Refused:
+    return Refused([Fault(index, "/data", Reason.BAD_ENVELOPE, "data must be there, as JSON")])
 
 
 def _check_number(index: int, attributes: Sized) -> None:
@@ -297,6 +321,19 @@ def _attribute_fault(name: str, value: Any) -> tuple[Reason, str]:
     if _CONTROL.search(value):
         return Reason.BAD_TEXT, "text of an attribute holds no control characters"
     return Reason.BAD_ENVELOPE, ""
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether JSON cannot hold what `_check_tree` refuses, as nearly all of it: seen without walking through it.
+
+    A value has a byte at least, and each level a bracket. ASCII without escapes spells neither NUL nor a non-character.
+    """
+    return (
+        len(raw) < VALUES_MAX
+        and raw.isascii()
+        and b"\\" not in raw
+        and raw.count(b"{") + raw.count(b"[") < DEPTH_MAX
+    )
 
 
 def _check_tree(index: int, value: Any) -> None:

@@ -16,11 +16,15 @@ class Pace:
     def __init__(self) -> None:
         self._since = perf_counter()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether others should have their turn."""
+        return perf_counter() - self._since > TURN_SECONDS
+
     async def breathe(self) -> None:
-        """Go on, or let others go first."""
-        if perf_counter() - self._since > TURN_SECONDS:
-            await asyncio.sleep(0)
-            self._since = perf_counter()
+        """Let others go first."""
+        await asyncio.sleep(0)
+        self._since = perf_counter()
 
 
 async def in_turns(work: Generator[None, None, T]) -> T:
@@ -32,4 +36,5 @@ async def in_turns(work: Generator[None, None, T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
-        await pace.breathe()
+        if pace.is_over:
+            await pace.breathe()
