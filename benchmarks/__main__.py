@@ -10,6 +10,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from benchmarks import engine, footprint, isolation, relay
+from benchmarks.gateway import bench as gateway
 from benchmarks.invoicing import bench as invoicing
 from benchmarks.metering import bench as metering
 from benchmarks.metering import growth
@@ -19,6 +20,7 @@ from tests.faults.servers import servers
 
 ON_SERVERS = {
     "engine": engine.run,
+    "gateway": gateway.run,
     "relay": relay.run,
     "metering": metering.run,
     "growth": growth.run,
