@@ -2,11 +2,11 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import uuid4
 
 from fastapi import FastAPI, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.reasons import Reason
 from schemas.scalars import (
@@ -21,6 +21,7 @@ from schemas.scalars import (
     plain,
     rfc3339,
 )
+from schemas.tenants import LifeState
 from services.billing import store
 from services.billing.api_reads import Name, Reads
 from services.billing.domain.commission import ContractModel, last_told
@@ -74,13 +75,20 @@ def build_money_api(app: FastAPI, ask: Reads, runtime: Runtime) -> None:
 
 
 class ChangeRequest(BaseModel):
-    """Quantities of a service that might change; null: it is cancelled."""
+    """Quantities of a service that might change, or its state; neither: it is cancelled."""
 
     model_config = ConfigDict(extra="forbid")
 
     service_id: Uuid
     quantities: dict[Key, NonNegativeQuantity] | None
     effective_at: Instant
+    state: LifeState | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.quantities is not None and self.state is not None:
+            raise ValueError("quantities and a state are two changes")
+        return self
 
 
 class ServiceRequest(BaseModel):

@@ -51,9 +51,11 @@ class Problem(Exception):
 
 
 def refused(pointer: str, reason: Reason, detail: str) -> Problem:
-    """422 for one thing that is wrong with a request: its place, why, and a sentence."""
+    """What is wrong with a request: its place, why, and a sentence. 409 for what has ended, else 422."""
     fault = {"index": 0, "pointer": pointer, "reason": reason, "detail": detail}
-    return Problem(422, "Unprocessable Content", detail, [fault])
+    status = HTTPStatus.CONFLICT if reason is Reason.ENDED else HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "Conflict" if reason is Reason.ENDED else "Unprocessable Content"
+    return Problem(status, title, detail, [fault])
 
 
 def bearer(request: Request) -> str:

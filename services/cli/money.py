@@ -22,6 +22,10 @@ DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="
 Percent = Annotated[str, typer.Argument(help="In per cent, such as 18 or 12.5.")]
 
 
+STATES = {"cancel": "ended", "suspend": "suspended", "resume": "active"}
+"""What may be asked of a service, and the state it is in then."""
+
+
 def decimal_of(text: str, name: str) -> Decimal:
     """An amount as it was typed. Raises `BadParameter`."""
     try:
@@ -130,7 +134,10 @@ def preview(
     tenant: TenantArgument,
     postgres_url: PostgresOption,
     change: Annotated[
-        list[str] | None, typer.Option(help="SERVICE_ID:COMPONENT=QUANTITY, or SERVICE_ID:cancel.")
+        list[str] | None,
+        typer.Option(
+            help="SERVICE_ID:COMPONENT=QUANTITY, or SERVICE_ID:cancel, :suspend, :resume."
+        ),
     ] = None,
     order: Annotated[list[str] | None, typer.Option(help="SKU:COMPONENT=QUANTITY.")] = None,
     at: Annotated[
@@ -140,11 +147,15 @@ def preview(
     as_json: JsonOption = False,
 ) -> None:
     """What a tenant's next run would issue, as things are, or with changes and orders that might come."""
+    from schemas.tenants import LifeState
     from services.billing.tools import preview as previewed
     from services.billing.usecases.preview_invoice import AskedChange, AskedService
 
     effective = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    changes = [AskedChange(*_asked(text), effective) for text in change or ()]
+    changes = []
+    for text in change or ():
+        state = STATES.get(text.partition(":")[2])
+        changes.append(AskedChange(*_asked(text), effective, LifeState(state) if state else None))
     services = [AskedService(sku, said or {}, effective) for sku, said in map(_asked, order or ())]
     found = done(previewed(postgres_url, tenant, changes, services))
     if as_json:
@@ -173,9 +184,9 @@ def preview(
 
 
 def _asked(text: str) -> tuple[str, dict[str, Decimal] | None]:
-    """`NAME:COMPONENT=QUANTITY` or `NAME:cancel`; a name alone has no quantities."""
+    """`NAME:COMPONENT=QUANTITY`, or `NAME:` and a state; a name alone has no quantities."""
     name, _, said = text.partition(":")
-    if said == "cancel":
+    if said in STATES:
         return name, None
     component, _, quantity = said.partition("=")
     return name, {component: decimal_of(quantity, component)} if said else {}

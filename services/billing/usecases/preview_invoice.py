@@ -14,13 +14,14 @@ from schemas.billing import InvoiceLine, InvoiceTotals
 from schemas.catalogue import Plan
 from schemas.quantities import BASE, QuantityFault, quantity_faults
 from schemas.reasons import Reason
+from schemas.scalars import rfc3339
 from schemas.tenants import LifeState
 from services.billing import store
 from services.billing.domain.documents import documents
 from services.billing.domain.model import BilledService, BilledTenant
 from services.billing.domain.periods import civil_day, next_boundary
 from services.billing.domain.quantities import PRESENT, QuantityFact
-from services.billing.domain.service_life import StateFact
+from services.billing.domain.service_life import StateFact, life
 from services.billing.store import sql
 from services.billing.usecases.charge_tenant import charge_tenant
 from services.billing.usecases.query_usage import NotKnown
@@ -38,11 +39,12 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class AskedChange:
-    """Quantities of a service from an instant on; none: it ends."""
+    """Quantities of a service from an instant on, or the state it is in from then on; neither: it ends."""
 
     service_id: str
     quantities: Mapping[str, Decimal] | None
     effective_at: datetime
+    state: LifeState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +117,45 @@ async def _asked(
     known = {service.id: service for service in await store.services(db, tenant.id)}
     facts: dict[str, list[QuantityFact]] = {}
     states: dict[str, list[StateFact]] = {}
+    stored = await store.state_facts(db, [store.AsOf(service_id) for service_id in known])
     for n, change in enumerate(changes):
         if change.service_id not in known:
             raise PreviewRefused(
                 f"/changes/{n}/service_id", Reason.UNKNOWN_SERVICE, "the tenant has no such service"
             )
+        service = known[change.service_id]
+        own_states = states.setdefault(service.id, [])
+        _check_life(n, [*stored[service.id], *own_states], change, service, tenant)
         if change.quantities is None:
-            end = StateFact(LifeState.ENDED, change.effective_at)
-            states.setdefault(change.service_id, []).append(end)
+            state = change.state or LifeState.ENDED
+            own_states.append(StateFact(state, change.effective_at))
             continue
-        _check(f"/changes/{n}", known[change.service_id].plan, change.quantities)
+        _check(f"/changes/{n}", service.plan, change.quantities)
         own = facts.setdefault(change.service_id, [])
         own.extend(_facts(change.quantities, change.effective_at))
     added = []
-    for n, service in enumerate(services):
-        row = await sql.plan(db, sku=service.sku, revision=None, instant=service.effective_at)
+    for n, ordered in enumerate(services):
+        row = await sql.plan(db, sku=ordered.sku, revision=None, instant=ordered.effective_at)
         if row is None:
             raise PreviewRefused(
                 f"/services/{n}/sku", Reason.UNKNOWN_SKU, "no plan of the catalogue has this SKU"
             )
         plan = Plan.model_validate(row["plan"])
-        _check(f"/services/{n}", plan, service.quantities)
+        _check(f"/services/{n}", plan, ordered.quantities)
         base = {price.meter: Decimal(1) for price in plan.recurring if price.meter == BASE}
-        made = BilledService(str(uuid4()), service.effective_at, plan, row["currency"])
+        made = BilledService(str(uuid4()), ordered.effective_at, plan, row["currency"])
         added.append(made)
-        facts[made.id] = _facts(base | dict(service.quantities) or PRESENT, service.effective_at)
+        facts[made.id] = _facts(base | dict(ordered.quantities) or PRESENT, ordered.effective_at)
     return Asked(facts, added, states)
+
+
+def _check_life(
+    n: int, states: Sequence[StateFact], change: AskedChange, service: BilledService, tenant: BilledTenant
+) -> None:  # fmt: skip
+    ended_at = life(states, service.activated_at, tenant.zone).ended_at
+    if ended_at is not None and change.effective_at >= ended_at:
+        at = f"/changes/{n}/effective_at"
+        raise PreviewRefused(at, Reason.ENDED, f"the service is there until {rfc3339(ended_at)}")
 
 
 def _facts(quantities: Mapping[str, Decimal], at: datetime) -> list[QuantityFact]:

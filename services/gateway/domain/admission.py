@@ -12,6 +12,7 @@ from schemas.envelope import Event, Payload
 from schemas.orders import ItemAction, OrderItem, OrderPlaced
 from schemas.quantities import QuantityFault, quantity_faults
 from schemas.reasons import Reason
+from schemas.scalars import rfc3339
 from schemas.signals import (
     HeartbeatReceived,
     IncidentReported,
@@ -136,7 +137,7 @@ def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fa
                 continue
             if service.has_ended(order.effective_at or typed.time):
                 at = pointer("data", "items", n, "service_id")
-                yield Fault(index, at, Reason.ENDED, f"it ended at {service.ended_at}")
+                yield Fault(index, at, Reason.ENDED, _until(service))
                 continue
             sku = service.sku
         plan = known.plans.get(sku)
@@ -146,6 +147,11 @@ def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fa
             )
             continue
         yield from _quantity_faults(index, n, item, plan)
+
+
+def _until(service: KnownService) -> str:
+    assert service.ended_at is not None, "it has ended"
+    return f"the service was there until {rfc3339(service.ended_at)}"
 
 
 def _quantity_faults(index: int, n: int, item: OrderItem, plan: Plan) -> Iterator[Fault]:
@@ -170,7 +176,7 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
     if principal.kind is PrincipalKind.BACKEND and service.sku not in principal.skus:
         yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
     if isinstance(typed.data, (UsageRecorded, HeartbeatReceived)) and service.has_ended(typed.time):
-        yield Fault(index, "/time", Reason.ENDED, f"the service ended at {service.ended_at}")
+        yield Fault(index, "/time", Reason.ENDED, _until(service))
     plan = known.plans.get(service.sku)
     if isinstance(typed.data, UsageRecorded) and (
         plan is None or typed.data.meter not in known.measured(plan)

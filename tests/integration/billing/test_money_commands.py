@@ -95,6 +95,8 @@ async def test_the_next_documents_are_previewed(scenario: Scenario) -> None:
     assert more["documents"][0]["totals"]["imponibile"] != document["totals"]["imponibile"]
     gone = await asked(scenario, "preview", TENANT, "--change", f"{ERP}:cancel", "--at", str(START.date()))  # fmt: skip
     assert "TD04" in [one["tipo_documento"] for one in gone["documents"]]
+    rests = await asked(scenario, "preview", TENANT, "--change", f"{ERP}:suspend", "--at", str(START.date()))  # fmt: skip
+    assert rests["documents"] == plain["documents"]  # nothing of this plan is paused
     both = await asked(scenario, "preview", TENANT, "--order", "MAIL-STD:mailbox=2")
     assert "MAIL-STD/mailbox" in [line["sku"] for line in both["documents"][0]["lines"]]
     code, said = await vicino("preview", TENANT, url=scenario.url)

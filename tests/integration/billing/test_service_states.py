@@ -27,7 +27,7 @@ from tests.integration.billing.scenario import (
     used,
 )
 from tests.integration.billing.test_audit import audited
-from tests.integration.billing.test_preview import billed, previewed
+from tests.integration.billing.test_preview import PREVIEW, billed, previewed
 from tests.support.catalogue import CATALOGUE
 
 SKUS = {ERP: "ERP-CLOUD", MAIL: "MAIL-STD"}
@@ -76,8 +76,15 @@ async def test_only_what_the_plan_pauses_stops_while_a_service_is_suspended(
         catalogue(sold()), activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="2")
     )
     await run_until(scenario, "2026-11-01", "2026-12-01")
-    await scenario.publish(suspended(day("2026-12-11", 10)), resumed(day("2026-12-21", 10)))
+    at, until = day("2026-12-11", 10), day("2026-12-21", 10)
+    asked = [
+        {"service_id": ERP, "quantities": None, "effective_at": rfc3339(at), "state": "suspended"},
+        {"service_id": ERP, "quantities": None, "effective_at": rfc3339(until), "state": "active"},
+    ]
+    _, expected = await previewed(scenario, changes=asked)
+    await scenario.publish(suspended(at), resumed(until))
     await run_until(scenario, "2027-01-01")
+    assert await billed(scenario, "2027-01-01") == expected
     base = await told(scenario, "2027-01-01", "ERP-CLOUD/base")
     assert [line[:2] for line in base] == [("2027-01-01", "1"), ("2026-12-11", "1")]
     assert base[1][2].startswith("-")
@@ -128,6 +135,11 @@ async def test_an_end_is_billed_as_it_was_previewed_and_no_level_lasts_beyond_it
     boundary, expected = await previewed(scenario, changes=[asked])
     await scenario.publish(ended(at, MAIL))
     assert await previewed(scenario) == (boundary, expected)
+    for more in ({"quantities": None}, {"quantities": {"mailbox": "5"}}):
+        status, problem = await scenario.post(PREVIEW, {"changes": [{**asked, **more}]})
+        assert (status, problem["errors"][0]["reason"]) == (409, "ended")
+    two = {**asked, "quantities": {"mailbox": "5"}, "state": "suspended"}
+    assert (await scenario.post(PREVIEW, {"changes": [two]}))[0] == 422
     await run_until(scenario, "2027-01-01")
     assert await billed(scenario, "2027-01-01") == expected
     levels = await told(scenario, "2027-01-01", f"MAIL-STD/{_storage()}")
