@@ -1,8 +1,10 @@
 """What the doors know, kept in memory for a few seconds; the database is the truth, and has the last word in a refusal."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from schemas.orders import OrderPlaced
 from services.chassis.database import Connection, Pool
@@ -24,6 +26,7 @@ FRESH_SECONDS = 3.0
 ENTRIES_MAX = 200_000
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class _Fresh(Generic[T]):
@@ -31,6 +34,7 @@ class _Fresh(Generic[T]):
 
     def __init__(self) -> None:
         self._entries: dict[str, tuple[float, T]] = {}
+        self._asked: dict[str, asyncio.Future[Any]] = {}
 
     def get(self, key: str) -> T | None:
         """A fresh entry, or None."""
@@ -48,6 +52,25 @@ class _Fresh(Generic[T]):
     def clear(self) -> None:
         """Believe nothing."""
         self._entries.clear()
+        self._asked.clear()
+
+    async def once(self, key: str, ask: Callable[[], Awaitable[V]]) -> V:
+        """Ask, unless somebody is asking for the same already: then their answer is ours.
+
+        When an entry is no longer fresh, all requests that run need it at the same moment.
+        """
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = self._asked[key] = asyncio.ensure_future(ask())
+            asked.add_done_callback(partial(self._answered, key))
+        found: V = await asyncio.shield(asked)
+        return found
+
+    def _answered(self, key: str, asked: "asyncio.Future[Any]") -> None:
+        if self._asked.get(key) is asked:
+            del self._asked[key]
+        if not asked.cancelled():
+            asked.exception()  # whoever waits has it; perhaps nobody waits any more
 
 
 class Knowledge:
@@ -66,7 +89,9 @@ class Knowledge:
         if parts is None:
             return None
         key_id, secret = parts
-        found = self._keys.get(key_id) or await self._look_up_key(key_id)
+        found = self._keys.get(key_id)
+        if found is None:
+            found = await self._keys.once(key_id, partial(self._look_up_key, key_id))
         return found[0] if found is not None and matches(secret, found[1]) else None
 
     async def _look_up_key(self, key_id: str) -> tuple[Principal, bytes] | None:
@@ -110,14 +135,18 @@ class Knowledge:
         return found
 
     async def _look_up_plans(self, anew: bool) -> Plans:
-        found = None if anew else self._plans.get("")
-        if found is None:
-            async with (
-                self._pool.acquire() as db,
-                db.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                found = await store.plans(db)
-            self._plans.keep("", found)
+        if anew:
+            return await self._read_plans()
+        found = self._plans.get("")
+        return found if found is not None else await self._plans.once("", self._read_plans)
+
+    async def _read_plans(self) -> Plans:
+        async with (
+            self._pool.acquire() as db,
+            db.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            found = await store.plans(db)
+        self._plans.keep("", found)
         return found
 
     def forget(self) -> None:
