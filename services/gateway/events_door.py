@@ -17,7 +17,7 @@ class EventsDoor:
     """An ASGI app: `POST /v1/events` without a query here, everything else by the FastAPI app."""
 
     def __init__(self, app: FastAPI, doors: Doors) -> None:
-        self._app, self._doors = app, doors
+        self.app, self._doors = app, doors
         handled = ExceptionMiddleware(self._events, handlers=app.exception_handlers)
         self._route: ASGIApp = NoStore(ServerErrorMiddleware(handled))
 
@@ -26,7 +26,7 @@ class EventsDoor:
         is_ours = scope["type"] == "http" and (
             scope["path"] == EVENTS_PATH and scope["method"] == "POST" and not scope["query_string"]
         )
-        await (self._route if is_ours else self._app)(scope, receive, send)
+        await (self._route if is_ours else self.app)(scope, receive, send)
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._doors.admit(Request(scope))  # without `receive`: no byte of the body is read
