@@ -65,7 +65,7 @@ async def service_ended(event: Event[ServiceEnded], unit: Unit) -> None:
 
 
 async def service_suspended(event: Event[ServiceSuspended], unit: Unit) -> None:
-    """The reseller is notified that a service of its tenant rests."""
+    """The reseller is notified that a service of its tenant is suspended."""
     await _notify_reseller(event, unit)
 
 

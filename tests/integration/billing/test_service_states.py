@@ -154,7 +154,7 @@ async def test_an_end_is_billed_as_it_was_previewed_and_no_level_lasts_beyond_it
 async def test_usage_of_a_service_that_had_ended_is_refused_and_what_came_before_is_given_back(
     scenario: Scenario,
 ) -> None:
-    """The end is told late: usage up to it counts, usage from it on does not, whenever it arrives."""
+    """The end arrives late: usage up to it counts, usage from it on does not, whenever it arrives."""
     await scenario.publish(
         catalogue(sold()), activated(ERP, "ERP-CLOUD", 0, base="1", extra_user="1"),
         activated(MAIL, "MAIL-STD", 1, base="0", mailbox="2"),
