@@ -27,7 +27,7 @@ def build_api(runtime: Runtime) -> FastAPI:
     guard = Guard(runtime)
     app = application("Vicino console", guard.admit, public=PUBLIC, version="1.0.0")
     show = Pages(runtime)
-    _add_queries(app, runtime)
+    _add_queries(app, Queries(runtime))
     add_pages(app, show)
     add_signing(app, show, guard)
 
@@ -40,18 +40,23 @@ def build_api(runtime: Runtime) -> FastAPI:
     return app
 
 
-def _add_queries(app: FastAPI, runtime: Runtime) -> None:
+class Queries:
     """The query API: the read model as JSON. Each list is given in parts; `Link` names the next one."""
 
-    async def ask(name: str, query: Callable[[Connection], Awaitable[Any]]) -> Any:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def ask(self, name: str, query: Callable[[Connection], Awaitable[Any]]) -> Any:
+        """Ask the read model, and count the question."""
         metrics.PAGES.labels(f"api/{name}").inc()
-        async with runtime.pool.acquire() as db:
+        async with self._runtime.pool.acquire() as db:
             return await query(db)
 
     async def part(
-        request: Request, answer: Response, limit: int, offset: int, query: Listing
+        self, request: Request, answer: Response, limit: int, offset: int, query: Listing
     ) -> list[dict[str, Any]]:
-        found = await ask(
+        """A part of a list; the answer says where the next one is."""
+        found = await self.ask(
             request.url.path.rpartition("/")[2], lambda db: query(db, store.Part(limit + 1, offset))
         )
         if len(found) > limit and offset + limit <= OFFSET_MAX:
@@ -59,18 +64,33 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
             answer.headers["Link"] = f'<{after.path}?{after.query}>; rel="next"'
         return cast(list[dict[str, Any]], found[:limit])
 
+    async def tenants(self, db: Connection, part: store.Part) -> list[dict[str, Any]]:
+        """Tenants, with their services as they are now."""
+        return await store.tenants(db, part, at=self._runtime.clock.now())
+
+    async def tenant(self, tenant_id: str) -> Any:
+        """One tenant. Raises `Problem` 404."""
+        found = await self.ask(
+            "tenant",
+            lambda db: store.tenants(
+                db, store.ONE, at=self._runtime.clock.now(), tenant_id=tenant_id
+            ),
+        )
+        if not found:
+            raise Problem(404, "Not Found", "no such tenant")
+        return found[0]
+
+
+def _add_lists(app: FastAPI, queries: Queries) -> None:
     def offer(name: str, query: Listing, about: str) -> None:
         async def listed(
             request: Request, answer: Response, limit: Limit = LIMIT_MAX, offset: Offset = 0
         ) -> list[dict[str, Any]]:
-            return await part(request, answer, limit, offset, query)
+            return await queries.part(request, answer, limit, offset, query)
 
         app.get(f"/api/v1/{name}", name=name, description=about)(listed)
 
-    async def tenants(db: Connection, part: store.Part) -> list[dict[str, Any]]:
-        return await store.tenants(db, part, at=runtime.clock.now())
-
-    offer("tenants", tenants, "All tenants, with services and the ranking of resellers.")
+    offer("tenants", queries.tenants, "All tenants, with services and the ranking of resellers.")
     offer("orders", store.orders, "All orders, newest first.")
     offer("resellers", store.resellers, "All resellers.")
     offer("settlements", store.settlements, "Statements of resellers, the newest quarter first.")
@@ -82,16 +102,14 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
         "Invoice runs that fail or are held, the oldest first.",
     )
 
+
+def _add_queries(app: FastAPI, queries: Queries) -> None:
+    _add_lists(app, queries)
+
     @app.get("/api/v1/tenants/{tenant_id}")
     async def tenant(tenant_id: str) -> Any:
         """One tenant."""
-        found = await ask(
-            "tenant",
-            lambda db: store.tenants(db, store.ONE, at=runtime.clock.now(), tenant_id=tenant_id),
-        )
-        if not found:
-            raise Problem(404, "Not Found", "no such tenant")
-        return found[0]
+        return await queries.tenant(tenant_id)
 
     @app.get("/api/v1/invoices")
     async def invoices(
@@ -102,6 +120,5 @@ def _add_queries(app: FastAPI, runtime: Runtime) -> None:
         offset: Offset = 0,
     ) -> list[dict[str, Any]]:
         """Invoices, newest first: of all or of one tenant."""
-        return await part(
-            request, answer, limit, offset, partial(store.invoices, tenant_id=tenant_id)
-        )
+        query = partial(store.invoices, tenant_id=tenant_id)
+        return await queries.part(request, answer, limit, offset, query)
