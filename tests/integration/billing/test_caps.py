@@ -1,4 +1,4 @@
-"""A spending cap: the bill is never above a hard one, and it is told in time how much of it is spent."""
+"""A spending cap: the bill is never above a hard one, and how much of it is spent is reported in time."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Payments: in part, in full, too much, back; a reference counts once; what is late is told once."""
+"""Payments: in part, in full, too much, back; a reference counts once; what is overdue is reported once."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

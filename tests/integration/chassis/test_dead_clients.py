@@ -98,7 +98,7 @@ async def told_again(event: Event[HeartbeatReceived], unit: Unit) -> None:
 
 
 async def passed_over(_event: Event[AcknowledgementGiven], _unit: Unit) -> None:
-    """What is told again comes back on the same topic."""
+    """What is published again comes back on the same topic."""
 
 
 @asynccontextmanager

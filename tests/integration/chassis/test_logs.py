@@ -1,4 +1,4 @@
-"""What happens to a log: cut short, eaten by retention, deleted and made anew. Nothing is skipped in silence."""
+"""What happens to a log: cut short, eaten by retention, deleted and re-created. Nothing is skipped in silence."""
 
 import asyncio
 from dataclasses import replace

@@ -72,7 +72,7 @@ class Told:
 
 @dataclass
 class Receiver:
-    """A server that behaves as it is told, and remembers who came."""
+    """A server that answers as a test asks, and remembers who came."""
 
     behaviour: Behaviour
     port: int = field(default_factory=free_port)

@@ -1,4 +1,4 @@
-"""Whatever step of a call outside hangs for one receiver, another is told as fast as ever."""
+"""Whatever step of a call outside hangs for one receiver, another is notified as fast as ever."""
 
 import asyncio
 import socket

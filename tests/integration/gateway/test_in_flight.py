@@ -73,7 +73,7 @@ def crashing_before_the_mark(world: World, _: bool) -> Any:
 
         def acquire(self) -> Any:
             if self.sent:
-                raise OSError("the database is away")
+                raise OSError("the database is unavailable")
             return pool.acquire()
 
     class Sends:
