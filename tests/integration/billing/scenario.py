@@ -60,10 +60,14 @@ class Scenario:
         return {(row["outcome"], row["reason"]): row["n"] for row in rows if row["n"]}
 
     async def publish(self, *events: Event[Any]) -> None:
-        """Say events, facts before usage, and wait until all that follows from them is done."""
-        # Usage that meets its service as that becomes known is parked, and counted some seconds later.
+        """Publish the catalogue, then facts, then usage; wait each time until all that follows is done."""
+        # On another topic each, they may overtake one another. A service that comes before its plan is
+        # looked at again some time later, and time stands still here; so is usage that meets its service
+        # as that becomes known.
+        catalogues = [event for event in events if isinstance(event.data, CataloguePublished)]
         usage = [event for event in events if isinstance(event.data, UsageRecorded)]
-        for told in ([event for event in events if event not in usage], usage):
+        facts = [event for event in events if event not in catalogues and event not in usage]
+        for told in (catalogues, facts, usage):
             if told:
                 await self.service.publish(*told)
                 await self.service.settled()
