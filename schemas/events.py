@@ -1,10 +1,10 @@
 """Every event type, in one place: importing this module fills the registry that `envelope.decode` reads."""
 
-from schemas import alerts, billing, catalogue, deliveries, orders, signals, tenants, usage
+from schemas import alerts, billing, catalogue, deliveries, orders, rejects, signals, tenants, usage
 from schemas.envelope import PAYLOADS, Payload
 from schemas.topics import Topic
 
-MODULES = (catalogue, orders, tenants, usage, signals, billing, alerts, deliveries)
+MODULES = (catalogue, orders, tenants, usage, signals, billing, alerts, deliveries, rejects)
 
 
 def of_topic(topic: Topic) -> tuple[type[Payload], ...]:

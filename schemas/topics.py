@@ -97,5 +97,15 @@ CATALOGUE = Topic(
     "Plans, meters and resellers, in one total order numbered by revision.",
 )
 
-TOPICS = (ORDERS, TENANTS, USAGE, SIGNALS, BILLING, ALERTS, DELIVERIES, CATALOGUE)
+REJECTS = Topic(
+    "rejects.v1",
+    "tenant id",
+    4,
+    30,
+    ("onboarding", "billing", "monitoring"),
+    ("gateway",),
+    "Events that a door let in and a service refused: for their senders.",
+)
+
+TOPICS = (ORDERS, TENANTS, USAGE, SIGNALS, BILLING, ALERTS, DELIVERIES, CATALOGUE, REJECTS)
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 from pydantic import model_validator
 
@@ -88,9 +89,10 @@ async def _look_after(runtime: Runtime, intake: UsageIntake) -> None:
                 metrics.HELD.set(
                     0 if held is None else (runtime.clock.now() - held).total_seconds()
                 )
-                for row in await collect(sql.ripe(db)):
-                    async with db.transaction():
-                        await intake.count_parked(db, row["waits_for"], runtime.clock.now())
+                ripe = [row["waits_for"] for row in await collect(sql.ripe(db))]
+            for waits_for in ripe:
+                async with runtime.unit(f"ripe|{uuid4()}") as unit:
+                    await intake.count_parked(waits_for, unit)
             failures = 0
         except Exception as error:  # noqa: BLE001 - nothing is lost: what is parked stays, and readiness reports the database
             failures += 1

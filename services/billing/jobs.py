@@ -51,7 +51,7 @@ async def run_count_service(job: Job[CountService], intake: UsageIntake, grace_h
 async def run_count_waiting(job: Job[CountWaiting], intake: UsageIntake) -> None:
     """Count what waited for the catalogue, or for an invoice run."""
     async with job.finish() as unit:
-        await intake.count_parked(unit.db, job.args.waits_for, unit.now)
+        await intake.count_parked(job.args.waits_for, unit)
 
 
 async def run_invoice(job: Job[InvoiceRun], grace_hours: int) -> None:

@@ -15,6 +15,10 @@ for update;
 update consumer_offset set next_offset = :next_offset, updated_at = now()
 where topic = :topic and part = :part and log_id = :log_id;
 
+-- name: next_offsets()
+-- How far each log was acted on.
+select topic, part, log_id, next_offset from consumer_offset;
+
 -- name: next_offset(topic, part, log_id)$
 -- Where a log stands, without locking: what a consumer seeks to.
 select next_offset from consumer_offset

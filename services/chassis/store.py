@@ -62,6 +62,14 @@ async def move_fence(db: Connection, log: Log, next_offset: int) -> None:
     )
 
 
+async def next_offsets(db: Connection) -> dict[Log, int]:
+    """How far each log has had its effect, of those that anything was read of."""
+    return {
+        Log(row["topic"], row["part"], row["log_id"]): row["next_offset"]
+        async for row in _sql.next_offsets(db)
+    }
+
+
 async def next_offset(db: Connection, log: Log) -> int:
     """Where a log stands; 0 for one never seen."""
     return int(await _sql.next_offset(db, topic=log.topic, part=log.part, log_id=log.log_id) or 0)

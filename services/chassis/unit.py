@@ -150,12 +150,16 @@ class Unit:
     ) -> None:
         self.db = db
         self.now = now
-        self._service = service
+        self.service = service
         self._cause = cause
         self._parcel = parcel or Parcel()
         self._count = 0
         self.attempts = 1
         """How often the job that this is the end of was tried; 1 where it is none."""
+
+    def about(self, seed: str) -> "Unit":
+        """In the same transaction, a unit whose facts are named by a cause of their own."""
+        return Unit(self.db, self.service, self.now, Cause(seed), self._parcel)
 
     def publish(
         self, payload: PayloadT, *, subject: str, time: datetime | None = None,
@@ -168,7 +172,7 @@ class Unit:
         """
         event = Event(
             id=str(self._next_id(payload.wire_type)),
-            source=f"/vicino/{self._service}",
+            source=f"/vicino/{self.service}",
             type=payload.wire_type,
             subject=subject,
             time=time or self.now,
@@ -207,7 +211,7 @@ class Unit:
     def _next_id(self, of: str = "job") -> UUID:
         """The same cause gives the same id to the same fact; two types of fact never share one."""
         self._count += 1
-        return uuid5(_FACT, f"{self._service}|{self._cause.seed}|{of}|{self._count}")
+        return uuid5(_FACT, f"{self.service}|{self._cause.seed}|{of}|{self._count}")
 
     async def flush(self) -> None:
         """Write what leaves. Called once, just before the commit."""

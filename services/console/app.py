@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from services.chassis.service import Service, run
+from services.chassis.engine.freshness import Freshness
+from services.chassis.health import AsgiApp
+from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
 from services.console.api import build_api
 from services.console.handlers import ROUTES
@@ -17,7 +19,14 @@ class ConsoleSettings(ServiceSettings):
 def build(settings: ConsoleSettings) -> Service:
     """The composition root. Raises `SettingsWrong`."""
     settings.token()  # refused now, not with the first request
-    return Service("console", settings, MIGRATIONS, routes=ROUTES, api=build_api)
+    freshness = Freshness(tuple({payload.topic: None for payload in ROUTES}))
+
+    def api(runtime: Runtime) -> AsgiApp:
+        return build_api(runtime, freshness)
+
+    return Service(
+        "console", settings, MIGRATIONS, routes=ROUTES, api=api, background=(freshness.keep,)
+    )
 
 
 def main() -> None:

@@ -256,3 +256,74 @@ delete from console_session where digest = :digest;
 -- name: prune_sessions(at)!
 -- Drops what has expired.
 delete from console_session where expires_at <= :at;
+
+-- name: read_tenants(reseller_id, id, state, external_id, after_id, limit)
+-- Tenants of all resellers or of one, by their names, from a place on, with the newest of their services and their newest order.
+select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km,
+       coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
+                                                     'effective_at', s.effective_at, 'explanation', s.explanation,
+                                                     'states', (select coalesce(jsonb_agg(jsonb_build_object('state', f.state,
+                                                         'effective_at', f.effective_at, 'reason', f.reason) order by f.seq), '[]')
+                                                       from (select * from service_state where service_id = s.id order by seq desc limit 50) as f))
+                                  order by s.effective_at, s.sku, s.id)
+                 from (select * from service where tenant_id = tenant.id order by effective_at desc nulls first, id limit 200) as s),
+                '[]') as services,
+       (select to_jsonb(o) from (
+            select id as order_id, tenant_id, reference, service_order.state, accepted_at, ended_at, reason, explanation
+            from service_order where tenant_id = tenant.id order by accepted_at desc nulls last, id desc limit 1) as o) as newest_order
+from tenant
+where external_id is not null and (:reseller_id::text is null or reseller_id = :reseller_id) and (:id::text is null or tenant.id = :id)
+  and (:state::text is null or state = :state)
+  and (:external_id::text is null or (external_id, tenant.id) > (:external_id, :after_id::text))
+order by external_id, tenant.id limit :limit;
+
+-- name: read_orders(reseller_id, tenant_id, state, accepted_at, after_id, limit)
+-- Orders of the tenants of all resellers or of one, newest first, from a place on.
+select service_order.id as order_id, tenant_id, external_id, name, reference, service_order.state, accepted_at, ended_at, reason, explanation,
+       coalesce(accepted_at, 'epoch') as place
+from service_order left join tenant on tenant.id = tenant_id
+where (:reseller_id::text is null or reseller_id = :reseller_id) and (:tenant_id::text is null or tenant_id = :tenant_id)
+  and (:state::text is null or service_order.state = :state)
+  and (:accepted_at::timestamptz is null or (coalesce(accepted_at, 'epoch'), service_order.id) < (:accepted_at, :after_id::text))
+order by place desc, service_order.id desc limit :limit;
+
+-- name: read_order(id)^
+-- One order, with the reseller of its tenant.
+select service_order.id as order_id, tenant_id, external_id, name, reference, service_order.state, accepted_at, ended_at, reason, explanation,
+       reseller_id
+from service_order left join tenant on tenant.id = tenant_id where service_order.id = :id;
+
+-- name: read_alerts(reseller_id, tenant_id, id, state, opened_at, after_id, limit)
+-- Alerts about the tenants of all resellers or of one, newest first, from a place on.
+select * from (
+    select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at,
+           document ->> 'opened_at' as place,
+           case when resolved_at is not null then 'resolved' when acknowledged_at is not null then 'acknowledged'
+                when escalated_at is not null then 'escalated' else 'open' end as state
+    from alert left join tenant on tenant.id = alert.tenant_id
+    where document is not null and (:reseller_id::text is null or tenant.reseller_id = :reseller_id)
+      and (:tenant_id::text is null or alert.tenant_id = :tenant_id) and (:id::text is null or alert.id = :id)
+) as found
+where (:state::text is null or state = :state) and (:opened_at::text is null or (place, alert_id) < (:opened_at, :after_id::text))
+order by place desc, alert_id desc limit :limit;
+
+-- name: read_invoices(reseller_id, tenant_id, id, state, issued_on, number, after_id, limit)
+-- Documents of the tenants of all resellers or of one, newest first, from a place on.
+select * from (
+    select invoice.id as invoice_id, tenant_id, external_id, name, number, issued_on, document, invoice.open, paid_on,
+           case when invoice.open is null then 'credit' when invoice.open < 0 then 'overpaid' when invoice.open = 0 then 'paid'
+                when overdue then 'overdue' else 'open' end as state
+    from invoice left join tenant on tenant.id = tenant_id
+    where (:reseller_id::text is null or reseller_id = :reseller_id) and (:tenant_id::text is null or tenant_id = :tenant_id)
+      and (:id::text is null or invoice.id = :id)
+) as found
+where (:state::text is null or state = :state)
+  and (:issued_on::date is null or (issued_on, number, invoice_id) < (:issued_on, :number::text, :after_id::text))
+order by issued_on desc, number desc, invoice_id desc limit :limit;
+
+-- name: read_statements(reseller_id, quarter, after_reseller_id, currency, limit)
+-- Statements of all resellers or of one, the newest quarter first, from a place on.
+select reseller_id, quarter, currency, issued_at, document from settlement
+where (:reseller_id::text is null or reseller_id = :reseller_id)
+  and (:quarter::text is null or (quarter, reseller_id, currency) < (:quarter, :after_reseller_id::text, :currency::text))
+order by quarter desc, reseller_id desc, currency desc limit :limit;

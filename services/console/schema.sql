@@ -353,6 +353,8 @@ ALTER TABLE ONLY tenant_cap
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 
+CREATE INDEX alert_of_tenant ON alert USING btree (tenant_id);
+
 CREATE INDEX console_session_expires_at ON console_session USING btree (expires_at);
 
 CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
@@ -380,3 +382,5 @@ CREATE INDEX service_order_tenant ON service_order USING btree (tenant_id);
 CREATE INDEX service_state_of_service ON service_state USING btree (service_id, effective_at);
 
 CREATE INDEX service_tenant ON service USING btree (tenant_id);
+
+CREATE INDEX tenant_of_reseller ON tenant USING btree (reseller_id, external_id, id);

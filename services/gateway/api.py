@@ -1,40 +1,24 @@
 """HTTP in: the resellers' door, and the operator's."""
 
-import asyncio
-import time
 from functools import partial
 from typing import Annotated, Any
 
-import msgspec
-from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
-from starlette.requests import ClientDisconnect
 
-from schemas.identity import OPERATOR
 from schemas.reasons import Reason
 from schemas.scalars import Key, Uuid
 from services.chassis.pending import FactTooLarge
-from services.chassis.service import Runtime
-from services.chassis.store import collect
-from services.chassis.strangers import Strangers
 from services.chassis.web import (
-    Problem,
-    address_of,
     application,
-    bearer,
-    check_pace,
     refused,
-    unauthorized,
 )
-from services.gateway import contract, metrics, store
-from services.gateway.domain.admission import Principal, PrincipalKind
-from services.gateway.domain.cloudevents import BATCH_BYTES_MAX, Incoming, body_limit, parsing
-from services.gateway.domain.faults import Fault, Refused
-from services.gateway.domain.keys import same
-from services.gateway.domain.schedule import DeliveryState
-from services.gateway.inbound.limits import Limiter
-from services.gateway.inbound.pace import in_turns
+from services.gateway import contract
+from services.gateway.api_logs import Logs, add_logs, add_operators_logs
+from services.gateway.api_reading import OtherServices, Reading, add_reading
+from services.gateway.domain.cloudevents import BATCH_BYTES_MAX
+from services.gateway.doors import EVENTS_PATH, Doors, principal_of, problem
 from services.gateway.inbound.unavailable import answer_when_unavailable
 from services.gateway.operator_requests import (
     BackendSpec,
@@ -43,160 +27,20 @@ from services.gateway.operator_requests import (
     ResellerSpec,
     ReviewSpec,
 )
-from services.gateway.principals.knowledge import Knowledge
-from services.gateway.store import sql
 from services.gateway.usecases import erase_contact as erasing
 from services.gateway.usecases import redeliver as redelivering
 from services.gateway.usecases import rotate_secrets
-from services.gateway.usecases.admit_events import Intake
 from services.gateway.usecases.decide_for_tenant import decide_assignment, review_order
 from services.gateway.usecases.publish_catalogue import Retroactive, publish_catalogue
 from services.gateway.usecases.register_backend import register_backend
 from services.gateway.usecases.register_reseller import register_reseller
 from services.gateway.usecases.registry import Registry
 
-BODY_TIMEOUT_SECONDS = 20.0
-"""How long a body may take to arrive: a slow sender must not hold a door open for ever."""
-
-EVENTS_PATH = "/v1/events"
 CATALOGUE_PATH = "/operator/v1/catalogue"
 CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
 """A catalogue is the only thing that the operator sends by the megabyte."""
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{18}$")]
-
-
-def problem(status: int, detail: str, **more: Any) -> Problem:
-    """A problem with its usual title."""
-    return Problem(status, contract.TITLES[status], detail, **more)
-
-
-def refusal(refused: Refused) -> Problem:
-    """A refusal as problem+json: nothing was accepted, and every fault is listed."""
-    errors = [
-        {
-            "index": fault.index,
-            "pointer": fault.pointer,
-            "reason": fault.reason,
-            "detail": fault.detail,
-        }
-        for fault in refused.faults
-    ]
-    told = (
-        "every fault is"
-        if refused.total == len(errors)
-        else f"the first {len(errors)} of {refused.total} faults are"
-    )
-    return problem(
-        refused.status, f"nothing was accepted; {told} listed", errors=errors, total=refused.total
-    )
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """The body, read no further than its limit, and no longer. Raises `Refused` (`too_large`), `Problem` 408."""
-    too_large = Refused([Fault(0, "", Reason.TOO_LARGE, f"a body may have {limit} bytes")])
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large
-    except (TimeoutError, ClientDisconnect):
-        raise problem(408, f"the body did not arrive within {BODY_TIMEOUT_SECONDS:.0f} s") from None
-    return bytes(body)
-
-
-def principal_of(request: Request) -> Principal:
-    """The sender, as the gate authenticated it."""
-    found: Principal = request.state.principal
-    return found
-
-
-def _is_operators(request: Request) -> bool:
-    return str(request.scope["path"]).startswith("/operator/")
-
-
-class Doors:
-    """What the endpoints share."""
-
-    def __init__(
-        self, runtime: Runtime, knowledge: Knowledge, intake: Intake, limiter: Limiter
-    ) -> None:
-        self.runtime, self.knowledge, self.intake, self.limiter = (
-            runtime,
-            knowledge,
-            intake,
-            limiter,
-        )
-        self._strangers = Strangers()
-        self._operators_token = runtime.settings.token()
-
-    async def admit(self, request: Request) -> None:
-        """Authenticate the sender, before a byte of the body is read. Raises `Problem` 401, 403, 429."""
-        token = bearer(request)
-        check_pace(self._strangers, request, token)
-        found = await self._holder(token)
-        if found is None:
-            self._strangers.was_wrong(address_of(request), "gateway")
-            raise unauthorized()
-        self._strangers.was_right(address_of(request), token)
-        if not _is_operators(request):
-            wait = self.limiter.wait_seconds(found.id, time.monotonic())
-            if wait > 0:
-                raise problem(429, "slow down", headers={"Retry-After": str(int(wait) + 1)})
-        elif found.kind is not PrincipalKind.OPERATOR:
-            raise problem(403, "this door is the operator's")
-        request.state.principal = found
-
-    async def _holder(self, key: str) -> Principal | None:
-        if same(key, self._operators_token):
-            return Principal(PrincipalKind.OPERATOR, OPERATOR)
-        return await self.knowledge.principal(key)
-
-    async def events(self, request: Request) -> Response:
-        """Let events in."""
-        with metrics.REQUEST_SECONDS.time():
-            principal = principal_of(request)
-            incoming: list[Incoming] = []
-            try:
-                body = await _body(request, body_limit(request.headers.get("content-type", "")))
-                incoming = await in_turns(parsing(request.headers.items(), body))
-                answers = await self.intake.accept(principal, incoming)
-            except Refused as refused:
-                await self.intake.refuse(principal, refused, incoming)
-                raise refusal(refused) from None
-            accepted = msgspec.json.encode({"accepted": answers})
-            return Response(accepted, 202, media_type="application/json")
-
-    async def who_speaks(self, principal: Principal) -> dict[str, Any]:
-        """A principal, and of a reseller whether its address is open: a 410 closes it until it is registered again."""
-        found: dict[str, Any] = {"kind": principal.kind, "id": principal.id}
-        if principal.kind == PrincipalKind.RESELLER:
-            async with self.runtime.pool.acquire() as db:
-                reseller = await store.reseller(db, principal.id)
-            assert reseller is not None  # it has a key
-            closed_at = reseller.webhook_closed_at
-            found["webhook"] = {"open": closed_at is None, "closed_at": closed_at}
-        return found
-
-    async def deliveries(
-        self,
-        recipient: str | None,
-        state: DeliveryState | None,
-        alert_id: str | None,
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """The delivery log, newest first: one recipient's, or all of it; of one alert, if said."""
-        async with self.runtime.pool.acquire() as db:
-            found = await collect(
-                sql.deliveries(db, recipient=recipient, state=state, alert_id=alert_id, limit=limit)
-            )
-        return [dict(row) for row in found]
 
 
 def _resellers_doors(app: FastAPI, doors: Doors) -> None:
@@ -214,17 +58,6 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
     async def me(request: Request) -> dict[str, Any]:
         """Who this key is; of a reseller, whether its webhooks are sent, and if not, since when."""
         return await doors.who_speaks(principal_of(request))
-
-    @app.get("/v1/deliveries")
-    async def my_deliveries(
-        request: Request,
-        state: DeliveryState | None = None,
-        alert_id: Uuid | None = None,
-        limit: Limit = 100,
-    ) -> list[dict[str, Any]]:
-        """Notifications to the holder of this key, newest first; of one alert, if said."""
-        principal = principal_of(request)
-        return await doors.deliveries(principal.id, state, alert_id, limit)
 
 
 def _catalogue_door(app: FastAPI, registry: Registry) -> None:
@@ -281,25 +114,7 @@ def _registry_doors(app: FastAPI, registry: Registry) -> None:
         await erasing.erase_contact(registry, tenant_id)
 
 
-def _operators_doors(app: FastAPI, doors: Doors, registry: Registry) -> None:
-    @app.get("/operator/v1/refusals")
-    async def refusals(reason: Reason | None = None, limit: Limit = 100) -> dict[str, Any]:
-        """Faults by reason since the beginning, and the newest of them."""
-        async with doors.runtime.pool.acquire() as db:
-            counts = await collect(sql.refusal_counts(db))
-            found = await collect(sql.refusals(db, reason=reason, limit=limit))
-        return {
-            "total": {row["reason"]: row["n"] for row in counts},
-            "refusals": [dict(row) for row in found],
-        }
-
-    @app.get("/operator/v1/deliveries")
-    async def deliveries(
-        state: DeliveryState | None = None, alert_id: Uuid | None = None, limit: Limit = 100
-    ) -> list[dict[str, Any]]:
-        """The delivery log, newest first; of one alert, if said."""
-        return await doors.deliveries(None, state, alert_id, limit)
-
+def _deliveries_doors(app: FastAPI, registry: Registry) -> None:
     @app.post("/operator/v1/deliveries/{notification_id}/redeliver", status_code=202)
     async def redeliver(notification_id: Uuid) -> dict[str, str]:
         """Tell it again, under the same id."""
@@ -311,7 +126,7 @@ async def _fact_too_large(_: Request, error: Exception) -> JSONResponse:
     return problem(413, str(error)).response()
 
 
-def build_api(doors: Doors, registry: Registry) -> FastAPI:
+def build_api(doors: Doors, registry: Registry, others: OtherServices) -> FastAPI:
     """The doors. A sender is authenticated before a body is read."""
 
     async def admit(request: Request) -> None:
@@ -337,5 +152,9 @@ def build_api(doors: Doors, registry: Registry) -> FastAPI:
     _resellers_doors(app, doors)
     _catalogue_door(app, registry)
     _registry_doors(app, registry)
-    _operators_doors(app, doors, registry)
+    add_reading(app, Reading(doors, others))
+    logs = Logs(doors)
+    add_logs(app, logs)
+    add_operators_logs(app, logs)
+    _deliveries_doors(app, registry)
     return app

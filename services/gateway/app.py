@@ -8,10 +8,13 @@ from services.chassis.names import Names
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
 from services.gateway.adapters.mail import Mailer
+from services.gateway.adapters.other_service import OtherService
 from services.gateway.adapters.webhook import WebhookSender
-from services.gateway.api import Doors, build_api
+from services.gateway.api import build_api
+from services.gateway.api_reading import OtherServices
+from services.gateway.doors import Doors
 from services.gateway.events_door import EventsDoor
-from services.gateway.handlers import ROUTES
+from services.gateway.handlers import ROUTES, SLICES
 from services.gateway.housekeeping import keep_house
 from services.gateway.inbound.in_flight import InFlight
 from services.gateway.inbound.instants import Instants
@@ -41,6 +44,10 @@ class GatewaySettings(ServiceSettings):
     """Requests a second that one key may make, on average."""
     requests_burst: float = 400.0
     """Requests that one key may make at once after a pause."""
+    console_api: str | None = None
+    """Where the console's API is, which answers what resellers read; `http://host:port`, inside."""
+    billing_api: str | None = None
+    """Where billing's API is, for usage and cost."""
     very_large_tenants: str = ""
     """Tenant ids, with commas between: their usage is spread over all partitions (docs/scale.md)."""
 
@@ -60,6 +67,12 @@ def build(settings: GatewaySettings) -> Service:
     )
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
+    others = OtherServices(
+        OtherService(
+            "the read model", settings.console_api, settings.token(), "VICINO_CONSOLE_API"
+        ),
+        OtherService("billing", settings.billing_api, settings.token(), "VICINO_BILLING_API"),
+    )
     in_flight, instants = InFlight(settings.keys()), Instants()
     limiter = Limiter(settings.requests_per_second, settings.requests_burst)
 
@@ -72,11 +85,14 @@ def build(settings: GatewaySettings) -> Service:
             limiter,
         )
         registry = Registry(runtime, knowledge, contacts, webhooks)
-        return EventsDoor(build_api(doors, registry), doors)
+        return EventsDoor(build_api(doors, registry, others), doors)
 
     return Service(
-        "gateway", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,
-        background=(keep_house, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep),
+        "gateway", settings, MIGRATIONS, routes=ROUTES, slices=SLICES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,
+        background=(
+            keep_house, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep, others.read_model.keep,
+            others.billing.keep,
+        ),
     )  # fmt: skip
 
 

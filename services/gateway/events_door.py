@@ -10,7 +10,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.chassis.gate import NoStore
-from services.gateway.api import EVENTS_PATH, Doors
+from services.gateway.doors import EVENTS_PATH, Doors
 
 
 class EventsDoor:

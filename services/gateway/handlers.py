@@ -1,6 +1,6 @@
 """Events in: who serves whom, which services are active, and who is notified of what."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from schemas.alerts import AlertEscalated, AlertOpened, AlertRaised, AlertResolved, AlertState
 from schemas.billing import (
@@ -15,8 +15,9 @@ from schemas.billing import (
     TenantCapReached,
 )
 from schemas.deliveries import Channel
-from schemas.envelope import Event
+from schemas.envelope import Event, Malformed, decode
 from schemas.identity import OPERATOR
+from schemas.rejects import EventRejected
 from schemas.tenants import (
     OrderDelayed,
     OrderFailed,
@@ -29,9 +30,12 @@ from schemas.tenants import (
     TenantAssigned,
     TenantRegistered,
 )
+from schemas.topics import REJECTS
 from services.chassis.engine.records import on, routes
+from services.chassis.engine.slices import Slice, SliceUnit, on_slice
 from services.chassis.unit import Unit
 from services.gateway.store import sql
+from services.gateway.usecases.note_rejects import note_rejects
 from services.gateway.usecases.notify import notify
 
 
@@ -133,6 +137,21 @@ async def about_money(event: Event[AboutMoney], unit: Unit) -> None:
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
 
 
+async def events_rejected(piece: Slice, unit: SliceUnit) -> None:
+    """Senders see what was refused behind the door, and are notified. By the slice: a wrong portal sends many."""
+    events = []
+    for record in piece.records:
+        try:
+            event = decode(record.value or b"")
+        except Malformed as fault:
+            unit.reject(record, fault.reason, fault.detail)
+            continue
+        if isinstance(event.data, EventRejected):
+            events.append(cast(Event[EventRejected], event))
+    await note_rejects(events, unit)
+
+
+SLICES = (on_slice(REJECTS, events_rejected),)
 ROUTES = routes(
     on(TenantRegistered, tenant_registered),
     on(TenantAssigned, tenant_assigned),

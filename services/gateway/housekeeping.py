@@ -14,6 +14,7 @@ from services.gateway.store import sql
 
 EVERY_SECONDS = 600.0
 REFUSALS_KEPT = 100_000
+REJECTED_KEPT = 1_000_000
 ORDER_ANSWER_DAYS = 90
 """Longer than an order can come again: its time would then be too old (`LATE_MAX`)."""
 
@@ -38,6 +39,7 @@ async def tidy(runtime: Runtime) -> None:
     """Drop what is beyond its time."""
     async with runtime.pool.acquire() as db:
         await _tidy_refusals(db, runtime)
+        await _tidy_rejected(db, runtime)
         await adopt(db, Contacts(runtime.settings.keys()))
         WEBHOOKS_CLOSED.set(await sql.webhooks_closed(db))
         await sql.prune_orders(db, days=ORDER_ANSWER_DAYS)
@@ -53,3 +55,14 @@ async def _tidy_refusals(db: Connection, runtime: Runtime) -> None:
         oldest = await sql.oldest_refusal(db)
         overdue = (before - oldest).total_seconds() if oldest is not None else 0.0
         metrics.REFUSED_OVERDUE.labels("refusals").set(max(0.0, overdue))
+
+
+async def _tidy_rejected(db: Connection, runtime: Runtime) -> None:
+    """The same for what was refused behind the door."""
+    before = runtime.clock.now() - timedelta(days=runtime.settings.refused_days)
+    try:
+        await sql.prune_rejected(db, kept=REJECTED_KEPT, before=before)
+    finally:
+        oldest = await sql.oldest_rejected(db)
+        overdue = (before - oldest).total_seconds() if oldest is not None else 0.0
+        metrics.REFUSED_OVERDUE.labels("rejected").set(max(0.0, overdue))

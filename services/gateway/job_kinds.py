@@ -16,6 +16,13 @@ class Notify(Args):
     notification_id: str
 
 
+class MoreRejects(Args):
+    """Notify a sender of what else was refused for a reason."""
+
+    sender: str
+    reason: str
+
+
 deliver_webhook = JobKind(
     "deliver_webhook", Notify,
     attempts=ATTEMPTS, backoff=Backoff.schedule(RETRY_AFTER_SECONDS, jitter=0.1), concurrency=WEBHOOKS_AT_ONCE,
@@ -28,3 +35,4 @@ send_email = JobKind(
     backoff=OUTSIDE_CALL,
     concurrency=MAILS_AT_ONCE,
 )
+notify_of_more = JobKind("notify_of_more", MoreRejects, attempts=None)

@@ -13,10 +13,17 @@ from services.gateway import metrics, store
 from services.gateway.adapters.mail import Mailer, mail_fault
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.domain.schedule import DeliveryVerdict, Outcome, next_wait_seconds
-from services.gateway.job_kinds import Notify, deliver_webhook, send_email
+from services.gateway.job_kinds import (
+    MoreRejects,
+    Notify,
+    deliver_webhook,
+    notify_of_more,
+    send_email,
+)
 from services.gateway.outbound.compose import compose, receiver_of
 from services.gateway.principals.contacts import Contacts
 from services.gateway.store import sql
+from services.gateway.usecases.note_rejects import notify_of_the_rest
 from services.gateway.usecases.settle_delivery import delivered, undeliverable
 
 log = logger(__name__)
@@ -90,6 +97,12 @@ async def gave_up(args: Notify, unit: Unit, why: str) -> None:
     await undeliverable(args.notification_id, why, unit)
 
 
+async def run_notify_of_more(job: Job[MoreRejects]) -> None:
+    """Notify a sender of rejects that came while it was notified of others."""
+    async with job.finish() as unit:
+        await notify_of_the_rest(job.args, unit)
+
+
 def jobs(messengers: Messengers) -> tuple[JobHandler, ...]:
     """The routing table of jobs."""
     return (
@@ -97,4 +110,5 @@ def jobs(messengers: Messengers) -> tuple[JobHandler, ...]:
             deliver_webhook, partial(run_deliver_webhook, messengers=messengers), exhausted=gave_up
         ),
         handle(send_email, partial(run_send_email, messengers=messengers), exhausted=gave_up),
+        handle(notify_of_more, run_notify_of_more),
     )

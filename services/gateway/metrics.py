@@ -33,11 +33,18 @@ DELIVERIES = Counter(
     "vicino_gateway_deliveries_total", "Attempts to tell someone", ["channel", "outcome"]
 )
 
+READS = Counter(
+    "vicino_gateway_reads_total", "Questions passed on to another service", ["service", "outcome"]
+)
+
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _reason in MEANINGS:
     REFUSED.labels(_reason)
 for _outcome_of_pulse in ("sent", "failed"):
     PULSES.labels(_outcome_of_pulse)
+for _service in ("the read model", "billing"):
+    for _outcome_of_read in ("answered", "unavailable"):
+        READS.labels(_service, _outcome_of_read)
 for _channel in Channel:
     for _outcome in Outcome:
         DELIVERIES.labels(_channel, _outcome)

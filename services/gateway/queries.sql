@@ -237,10 +237,12 @@ select :at, :principal, * from unnest(:sources::text[], :ids::text[], :indexes::
 insert into refusal_total (reason, n) select * from unnest(:reasons::text[], :numbers::bigint[])
 on conflict (reason) do update set n = refusal_total.n + excluded.n;
 
--- name: refusals(reason, limit)
--- The newest refusals.
-select at, principal, source, id, index, pointer, reason, detail from refusal
-where (:reason::text is null or reason = :reason) order by n desc limit :limit;
+-- name: refusals(principal, reason, n, limit)
+-- Refusals, newest first: of all senders or of one, from a place on.
+select n, at, principal, source, id, index, pointer, reason, detail from refusal
+where (:principal::text is null or principal = :principal) and (:reason::text is null or reason = :reason)
+  and (:n::bigint is null or n < :n)
+order by refusal.n desc limit :limit;
 
 -- name: refusal_counts()
 -- Faults by reason, ever.
@@ -295,13 +297,14 @@ returning id, recipient, channel, about, tenant_id, alert_id, event, state, atte
 -- To be sent again, on demand.
 update notification set state = 'waiting', settled_at = null where id = :id returning channel, recipient;
 
--- name: deliveries(recipient, state, alert_id, limit)
--- The delivery log, newest first.
+-- name: deliveries(recipient, state, alert_id, created_at, id, limit)
+-- The delivery log, newest first, from a place on.
 select id as notification_id, recipient, channel, about, tenant_id, alert_id, state, attempts, last_answer, created_at, settled_at
 from notification
 where (:recipient::text is null or recipient = :recipient) and (:state::text is null or state = :state)
   and (:alert_id::text is null or alert_id = :alert_id)
-order by created_at desc, id limit :limit;
+  and (:created_at::timestamptz is null or (created_at, id) < (:created_at, :id::text))
+order by created_at desc, notification.id desc limit :limit;
 
 -- name: tenants_with_contact()
 -- Tenants at which a person is known.
@@ -334,3 +337,59 @@ select secret from webhook_secret_past where reseller_id = :reseller_id;
 -- name: put_sealed_past_secret(reseller_id, secret, sealed_again)!
 -- The same, sealed under another key.
 update webhook_secret_past set secret = :sealed_again where reseller_id = :reseller_id and secret = :secret;
+
+-- name: add_rejected(ids, ats, senders, tenants, sources, event_ids, types, services, reasons, details)
+-- What was refused behind the door, in the order of the arrays; gives back the ids of those that are new.
+insert into rejected_event (id, at, sender, tenant_id, source, event_id, type, service, reason, detail)
+select i, a, p, t, s, e, k, v, r, d from unnest(
+    :ids::uuid[], :ats::timestamptz[], :senders::text[], :tenants::text[], :sources::text[], :event_ids::text[],
+    :types::text[], :services::text[], :reasons::text[], :details::text[]
+) with ordinality as u (i, a, p, t, s, e, k, v, r, d, n) order by n
+on conflict (id) do nothing returning id;
+
+-- name: begin_reject_notices(senders, reasons)!
+-- Rows to be held, in the order of the arrays.
+insert into reject_notice (sender, reason) select * from unnest(:senders::text[], :reasons::text[]) on conflict do nothing;
+
+-- name: hold_reject_notices(senders, reasons)
+-- When senders were last notified, and of how many they were not; held until the transaction ends.
+select sender, reason, notified_at, more from reject_notice
+where (sender, reason) in (select * from unnest(:senders::text[], :reasons::text[]))
+order by sender, reason for update;
+
+-- name: put_reject_notice(sender, reason, notified_at, more)!
+-- A sender is notified, or has more that it is not notified of yet.
+update reject_notice set notified_at = :notified_at, more = :more where sender = :sender and reason = :reason;
+
+-- name: newest_rejected(sender, reason)^
+-- The newest of a sender's events that was refused for a reason.
+select id, at, sender, tenant_id, source, event_id, type, service, reason, detail from rejected_event
+where sender = :sender and reason = :reason order by n desc limit 1;
+
+-- name: resellers_among(ids)
+-- Those that are resellers: nobody else has an address for webhooks.
+select id from reseller where id = any(:ids::text[]);
+
+-- name: rejected_events(sender, tenant_id, reason, n, limit)
+-- What was refused behind the door, newest first: of all senders or of one, from a place on.
+select n, at, sender, tenant_id, source, event_id as id, type, service, reason, detail from rejected_event
+where (:sender::text is null or sender = :sender) and (:tenant_id::text is null or tenant_id = :tenant_id)
+  and (:reason::text is null or reason = :reason) and (:n::bigint is null or n < :n)
+order by rejected_event.n desc limit :limit;
+
+-- name: prune_rejected(kept, before)$
+-- Drops all but the newest, and those of before an instant; returns how many.
+with gone as (
+    delete from rejected_event where n <= (select max(n) from rejected_event) - :kept or at < :before returning 1
+), forgotten as (
+    delete from reject_notice where more = 0 and notified_at < :before
+) select count(*) from gone;
+
+-- name: oldest_rejected()$
+-- When the oldest was refused that is kept.
+select min(at) from rejected_event;
+
+-- name: order_of(principal, order_id)^
+-- An order that a sender was answered a 202 for.
+select answer ->> 'tenant_id' as tenant_id, accepted_at from accepted_order
+where principal = :principal and answer ->> 'order_id' = :order_id order by accepted_at limit 1;

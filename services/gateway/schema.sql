@@ -243,6 +243,36 @@ ALTER TABLE reject ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE reject_notice (
+    sender text NOT NULL,
+    reason text NOT NULL,
+    notified_at timestamp with time zone,
+    more integer DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE rejected_event (
+    n bigint NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    sender text NOT NULL,
+    tenant_id text NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    service text NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL
+);
+
+ALTER TABLE rejected_event ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME rejected_event_n_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE reseller (
     id text NOT NULL,
     name text NOT NULL,
@@ -343,8 +373,17 @@ ALTER TABLE ONLY registry
 ALTER TABLE ONLY reject
     ADD CONSTRAINT reject_id_key UNIQUE (id);
 
+ALTER TABLE ONLY reject_notice
+    ADD CONSTRAINT reject_notice_pkey PRIMARY KEY (sender, reason);
+
 ALTER TABLE ONLY reject
     ADD CONSTRAINT reject_pkey PRIMARY KEY (topic, part, log_id, "offset");
+
+ALTER TABLE ONLY rejected_event
+    ADD CONSTRAINT rejected_event_id_key UNIQUE (id);
+
+ALTER TABLE ONLY rejected_event
+    ADD CONSTRAINT rejected_event_pkey PRIMARY KEY (n);
 
 ALTER TABLE ONLY reseller
     ADD CONSTRAINT reseller_pkey PRIMARY KEY (id);
@@ -359,6 +398,8 @@ ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 
 CREATE INDEX accepted_order_accepted_at ON accepted_order USING btree (accepted_at);
+
+CREATE INDEX accepted_order_of_order ON accepted_order USING btree (principal, ((answer ->> 'order_id'::text)));
 
 CREATE INDEX accepted_order_sending ON accepted_order USING btree (tried_at) WHERE (state = 'sending'::text);
 
@@ -384,9 +425,17 @@ CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
 
 CREATE INDEX refusal_at ON refusal USING btree (at);
 
+CREATE INDEX refusal_of_principal ON refusal USING btree (principal, n);
+
 CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
+
+CREATE INDEX rejected_event_at ON rejected_event USING btree (at);
+
+CREATE INDEX rejected_event_of_reason ON rejected_event USING btree (sender, reason, n);
+
+CREATE INDEX rejected_event_of_sender ON rejected_event USING btree (sender, n);
 
 CREATE INDEX webhook_secret_past_reseller ON webhook_secret_past USING btree (reseller_id, ends_at);
 

@@ -265,6 +265,9 @@ class Stack:
         }
         if name in self.ports:
             given["VICINO_HTTP_PORT"] = str(self.ports[name])
+        for other in WITH_API:
+            if other in self.ports:
+                given[f"VICINO_{other.upper()}_API"] = self.address(other)
         if old := self.home.recall("secrets").get("master-key-old"):
             given["VICINO_MASTER_KEY_OLD"] = old
         return environment_of(name, {**os.environ, "PYTHONUNBUFFERED": "1"}, given | self._extra)

@@ -20,7 +20,7 @@ BOUNDS = {
     "subject or id": ATTRIBUTE,  # whatever is not named below is at most an attribute of an event
     "topic": KEY, "log_id": UUID, "reason": WORD, "kind": WORD, "outcome": WORD, "state": WORD, "limit_name": 300,
     "sku": KEY, "meter": KEY, "waits_for": UUID, "service_id": UUID, "series": WORD, "number": WORD,
-    "principal": KEY, "reseller_id": KEY, "order_id": UUID, "fingerprint": ATTRIBUTE,
+    "principal": KEY, "sender": KEY, "reseller_id": KEY, "order_id": UUID, "fingerprint": ATTRIBUTE,
     "cause": WORD, "cause_id": UUID, "party": KEY, "debit": WORD, "credit": WORD, "currency": WORD,
     "recipient": 320 * 4, "name": KEY,
 }  # fmt: skip

@@ -20,7 +20,7 @@ from schemas.topics import USAGE
 from services.billing import metrics
 from services.billing.domain.usage import QUARTER, MeteredService, Window, quarter_of, start_of
 from services.billing.job_kinds import CATALOGUE
-from services.billing.metering.account import Account
+from services.billing.metering.account import Account, Refusal
 from services.billing.metering.adding import add_late, add_up
 from services.billing.metering.arrivals import Arrival, read
 from services.billing.metering.blocks import Block, pack, pack_offsets
@@ -46,10 +46,12 @@ from services.billing.metering.store import sql
 from services.billing.metering.writing import write, write_late
 from services.billing.store import sql as billing
 from services.chassis.database import Connection, is_infrastructure
+from services.chassis.engine.notices import notify_sender
 from services.chassis.engine.records import reason_of
-from services.chassis.engine.slices import Slice, SliceUnit
+from services.chassis.engine.slices import Slice, SliceUnit, rejection_of
 from services.chassis.failpoints import reach
 from services.chassis.store import Log, Reject, collect, keep_rejects
+from services.chassis.unit import Unit
 
 EARLY_MAX = EARLY_AT_DOORS + SKEW_MAX
 """So far ahead of our clock usage may be: a door's clock may be ahead of ours."""
@@ -98,8 +100,12 @@ class UsageIntake:
                 unit.reject(records[arrival.offset], reason, detail, arrival.tenant_id)
         await account.write(unit.db, piece.log.part)
 
-    async def count_parked(self, db: Connection, waits_for: str, now: datetime) -> None:
-        """Count what waited for a service or the catalogue; what is rejected after all is kept where it came from."""
+    async def count_parked(self, waits_for: str, unit: Unit) -> None:
+        """Count what waited for a service or the catalogue.
+
+        What is rejected after all is kept where it came from, and its sender is notified.
+        """
+        db, now = unit.db, unit.now
         waiting = await collect(sql.unpark(db, waits_for=waits_for))
         if not waiting:
             return
@@ -116,15 +122,7 @@ class UsageIntake:
             await alone._count_apart(
                 db, arrivals, Times(now, since), account, log, hold=waits_for != CATALOGUE
             )
-            await keep_rejects(
-                db,
-                [
-                    Reject(
-                        log, arrival.offset, arrival.tenant_id, reason, detail, None, arrival.raw
-                    )
-                    for arrival, reason, detail in account.refused
-                ],
-            )
+            await _keep_refused(account.refused, log, unit)
             await account.write(db, PARKED_PART)
 
     async def _count_apart(
@@ -245,6 +243,18 @@ class UsageIntake:
             )
             await write_late(db, series, late_sums, tenant_of, now)
             metrics.LATE.inc(sum(map(len, late.values())))
+
+
+async def _keep_refused(refused: Sequence[Refusal], log: Log, unit: Unit) -> None:
+    """Keep what was parked and is rejected, and notify its senders."""
+    rejects = [
+        Reject(log, arrival.offset, arrival.tenant_id, reason, detail, None, arrival.raw)
+        for arrival, reason, detail in refused
+    ]
+    await keep_rejects(unit.db, rejects)
+    for reject in rejects:
+        alone = unit.about(rejection_of(log, reject.offset))
+        notify_sender(reject.raw, reject.reason, reject.detail, unit.service, alone)
 
 
 def _by_tenant(groups: Groups, tenants: Mapping[str, MeteredTenant]) -> dict[int, list[Arrival]]:

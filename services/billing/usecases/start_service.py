@@ -52,7 +52,7 @@ async def begin_counting(
         unit.db, id=args.service_id, tenant_id=args.tenant_id, sku=args.sku, item=args.item,
         activated_at=start, plan=plan["plan"], currency=plan["currency"],
     )  # fmt: skip
-    await intake.count_parked(unit.db, args.service_id, unit.now)
+    await intake.count_parked(args.service_id, unit)
     started = civil_day(start, tenant.zone)
     await mark_dirty(unit.db, args.tenant_id, started)
     await plan_invoice(tenant, started, grace_hours, unit.now, unit)

@@ -22,6 +22,11 @@ class Marks:
     _read: datetime | None = None
     _reached: int = 0
 
+    @property
+    def read_at(self) -> datetime | None:
+        """The newest instant of which it is known that all that was in the partition has had its effect."""
+        return self._read
+
     def is_known(self, instant: datetime) -> bool:
         """Whether some mark was made at the instant or after it."""
         newest = self._open[-1][0] if self._open else self._read

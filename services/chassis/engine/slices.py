@@ -9,6 +9,7 @@ from schemas.topics import Topic
 from services.chassis import store
 from services.chassis.database import Connection
 from services.chassis.engine.batches import Record
+from services.chassis.engine.notices import notify_sender
 from services.chassis.pending import Fact
 from services.chassis.store import Log
 from services.chassis.texts import bounded
@@ -36,7 +37,6 @@ class SliceUnit(Unit):
         seed = f"{piece.log.log_id}|{piece.log.part}|{piece.records[0].offset}"
         self.parcel = Parcel()
         super().__init__(db, service, now, Cause(seed), self.parcel)
-        self.service = service
         self.rejected: list[store.Reject] = []
         self.wait_seconds_max = wait_seconds_max
         """How long a record may wait for what it builds on."""
@@ -50,7 +50,7 @@ class SliceUnit(Unit):
     def reject(
         self, record: Record, reason: str, detail: str, tenant_id: str | None = None
     ) -> None:
-        """Keep a record that cannot be acted on, with its reason, and mirror it to the dead-letter topic."""
+        """Keep a record that cannot be acted on, with its reason, mirror it to the dead letters, and notify its sender."""
         detail = bounded(detail)
         headers = [
             (name, None if value is None else b64encode(value).decode())
@@ -69,12 +69,19 @@ class SliceUnit(Unit):
             )
         )
         self.parcel.facts.append(_mirror(self._piece, self.service, record, reason, detail))
+        alone = self.about(rejection_of(self._piece.log, record.offset))
+        notify_sender(record.value, reason, detail, self.service, alone)
 
     async def flush(self) -> None:
         """Write what leaves, and what stays as a reject."""
         if self.rejected:
             await store.keep_rejects(self.db, self.rejected)
         await super().flush()
+
+
+def rejection_of(log: Log, offset: int) -> str:
+    """The cause of what follows from a rejection: the same in whichever slice, retry or job the record is refused."""
+    return f"rejected|{log.topic}|{log.log_id}|{log.part}|{offset}"
 
 
 def _headers(record: Record) -> list[tuple[str, bytes | None]]:

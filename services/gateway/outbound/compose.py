@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from schemas.rejects import EventRejected
 from schemas.scalars import read_instant, rfc3339
 from schemas.tenants import OrderFailed
 from services.chassis.database import Connection
@@ -16,6 +17,9 @@ from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.tenant_keys import contact_of
 from services.gateway.store import sql
 
+TO_THE_SENDER = frozenset({OrderFailed.wire_type, EventRejected.wire_type})
+"""What goes to whoever sent something, which need not be the tenant's reseller."""
+
 TENANT_WAIT_SECONDS = 0.5
 
 
@@ -24,8 +28,8 @@ async def compose(db: Connection, notification: Notification, contacts: Contacts
     data = dict(notification.event["data"])
     # How the others stood is between them and the operator.
     data.pop("ranking", None)
-    # Its recipient is who ordered, who need not be the tenant's reseller: no names.
-    if notification.about == OrderFailed.wire_type:
+    # Its recipient may serve others than this tenant: no names.
+    if notification.about in TO_THE_SENDER:
         return _addressed(notification, data)
     # About the reseller itself, such as its statement: no tenant belongs to it.
     if notification.tenant_id == notification.recipient:

@@ -22,6 +22,7 @@ from schemas.tenants import (
     TenantAssigned,
     TenantRegistered,
 )
+from services.chassis.engine.freshness import Freshness
 from services.chassis.strangers import TRIES
 from services.console import store
 from services.console.api import build_api
@@ -252,7 +253,7 @@ async def test_the_query_api_wants_the_operators_token(console: Running) -> None
 
 
 async def test_no_route_reads_a_body_before_it_knows_who_speaks(console: Running) -> None:
-    for method, path in routes(build_api(console.runtime)):
+    for method, path in routes(build_api(console.runtime, Freshness(()))):
         if path != "/login":  # the only one that asks nobody; its body is small
             answer = await ask(console.url, head(method, path, "content-length: 50000") + b"{")
             expected = (401, None) if path.startswith("/api/") else (303, "/login")

@@ -16,7 +16,7 @@ NAMES = ["limt", "STATE", "alert_id[]", "caffè", "a" * 300, ""]
 
 def filled(path: str) -> str:
     """A path with plausible values in it."""
-    for name in ("tenant_id", "order_id", "notification_id"):
+    for name in ("tenant_id", "order_id", "notification_id", "alert_id", "invoice_id"):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     return path.format(reseller_id="VAR-B", backend_id="erp", key_id="0" * 18)
 
@@ -39,7 +39,7 @@ async def test_the_answer_names_what_there_is_and_stays_small(served: World) -> 
     many = "&".join(f"x{n}=1" for n in range(300))
     answer = await served.call("GET", f"/v1/deliveries?state=failed&{many}", key="VAR-A")
     assert (answer.status, answer.body["total"], len(answer.body["errors"])) == (422, 300, 20)
-    assert "alert_id, limit, state" in answer.body["detail"]
+    assert "alert_id, cursor, limit, state" in answer.body["detail"]
 
 
 async def test_what_there_is_may_be_asked(served: World) -> None:

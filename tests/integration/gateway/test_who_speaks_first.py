@@ -6,13 +6,17 @@ from typing import cast
 import pytest
 
 from services.chassis.strangers import SECONDS_PER_TRY, TRIES
-from services.gateway.api import Doors, build_api
+from services.gateway.api import build_api
+from services.gateway.api_reading import OtherServices
+from services.gateway.doors import Doors
 from services.gateway.usecases.registry import Registry
 from tests.integration.gateway.world import TOKEN, World, open_world
 from tests.support.databases import fresh_database
 from tests.support.raw_http import ask, head, routes
 
-ROUTES = sorted(routes(build_api(cast(Doors, None), cast(Registry, None))))
+ROUTES = sorted(
+    routes(build_api(cast(Doors, None), cast(Registry, None), cast(OtherServices, None)))
+)
 BODY = ("content-length: 50000", "content-type: application/json")
 WRONG = "0" * 18 + "." + "A" * 43
 

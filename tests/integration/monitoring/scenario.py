@@ -48,11 +48,11 @@ class Scenario:
 
 @asynccontextmanager
 async def open_scenario(
-    database: str, bootstrap: str, topic_prefix: str
+    database: str, bootstrap: str, topic_prefix: str, **more: Any
 ) -> AsyncIterator[Scenario]:
     """A service of the reseller VAR-TO-01, that sends beats."""
     settings = await settings_for(
-        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix
+        MonitoringSettings, "monitoring", database, bootstrap, topic_prefix, **more
     )
     clock = ManualClock(NOW)
     async with running(build(settings), clock) as service:

@@ -1,0 +1,357 @@
+"""A reseller sees its own, all of it and nothing else, through the gateway, the console and billing as they run."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from schemas.alerts import AlertAcknowledged, AlertKind, AlertOpened, Visit
+from schemas.billing import InvoiceIssued, SettlementIssued
+from schemas.scalars import Value, read_instant, rfc3339
+from schemas.signals import Severity
+from schemas.tenants import OrderAcknowledged, OrderHeld
+from schemas.views import (
+    AlertView,
+    InvoiceView,
+    OrderView,
+    StatementView,
+    TenantView,
+    UsageView,
+    WholeInvoiceView,
+)
+from services.billing.app import BillingSettings
+from services.billing.app import build as build_billing
+from services.chassis.clock import ManualClock
+from services.console.app import ConsoleSettings
+from services.console.app import build as build_console
+from tests.integration.gateway.world import (
+    NOW,
+    TOKEN,
+    Answer,
+    World,
+    assigned,
+    open_world,
+    order,
+    tenant_of,
+    usage,
+)
+from tests.support.premises import premises
+from tests.support.running import Running, running, settings_for
+from tests.support.servers import Addresses
+
+LISTS = ("/v1/tenants", "/v1/orders", "/v1/alerts", "/v1/invoices", "/v1/statements")
+FIRMS = {"A": "VAR-A", "B": "VAR-B"}
+
+
+@dataclass
+class Street:
+    """The gateway, and who answers behind it."""
+
+    world: World
+    console: Running
+    billing: Running
+    ids: dict[str, dict[str, str]]
+    """By firm: what each of its objects is called, by the path of its list."""
+
+    async def settled(self) -> None:
+        for service in (self.world.gateway, self.console, self.billing):
+            await service.settled()
+
+    async def get(self, path: str, key: str = "VAR-A") -> Answer:
+        return await self.world.call("GET", path, key=key)
+
+    async def listed(self, path: str, key: str, page: str = "limit=200") -> list[Any]:
+        """A list, followed to its end."""
+        found: list[Any] = []
+        address = f"{path}?{page}"
+        while address:
+            answer = await self.get(address, key)
+            assert answer.status == 200, answer.body
+            found += answer.body
+            address = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
+        return found
+
+
+def issued(firm: str, n: int) -> InvoiceIssued:
+    """A document of a firm."""
+    rate = {"aliquota_iva": "22", "imponibile": "10.00", "imposta": "2.20", "natura": None}
+    return InvoiceIssued.model_validate({
+        "invoice_id": str(uuid4()), "number": f"2026/A/{firm}{n:06}", "date": "2026-11-01", "due": "2026-12-01",
+        "currency": "EUR", "reseller_id": FIRMS[firm],
+        "lines": [{"n": 1, "sku": "ERP-CLOUD/base", "description": "Gestionale", "quantity": "1", "unit_price": "10",
+                   "um": None, "net": "10.00", "period_from": "2026-11-01", "period_to": "2026-11-30",
+                   "aliquota_iva": "22", "commissionable": True, "service_id": str(uuid4())}],
+        "totals": {"riepilogo": [rate], "imponibile": "10.00", "imposta": "2.20", "totale_documento": "12.20",
+                   "da_pagare": "12.20"},
+    })  # fmt: skip
+
+
+def opened(world: World, firm: str) -> AlertOpened:
+    """An alert about a firm."""
+    return AlertOpened(
+        alert_id=str(uuid4()), kind=AlertKind.INCIDENT, severity=Severity.P1, service_id=world.services[firm],
+        sku="ERP-CLOUD", reseller_id=FIRMS[firm], summary="down", opened_at=NOW,
+        acknowledge_by=NOW + timedelta(minutes=15), resolve_by=None,
+        visit=Visit.model_validate({"eligible": False, "due_at": None, "distance_km": "1.0"}),
+    )  # fmt: skip
+
+
+def acknowledged(reference: str) -> OrderAcknowledged:
+    """An order that is being worked on."""
+    return OrderAcknowledged(order_id=str(uuid4()), reference=reference, effective_at=NOW)
+
+
+def statement(reseller_id: str, quarter: str) -> SettlementIssued:
+    """A statement of a reseller."""
+    return SettlementIssued.model_validate({
+        "reseller_id": reseller_id, "quarter": quarter, "currency": "EUR", "model": "agency", "lines": [],
+        "vested": "1.00", "carried_in": "0.00", "due": "1.00", "carried_out": "0.00",
+    })  # fmt: skip
+
+
+async def tell_of(street: Street, firm: str) -> None:
+    """What the other services say about a firm: three of each."""
+    world, tenant = street.world, tenant_of(firm)
+    await world.serve(firm, FIRMS[firm])
+    orders = [acknowledged(f"ORD-{firm}-{n}") for n in range(3)]
+    documents = [issued(firm, n) for n in range(3)]
+    alerts = [opened(world, firm) for _ in range(3)]
+    answered = AlertAcknowledged(
+        alert_id=alerts[0].alert_id, reseller_id=FIRMS[firm], by="Tecnico", acknowledged_at=NOW
+    )
+    await world.tell(tenant, *orders, *documents, *alerts, answered)
+    statements = [statement(FIRMS[firm], f"2026-Q{n}") for n in (1, 2, 3)]
+    await world.tell(FIRMS[firm], *statements)
+    street.ids[firm] = {
+        "/v1/tenants": tenant,
+        "/v1/orders": orders[0].order_id,
+        "/v1/alerts": alerts[0].alert_id,
+        "/v1/invoices": documents[0].invoice_id,
+    }
+
+
+@pytest.fixture(scope="module")
+async def street(addresses: Addresses) -> AsyncIterator[Street]:
+    async with AsyncExitStack() as stack:
+        database, prefix = await stack.enter_async_context(premises(addresses))
+        at = (database, addresses.bootstrap, prefix)
+        services = [
+            build_console(await settings_for(ConsoleSettings, "console", *at)),
+            build_billing(await settings_for(BillingSettings, "billing", *at)),
+        ]
+        console, billing = [
+            await stack.enter_async_context(running(service, ManualClock(NOW)))
+            for service in services
+        ]
+        world = await stack.enter_async_context(
+            open_world(
+                database,
+                addresses.bootstrap,
+                prefix,
+                console_api=console.url,
+                billing_api=billing.url,
+            )
+        )
+        found = Street(world, console, billing, {})
+        for firm in FIRMS:
+            await tell_of(found, firm)
+        await found.settled()
+        yield found
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_each_list_has_ones_own_alone_and_a_cursor_leads_to_its_end(
+    street: Street, path: str
+) -> None:
+    whole = await street.listed(path, TOKEN)
+    own = {key: await street.listed(path, key) for key in ("VAR-A", "VAR-B")}
+    for key, mine in own.items():
+        assert mine, path
+        for page in ("limit=1", "limit=2", "limit=200"):
+            assert await street.listed(path, key, page) == mine, page
+    assert not [row for row in own["VAR-A"] if row in own["VAR-B"]]
+    assert sorted(map(str, whole)) == sorted(map(str, own["VAR-A"] + own["VAR-B"]))
+
+
+VIEWS: list[tuple[str, type[Value]]] = [
+    ("/v1/tenants", TenantView), ("/v1/orders", OrderView), ("/v1/alerts", AlertView),
+    ("/v1/invoices", InvoiceView), ("/v1/statements", StatementView),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "view"), VIEWS)
+async def test_what_is_shown_is_what_is_documented(
+    street: Street, path: str, view: type[Value]
+) -> None:
+    for row in await street.listed(path, "VAR-A"):
+        view.model_validate(row, extra="forbid")
+        missing = {name for name, field in view.model_fields.items() if field.is_required()} - row.keys()  # fmt: skip
+        assert not missing
+
+
+@pytest.mark.parametrize("path", ["/v1/tenants", "/v1/orders", "/v1/alerts", "/v1/invoices"])
+async def test_one_object_is_shown_to_its_reseller_and_unknown_to_others(
+    street: Street, path: str
+) -> None:
+    for firm, key, other in (("A", "VAR-A", "VAR-B"), ("B", "VAR-B", "VAR-A")):
+        address = f"{path}/{street.ids[firm][path]}"
+        assert (await street.get(address, key)).status == 200
+        assert (await street.get(address, TOKEN)).status == 200
+        refused, unknown = await street.get(address, other), await street.get(f"{path}/{uuid4()}", other)  # fmt: skip
+        assert (refused.status, refused.text) == (404, unknown.text), address
+        assert (await street.get(address, "erp")).status == 403
+    assert (await street.get(f"{path}/not-an-id", "VAR-A")).status == 422
+
+
+async def test_a_document_shows_its_lines(street: Street) -> None:
+    answer = await street.get(f"/v1/invoices/{street.ids['A']['/v1/invoices']}")
+    view = WholeInvoiceView.model_validate(answer.body, extra="forbid")
+    assert [line.sku for line in view.lines] == ["ERP-CLOUD/base"]
+    assert (view.state, str(view.open)) == ("open", "12.20")
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("state=acknowledged", 1), ("state=open", 2), ("state=resolved", 0)],
+)
+async def test_alerts_are_asked_for_by_their_state(street: Street, query: str, count: int) -> None:
+    found = await street.listed("/v1/alerts", "VAR-A", query)
+    assert len(found) == count
+    assert {row["state"] for row in found} <= {query.removeprefix("state=")}
+    of_others = f"tenant_id={tenant_of('B')}"
+    for path in ("/v1/alerts", "/v1/orders", "/v1/invoices"):
+        assert await street.listed(path, "VAR-A", of_others) == []
+    assert (await street.get("/v1/alerts?state=nonsense")).status == 422
+
+
+async def test_a_tenant_says_what_usage_each_service_may_send_and_how_its_order_goes(
+    street: Street,
+) -> None:
+    [tenant] = await street.listed("/v1/tenants", "VAR-A")
+    [service] = tenant["services"]
+    assert (service["sku"], service["state"]) == ("ERP-CLOUD", "active")
+    assert "e_invoices" in service["meters"]
+    for meter in service["meters"]:
+        unlike = usage(street.world, "A", data={"meter": meter})
+        assert "unknown_meter" not in (await street.world.post(unlike)).reasons
+    assert tenant["newest_order"]["state"] == "acknowledged"
+    assert tenant["newest_order"]["external_id"] == "SME-A"
+
+
+async def test_an_order_is_shown_to_its_sender_from_its_202_on(street: Street) -> None:
+    world = street.world
+    answer = await world.post(order("C", id=f"order-{uuid4()}"), "VAR-B")
+    assert answer.status == 202, answer.body
+    [accepted] = answer.body["accepted"]
+    address = f"/v1/orders/{accepted['order_id']}"
+    seen = await street.get(address, "VAR-B")
+    assert (seen.status, seen.body["state"], seen.body["tenant_id"]) == (200, "accepted", tenant_of("C"))  # fmt: skip
+    assert (await street.get(address, "VAR-A")).status == 404
+    held = OrderHeld(
+        order_id=accepted["order_id"], reference="ORD-1", reason="assignment.manual_required",
+        explanation="choose one",
+    )  # fmt: skip
+    await world.tell(tenant_of("C"), held)
+    await street.settled()
+    seen = await street.get(address, "VAR-B")
+    assert (seen.body["state"], seen.body["reason"]) == ("held", "assignment.manual_required")
+    assert (await street.get(address, "VAR-A")).status == 404
+    assert accepted["order_id"] not in {row["order_id"] for row in await street.listed("/v1/orders", "VAR-A")}  # fmt: skip
+
+
+async def test_usage_and_cost_are_read_of_ones_own_tenants(street: Street) -> None:
+    world = street.world
+    events = [usage(world, "A", n) | {"id": f"reading-{n}", "time": rfc3339(NOW)} for n in range(3)]
+    assert (await world.post(events)).status == 202
+    await street.settled()
+    answer = await street.get(f"/v1/usage?tenant_id={tenant_of('A')}&meter=e_invoices")
+    assert answer.status == 200, answer.body
+    for row in answer.body:
+        UsageView.model_validate(row, extra="forbid")
+    by_meter = {row["meter"]: row["quantity"] for row in answer.body}
+    assert int(by_meter["e_invoices"]) >= 3
+    cost = await street.get(f"/v1/tenants/{tenant_of('A')}/cost")
+    assert (cost.status, cost.body["currencies"][0]["currency"]) == (200, "EUR")
+    for address in (f"/v1/usage?tenant_id={tenant_of('A')}", f"/v1/tenants/{tenant_of('A')}/cost"):
+        assert (await street.get(address, "VAR-B")).status == 404
+        assert (await street.get(address, "erp")).status == 403
+    unknown = await street.get(f"/v1/usage?tenant_id={uuid4()}")
+    assert unknown.status == 404
+    backwards = f"/v1/usage?tenant_id={tenant_of('A')}&from=2026-11-05&to=2026-11-01"
+    assert (await street.get(backwards)).status == 422
+    nonsense = await street.get(f"/v1/usage?tenant_id={tenant_of('A')}&meter=nonsense")
+    assert nonsense.status == 404
+
+
+async def test_what_the_answer_says_it_knows_is_in_it(street: Street) -> None:
+    """Facts are published while somebody reads: by the instant in the header each is there."""
+    world, said = street.world, dict[str, datetime]()
+
+    async def knows(wanted: str) -> bool:
+        """Whether the answer has it, and says so; whatever it says is checked."""
+        answer = await street.get("/v1/orders?limit=200")
+        if "Vicino-As-Of" not in answer.headers:
+            return False
+        as_of = read_instant(answer.headers["Vicino-As-Of"])
+        known = {row["order_id"] for row in answer.body}
+        assert {one for one, at in said.items() if at < as_of} <= known
+        return wanted in known and as_of > said[wanted]
+
+    for n in range(8):
+        fact = acknowledged(f"AS-OF-{n}")
+        await world.tell(tenant_of("A"), fact)
+        said[fact.order_id] = world.clock.now()
+        for clock in (world.clock, street.console.runtime.clock):
+            clock.advance(timedelta(seconds=1))
+        await world.gateway.eventually(partial(knows, fact.order_id))
+
+
+async def test_a_tenant_that_moves_is_its_new_resellers_with_its_history(street: Street) -> None:
+    world = street.world
+    await world.serve("C", "VAR-A")
+    document = issued("A", 99).model_copy(update={"reseller_id": "VAR-A"})
+    await world.tell(tenant_of("C"), document)
+    await street.settled()
+    address = f"/v1/invoices/{document.invoice_id}"
+    assert (await street.get(address, "VAR-A")).status == 200
+    await world.tell(tenant_of("C"), assigned("VAR-B"))
+    await street.settled()
+    assert (await street.get(address, "VAR-A")).status == 404
+    assert (await street.get(address, "VAR-B")).status == 200
+    assert tenant_of("C") in {row["tenant_id"] for row in await street.listed("/v1/tenants", "VAR-B")}  # fmt: skip
+
+
+BAD = [
+    "cursor=x", "cursor=WyJhIl0", "cursor=%00", "limit=0", "limit=201", "limit=x", "state=a%27b", "state=" + "a" * 99,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("query", BAD)
+async def test_a_bad_question_is_refused_with_its_place(
+    street: Street, path: str, query: str
+) -> None:
+    if path == "/v1/statements" and query.startswith("state"):
+        return  # it has no state: unknown parameters are tested elsewhere
+    answer = await street.get(f"{path}?{query}")
+    assert answer.status in (400, 422), answer.body
+    if answer.status == 422:
+        assert answer.body["errors"][0]["pointer"] == f"/{query.partition('=')[0]}"
+
+
+async def test_events_are_accepted_while_nobody_can_answer(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    nowhere = {"console_api": "http://127.0.0.1:9", "billing_api": None}
+    async with open_world(database, bootstrap, topic_prefix, **nowhere) as world:
+        await world.serve("A", "VAR-A")
+        for path in (*LISTS, f"/v1/usage?tenant_id={tenant_of('A')}", f"/v1/orders/{uuid4()}"):
+            answer = await world.call("GET", path, key="VAR-A")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "2"), path
+        assert (await world.post(usage(world, "A"))).status == 202
+        assert (await world.call("GET", "/v1/rejects", key="VAR-A")).status == 200
