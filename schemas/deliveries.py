@@ -40,3 +40,9 @@ class DeliveryFailed(Payload, type="vicino.delivery.failed.v1", topic=DELIVERIES
     channel: Channel
     attempts: int = Field(ge=1)
     explanation: Text
+
+
+class WebhookTested(Payload, type="vicino.webhook.tested.v1", topic=DELIVERIES):
+    """A reseller asked for a notification that means nothing, to see whether its receiver works."""
+
+    reseller_id: Key

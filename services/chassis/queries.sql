@@ -305,6 +305,13 @@ update job set run_at = failing_since
 where state = 'waiting' and failing_since is not null and id = any(:ids::uuid[])
 returning id;
 
+-- name: make_due(kind, limit_name, now)$
+-- Jobs of a kind and a limit that wait are due now, with all their attempts; returns how many.
+with moved as (
+    update job set run_at = :now, attempt = 0 where kind = :kind and limit_name = :limit_name and state = 'waiting' and lease_token is null
+    returning 1
+) select count(*) from moved;
+
 -- name: failing_jobs(kind, limit)
 -- Jobs of a kind that fail and are tried on, the oldest first, with their arguments.
 select id, args, failing_since, run_at, attempt, last_error from job

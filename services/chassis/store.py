@@ -143,6 +143,13 @@ async def oldest_reject_seconds(db: Connection) -> float:
     return float(await _sql.oldest_reject(db))
 
 
+async def make_due(db: Connection, kind: str, limit_name: str, now: datetime) -> int:
+    """Let jobs that wait be tried at once, with all their attempts: what they failed for has changed. Returns how many."""
+    count = int(await _sql.make_due(db, kind=kind, limit_name=limit_name, now=now))
+    await notify(db, "jobs")
+    return count
+
+
 async def add_facts(db: Connection, facts: Sequence[Fact]) -> None:
     """Put facts into the outbox and wake the relay at commit."""
     await _sql.add_facts(

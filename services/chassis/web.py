@@ -20,6 +20,8 @@ from services.chassis.strangers import Strangers
 
 PROBLEM = "application/problem+json"
 PARAMETERS_SHOWN = 20
+TOO_LATE = frozenset({Reason.ENDED, Reason.ALREADY_ASSIGNED})
+"""Refused for what has become of the thing, not for what the request says."""
 
 
 class Problem(Exception):
@@ -51,11 +53,11 @@ class Problem(Exception):
 
 
 def refused(pointer: str, reason: Reason, detail: str) -> Problem:
-    """What is wrong with a request: its place, why, and a sentence. 409 for what has ended, else 422."""
+    """What is wrong with a request: its place, why, and a sentence. 409 for what came too late, else 422."""
     fault = {"index": 0, "pointer": pointer, "reason": reason, "detail": detail}
-    status = HTTPStatus.CONFLICT if reason is Reason.ENDED else HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "Conflict" if reason is Reason.ENDED else "Unprocessable Content"
-    return Problem(status, title, detail, [fault])
+    if reason in TOO_LATE:
+        return Problem(HTTPStatus.CONFLICT, "Conflict", detail, [fault])
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable Content", detail, [fault])
 
 
 def bearer(request: Request) -> str:

@@ -1,9 +1,9 @@
 """HTTP in: the resellers' door, and the operator's."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Path, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
@@ -17,8 +17,9 @@ from services.chassis.web import (
 from services.gateway import contract
 from services.gateway.api_logs import Logs, add_logs, add_operators_logs
 from services.gateway.api_reading import OtherServices, Reading, add_reading
+from services.gateway.api_self import add_self_service
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX
-from services.gateway.doors import EVENTS_PATH, Doors, principal_of, problem
+from services.gateway.doors import EVENTS_PATH, Doors, KeyId, principal_of, problem
 from services.gateway.inbound.unavailable import answer_when_unavailable
 from services.gateway.operator_requests import (
     BackendSpec,
@@ -39,8 +40,6 @@ from services.gateway.usecases.registry import Registry
 CATALOGUE_PATH = "/operator/v1/catalogue"
 CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
 """A catalogue is the only thing that the operator sends by the megabyte."""
-
-KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{18}$")]
 
 
 def _resellers_doors(app: FastAPI, doors: Doors) -> None:
@@ -157,4 +156,5 @@ def build_api(doors: Doors, registry: Registry, others: OtherServices) -> FastAP
     add_logs(app, logs)
     add_operators_logs(app, logs)
     _deliveries_doors(app, registry)
+    add_self_service(app, registry)
     return app

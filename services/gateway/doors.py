@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from starlette.requests import ClientDisconnect
 
 from schemas.identity import OPERATOR
@@ -27,6 +27,7 @@ BODY_TIMEOUT_SECONDS = 20.0
 """How long a body may take to arrive: a slow sender must not hold a door open for ever."""
 
 EVENTS_PATH = "/v1/events"
+KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{18}$")]
 
 
 def problem(status: int, detail: str, **more: Any) -> Problem:

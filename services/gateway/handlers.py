@@ -99,7 +99,8 @@ async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit:
 
 
 async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
-    """The assigned reseller hears of trouble."""
+    """The assigned reseller hears of trouble; from now on it can be answered."""
+    await sql.add_alert(unit.db, id=event.data.alert_id, tenant_id=event.subject)
     await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
 
 

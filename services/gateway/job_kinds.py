@@ -2,12 +2,18 @@
 
 from services.chassis.backoff import Backoff
 from services.chassis.jobs import GIVE_UP_AFTER, OUTSIDE_CALL, JobKind
+from services.chassis.pending import Limit
 from services.chassis.unit import Args
 from services.gateway.domain.schedule import ATTEMPTS, RETRY_AFTER_SECONDS
 
 WEBHOOKS_AT_ONCE = 128
 WEBHOOKS_AT_ONCE_TO_ONE = 4
 MAILS_AT_ONCE = 2
+
+
+def limit_of(recipient: str) -> Limit:
+    """What holds how many webhooks one receiver gets at once: a dead one holds up nobody else."""
+    return Limit(f"receiver:{recipient}", WEBHOOKS_AT_ONCE_TO_ONE)
 
 
 class Notify(Args):

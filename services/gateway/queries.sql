@@ -27,13 +27,15 @@ on conflict (sku) do update set revision = excluded.revision, plan = excluded.pl
 -- Plans that the newest catalogue no longer has are sold no more.
 update plan set on_sale = false where revision < :revision;
 
--- name: put_meter_name(meter, name)!
--- A name that a meter reads.
-insert into meter_name (meter, name) values (:meter, :name) on conflict do nothing;
+-- name: put_meter_name(meter, name, need)!
+-- A name that a meter reads, and what its events carry: all that was ever asked of them is kept.
+insert into meter_name (meter, name, needs) values (:meter, :name, array[:need]) on conflict (meter, name) do update
+set needs = case when :need = any(meter_name.needs) then meter_name.needs
+                 else array_append(coalesce(meter_name.needs, array['anything']), :need) end;
 
 -- name: meter_names()
 -- All names that meters read or have read.
-select meter, name from meter_name;
+select meter, name, coalesce(needs, array['anything']) as needs from meter_name;
 
 -- name: plans()
 -- Every plan that was ever sold, and whether it still is.
@@ -93,6 +95,18 @@ select 'reseller' from reseller where id = :id union all select 'backend' from b
 -- name: add_key(key_id, kind, principal, secret_hash)!
 -- A key.
 insert into api_key (key_id, kind, principal, secret_hash) values (:key_id, :kind, :principal, :secret_hash);
+
+-- name: keys_of(principal)
+-- The live keys of a principal: what each begins with.
+select key_id, created_at from api_key where principal = :principal and revoked_at is null order by created_at, key_id;
+
+-- name: put_webhook_url(id, webhook_url)!
+-- Where a reseller's webhooks go from now on; an address that was closed is open again.
+update reseller set webhook_url = :webhook_url, webhook_closed_at = null where id = :id;
+
+-- name: recipient_of(id)$
+-- To whom a webhook goes.
+select recipient from notification where id = :id and channel = 'webhook';
 
 -- name: live_keys(principal)$
 -- How many keys of a principal are live.
@@ -187,6 +201,14 @@ insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on confl
 -- A service instance has ended; of several ends the earliest counts.
 insert into service (id, tenant_id, sku, ended_at) values (:id, :tenant_id, :sku, :at)
 on conflict (id) do update set ended_at = least(service.ended_at, excluded.ended_at) where service.tenant_id = excluded.tenant_id;
+
+-- name: add_alert(id, tenant_id)!
+-- An alert about a tenant.
+insert into alert (id, tenant_id) values (:id, :tenant_id) on conflict do nothing;
+
+-- name: alerts(ids)
+-- Alerts that a request answers.
+select id, tenant_id from alert where id = any(:ids::text[]);
 
 -- name: services(ids)
 -- Service instances that a request is about.

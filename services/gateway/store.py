@@ -32,6 +32,8 @@ class Plans(NamedTuple):
     known: dict[str, Plan]
     on_sale: frozenset[str]
     names: dict[str, frozenset[str]]
+    needs: dict[str, frozenset[str]]
+    """What events of a measured name may have to carry (`measuring.py`)."""
     revision: int
 
 
@@ -82,9 +84,12 @@ async def plans(db: Connection) -> Plans:
     ]
     on_sale = frozenset(plan.sku for plan, is_sold in found if is_sold)
     names: dict[str, frozenset[str]] = {}
+    needs: dict[str, frozenset[str]] = {}
     for row in await collect(sql.meter_names(db)):
         names[row["meter"]] = names.get(row["meter"], frozenset()) | {row["name"]}
-    return Plans({plan.sku: plan for plan, _ in found}, on_sale, names, int(await sql.revision(db)))
+        needs[row["name"]] = needs.get(row["name"], frozenset()) | set(row["needs"])
+    known = {plan.sku: plan for plan, _ in found}
+    return Plans(known, on_sale, names, needs, int(await sql.revision(db)))
 
 
 async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:
@@ -93,6 +98,11 @@ async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:
         row["id"]: KnownTenant(row["reseller_id"])
         for row in await collect(sql.tenants(db, ids=list(ids)))
     }
+
+
+async def alerts(db: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Whose the alerts among `ids` are: the tenant of each."""
+    return {row["id"]: row["tenant_id"] for row in await collect(sql.alerts(db, ids=list(ids)))}
 
 
 async def services(db: Connection, ids: Sequence[str]) -> dict[str, KnownService]:

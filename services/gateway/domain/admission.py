@@ -14,12 +14,15 @@ from schemas.quantities import QuantityFault, quantity_faults
 from schemas.reasons import Reason
 from schemas.scalars import rfc3339
 from schemas.signals import (
+    AcknowledgementGiven,
     HeartbeatReceived,
     IncidentReported,
+    ResolutionGiven,
 )
 from schemas.usage import UsageRecorded
 from services.gateway.domain.content import Content
 from services.gateway.domain.faults import Fault, pointer
+from services.gateway.domain.measuring import is_wrong_kind
 from services.gateway.domain.reading import Typed
 
 OF_SERVICES = (UsageRecorded, HeartbeatReceived, IncidentReported)
@@ -75,6 +78,10 @@ class Known:
     services: dict[str, KnownService] = field(default_factory=dict)
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What each meter reads or has ever read; a meter that is not in it reads its own key."""
+    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What events of a measured name may have to carry (`measuring.py`)."""
+    alerts: dict[str, str] = field(default_factory=dict)
+    """The tenant of each alert."""
 
     def measured(self, plan: Plan) -> set[str]:
         """The measured names that usage of a plan may come under."""
@@ -100,6 +107,8 @@ def claims(typed: Typed, principal: Principal, known: Known) -> list[Fault]:
         return [tenant_fault]
     if isinstance(typed.data, OrderPlaced):
         return list(_order_faults(typed, typed.data, known))
+    if isinstance(typed.data, (AcknowledgementGiven, ResolutionGiven)):
+        return list(_alert_faults(typed, typed.data.alert_id, known))
     return list(_service_faults(typed, principal, known))
 
 
@@ -177,13 +186,29 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
         yield Fault(index, "/data/service_id", Reason.NOT_ALLOWED, "not a service of this back-end")
     if isinstance(typed.data, (UsageRecorded, HeartbeatReceived)) and service.has_ended(typed.time):
         yield Fault(index, "/time", Reason.ENDED, _until(service))
-    plan = known.plans.get(service.sku)
-    if isinstance(typed.data, UsageRecorded) and (
-        plan is None or typed.data.meter not in known.measured(plan)
-    ):
+    if isinstance(typed.data, UsageRecorded):
+        yield from _usage_faults(index, typed.data, known.plans.get(service.sku), known)
+
+
+def _usage_faults(
+    index: int, data: UsageRecorded, plan: Plan | None, known: Known
+) -> Iterator[Fault]:
+    if plan is None or data.meter not in known.measured(plan):
         yield Fault(
             index, "/data/meter", Reason.UNKNOWN_METER, "not a meter of this service's plan"
         )
+        return
+    sent, other = ("quantity", "value") if data.quantity is not None else ("value", "quantity")
+    if is_wrong_kind(data.quantity is not None, known.needs.get(data.meter, ())):
+        said = f"this meter takes a {other}, not a {sent}"
+        yield Fault(index, pointer("data", sent), Reason.WRONG_VALUE, said)
+
+
+def _alert_faults(typed: Typed, alert_id: str, known: Known) -> Iterator[Fault]:
+    if known.alerts.get(alert_id) != typed.subject:
+        yield Fault(
+            typed.incoming.index, "/data/alert_id", Reason.UNKNOWN_ALERT, "no such alert of this tenant"
+        )  # fmt: skip
 
 
 def admit(typed: Typed, principal: Principal, revision: int) -> Admitted:

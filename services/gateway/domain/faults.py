@@ -59,9 +59,12 @@ MEANINGS = {
     Reason.UNKNOWN_SKU: Meaning(422, "The SKU is not on sale."),
     Reason.UNKNOWN_SERVICE: Meaning(422, "The tenant has no such service instance."),
     Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),
+    Reason.WRONG_VALUE: Meaning(422, "The meter takes a quantity, or a value, and got the other."),
+    Reason.UNKNOWN_ALERT: Meaning(422, "The tenant has no such alert."),
     Reason.RETROACTIVE: Meaning(422, "It would begin before the one that is in force already."),
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
     Reason.ENDED: Meaning(409, "The service has ended by the time that the event is about."),
+    Reason.ALREADY_ASSIGNED: Meaning(409, "A reseller serves this tenant already."),
     Reason.ID_REUSE: Meaning(
         409, "An order with this source and id came before, with other content."
     ),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from schemas.orders import OrderPlaced
+from schemas.signals import AcknowledgementGiven, ResolutionGiven
 from services.chassis.database import Connection, Pool
 from services.gateway import store
 from services.gateway.domain.admission import (
@@ -81,6 +82,7 @@ class Knowledge:
         self._keys: _Fresh[tuple[Principal, bytes]] = _Fresh()
         self._tenants: _Fresh[KnownTenant] = _Fresh()
         self._services: _Fresh[KnownService] = _Fresh()
+        self._alerts: _Fresh[str] = _Fresh()
         self._plans: _Fresh[Plans] = _Fresh()
 
     async def principal(self, key: str) -> Principal | None:
@@ -108,14 +110,20 @@ class Knowledge:
 
     async def of(self, events: Iterable[Typed], *, anew: bool = False) -> Known:
         """Everything that these events are about. `anew` asks the database for all of it."""
-        subjects, service_ids = set(), set()
+        subjects, service_ids, alert_ids = set(), set(), set()
         for typed in events:
             subjects.add(typed.subject)
             service_ids |= _services_of(typed)
+            if isinstance(typed.data, (AcknowledgementGiven, ResolutionGiven)):
+                alert_ids.add(typed.data.alert_id)
         plans = await self._look_up_plans(anew)
-        known = Known(plans.known, plans.on_sale, plans.revision, names=plans.names)
+        known = Known(
+            plans.known, plans.on_sale, plans.revision, names=plans.names, needs=plans.needs
+        )
         known.tenants = await self._look_up(self._tenants, subjects, store.tenants, anew)
         known.services = await self._look_up(self._services, service_ids, store.services, anew)
+        if alert_ids:
+            known.alerts = await self._look_up(self._alerts, alert_ids, store.alerts, anew)
         return known
 
     async def _look_up(
@@ -151,7 +159,7 @@ class Knowledge:
 
     def forget(self) -> None:
         """Look everything up again: something was registered."""
-        for cache in (self._keys, self._tenants, self._services, self._plans):
+        for cache in (self._keys, self._tenants, self._services, self._alerts, self._plans):
             cache.clear()
 
 

@@ -3,7 +3,8 @@
 from uuid import uuid4
 
 from schemas.orders import AssignmentDecided, OrderReviewed
-from services.chassis.web import Problem
+from schemas.reasons import Reason
+from services.chassis.web import Problem, refused
 from services.gateway import store
 from services.gateway.operator_requests import Decision, ReviewSpec
 from services.gateway.principals import tenant_keys
@@ -11,12 +12,15 @@ from services.gateway.usecases.registry import Registry
 
 
 async def decide_assignment(registry: Registry, tenant_id: str, decision: Decision) -> str:
-    """Say who shall serve a tenant; returns the event's id. Raises `Problem` 404."""
+    """Say who shall serve a tenant; returns the event's id. Raises `Problem` 404, 409 (`already_assigned`)."""
     async with registry.runtime.unit(f"decision|{uuid4()}") as unit:
         tenant = await store.tenant(unit.db, tenant_id)
         reseller = await store.reseller(unit.db, decision.reseller_id)
         if tenant is None or reseller is None:
             raise Problem(404, "Not Found", "no such tenant or reseller")
+        if tenant.reseller_id is not None:
+            taken = f"{tenant.reseller_id} serves this tenant"
+            raise refused("/reseller_id", Reason.ALREADY_ASSIGNED, taken)
         keys = await tenant_keys.held(
             unit.db, registry.contacts, [tenant_id] if decision.reason else []
         )

@@ -6,9 +6,8 @@ from uuid import NAMESPACE_OID, uuid5
 from schemas.deliveries import Channel
 from schemas.envelope import Event
 from schemas.identity import event_name, joined
-from services.chassis.pending import Limit
 from services.chassis.unit import Unit
-from services.gateway.job_kinds import WEBHOOKS_AT_ONCE_TO_ONE, Notify, deliver_webhook, send_email
+from services.gateway.job_kinds import Notify, deliver_webhook, limit_of, send_email
 from services.gateway.store import sql
 
 
@@ -18,13 +17,14 @@ async def notify(
     channel: Channel,
     unit: Unit,
     alert_id: str | None = None,
-) -> None:
+) -> str | None:
     """Notify a recipient of a fact, once: the id is the same for the same fact and recipient.
 
+    Returns the id of the notification, if it is a new one.
     Nobody is notified of what concerns a tenant without a reseller: such an alert escalates to the operator at once.
     """
     if recipient is None:
-        return
+        return None
     name = joined(
         "vicino",
         "notification",
@@ -34,21 +34,22 @@ async def notify(
     notification_id = str(uuid5(NAMESPACE_OID, name))
     before = str(uuid5(NAMESPACE_OID, f"vicino|notification|{event.source}|{event.id}|{recipient}"))
     if await sql.notification_before(unit.db, id=before, tenant_id=event.subject) is not None:
-        return  # an earlier build, whose ids had no tenant in them, has sent it
+        return None  # an earlier build, whose ids had no tenant in them, has sent it
     added = await sql.add_notification(
         unit.db, id=notification_id, recipient=recipient, channel=channel, about=event.type, tenant_id=event.subject,
         alert_id=alert_id, event={"time": event.time, "id": event.id, "data": event.data.model_dump(mode="json")},
         created_at=unit.now,
     )  # fmt: skip
-    if added is not None:
-        ask_for_delivery(notification_id, channel, recipient, unit)
+    if added is None:
+        return None
+    ask_for_delivery(notification_id, channel, recipient, unit)
+    return notification_id
 
 
 def ask_for_delivery(notification_id: str, channel: Channel, recipient: str, unit: Unit) -> None:
-    """Deliver a notification by its channel. Each receiver has a limit of its own: a dead one holds up nobody else."""
+    """Deliver a notification by its channel."""
     args = Notify(notification_id=notification_id)
     if channel is Channel.WEBHOOK:
-        limit = Limit(f"receiver:{recipient}", WEBHOOKS_AT_ONCE_TO_ONE)
-        unit.enqueue(deliver_webhook, args, key=notification_id, limit=limit)
+        unit.enqueue(deliver_webhook, args, key=notification_id, limit=limit_of(recipient))
     else:
         unit.enqueue(send_email, args, key=notification_id)

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from schemas.catalogue import CataloguePublished
 from schemas.scalars import rfc3339
+from services.gateway.domain.measuring import need_of
 from services.gateway.operator_requests import CatalogueSpec
 from services.gateway.store import sql
 from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry
@@ -28,7 +29,9 @@ async def publish_catalogue(registry: Registry, spec: CatalogueSpec) -> int:
                 unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json")
             )
         for meter in spec.meters:
-            await sql.put_meter_name(unit.db, meter=meter.key, name=meter.reads)
+            await sql.put_meter_name(
+                unit.db, meter=meter.key, name=meter.reads, need=need_of(meter)
+            )
         await sql.withdraw_plans(unit.db, revision=revision)
         unit.publish(CataloguePublished(revision=revision, **dict(spec)), subject=CATALOGUE_SUBJECT)
     registry.knowledge.forget()

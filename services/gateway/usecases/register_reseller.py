@@ -11,6 +11,7 @@ from services.gateway.domain.keys import new_webhook_secret
 from services.gateway.operator_requests import ResellerSpec
 from services.gateway.principals import sealed
 from services.gateway.store import sql
+from services.gateway.usecases.look_after_oneself import try_waiting
 from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry, check_name, issue_key
 
 
@@ -37,7 +38,9 @@ async def register_reseller(
             subject=CATALOGUE_SUBJECT,
         )
         answer: dict[str, Any] = {"revision": revision}
-        if is_new:
+        if not is_new:
+            await try_waiting(reseller_id, unit)
+        else:
             answer |= {
                 "api_key": await issue_key(unit.db, PrincipalKind.RESELLER, reseller_id),
                 "webhook_secret": secret,

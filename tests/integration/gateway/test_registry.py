@@ -13,7 +13,15 @@ from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.orders import AssignmentDecided, OrderReviewed, Review
 from services.gateway import housekeeping
 from services.gateway.app import GatewaySettings
-from tests.integration.gateway.world import CONTACT, World, open_world, order, reseller, tenant_of
+from tests.integration.gateway.world import (
+    CONTACT,
+    World,
+    open_world,
+    order,
+    registered,
+    reseller,
+    tenant_of,
+)
 from tests.support.catalogue import CATALOGUE
 
 
@@ -70,13 +78,15 @@ async def test_one_more_key_asked_for_ten_times_at_once_is_one_more_key(world: W
 
 
 async def test_an_operators_decision_is_said_about_the_tenant(served: World) -> None:
-    path = f"/operator/v1/tenants/{tenant_of('A')}/assignment"
+    await served.tell(tenant_of("C"), registered("C"))
+    await served.gateway.settled()
+    path = f"/operator/v1/tenants/{tenant_of('C')}/assignment"
     answer = await served.call("PUT", path, {"reseller_id": "VAR-A", "reason": "near"})
     assert answer.status == 202
     await served.gateway.settled()
     said = await served.gateway.published(AssignmentDecided)
     assert [(fact.id, fact.subject, fact.data.reseller_id) for fact in said] == [
-        (answer.body["event_id"], tenant_of("A"), "VAR-A")
+        (answer.body["event_id"], tenant_of("C"), "VAR-A")
     ]
     assert (await served.call("PUT", path, {"reseller_id": "VAR-NONE"})).status == 404
 

@@ -106,7 +106,7 @@ class Street:
         return str((await self.world.gateway.eventually(known))[0]["id"])
 
     async def open_alert(self, firm: str) -> str:
-        """Report trouble of a firm; the id of the alert."""
+        """Report trouble of a firm; the id of the alert, once the door knows it."""
         data = {
             "service_id": await self.service_of(firm),
             "severity": "P2",
@@ -121,7 +121,13 @@ class Street:
                 "select id from alert where tenant_id = $1", tenant_of(firm)
             )
 
-        return str((await self.monitoring.eventually(opened))[-1]["id"])
+        alert_id = str((await self.monitoring.eventually(opened))[-1]["id"])
+
+        async def known() -> Any:
+            return await self.world.gateway.sql("select 1 from alert where id = $1", alert_id)
+
+        await self.world.gateway.eventually(known)
+        return alert_id
 
     async def where(self, words: tuple[str, ...], log: str = "") -> dict[str, set[str]]:
         """Where words can be read: tables, topics, the log, files of the servers."""

@@ -137,6 +137,10 @@ async def rejected(street: Street, someone: Person) -> None:
         ).status == 202
     decision = {"reseller_id": "VAR-A", "reason": someone.reason}
     path = f"/operator/v1/tenants/{tenant_of('A')}/assignment"
+    # A door that has not read yet who serves the tenant lets a decision in that onboarding refuses.
+    await street.world.gateway.sql(
+        "update tenant set reseller_id = null where id = $1", tenant_of("A")
+    )
     assert (await street.world.call("PUT", path, decision)).status == 202
     await street.onboarding.eventually(lambda: _has(street.onboarding, "reject", 2))
     await street.monitoring.eventually(lambda: _has(street.monitoring, "reject", 2))
@@ -146,7 +150,12 @@ async def parked(street: Street, someone: Person) -> None:
     """What names a person waits for what it builds on."""
     await street.service_of("A")
     for kind, more in (("acknowledgement", {}), ("resolution", {"note": someone.note})):
-        data = {"alert_id": str(uuid4()), "by": someone.by, **more}
+        alert_id = str(uuid4())
+        # The door has read of it, and monitoring was restored to an earlier point.
+        await street.world.gateway.sql(
+            "insert into alert values ($1, $2)", alert_id, tenant_of("A")
+        )
+        data = {"alert_id": alert_id, "by": someone.by, **more}
         assert (
             await street.world.post(cloud_event(f"vicino.{kind}.given.v1", data, tenant_of("A")))
         ).status == 202
