@@ -79,6 +79,9 @@ class OrderPlaced(Payload, type="vicino.order.placed.v1", topic=ORDERS):
     effective_at: Instant | None = None
     tenant: TenantDetails | None = None
     items: tuple[OrderItem, ...] = Field(min_length=1, max_length=50)
+    # Left out where it is not said: an order digests to what it always did.
+    preferred_reseller: Key | None = Field(default=None, exclude_if=lambda said: said is None)
+    """Who shall serve a firm that has no reseller yet: it does, if it fits. A reseller may name itself."""
 
 
 class Review(StrEnum):

@@ -170,8 +170,10 @@ class TenantAssigned(Payload, type="vicino.tenant.assigned.v1", topic=TENANTS):
     distance_km: NonNegativeQuantity
     score: NonNegativeQuantity
     by: Key = "policy"
-    """`policy`, or `operator` when a person decided."""
+    """`policy`; `preference` when the order named a reseller that fits; `operator` when a person decided."""
     ranking: tuple[RankedReseller, ...]
+    preferred: Key | None = None
+    """Whom the order named. Chosen, unless the ranking says what excludes it."""
     effective_at: Instant | None = None
     """From when on the reseller serves the tenant; None: from the event's time on."""
 

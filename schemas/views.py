@@ -78,6 +78,8 @@ class TenantView(Value):
     """`onboarding`, `waiting` (for a reseller), or `active`."""
     reseller_id: Key | None
     distance_km: NonNegativeQuantity | None
+    assigned_by: Key | None
+    """`policy`, `preference` (the order named the reseller), or `operator`."""
     partita_iva: ShortText
     codice_destinatario: ShortText
     address: Address

@@ -259,7 +259,7 @@ delete from console_session where expires_at <= :at;
 
 -- name: read_tenants(reseller_id, id, state, external_id, after_id, limit)
 -- Tenants of all resellers or of one, by their names, from a place on, with the newest of their services and their newest order.
-select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km,
+select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, assigned_by,
        coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
                                                      'effective_at', s.effective_at, 'explanation', s.explanation,
                                                      'states', (select coalesce(jsonb_agg(jsonb_build_object('state', f.state,

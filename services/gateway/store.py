@@ -1,6 +1,6 @@
 """The gateway's statements (`queries.sql`), typed where their rows become something."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -98,6 +98,11 @@ async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:
         row["id"]: KnownTenant(row["reseller_id"])
         for row in await collect(sql.tenants(db, ids=list(ids)))
     }
+
+
+async def resellers_among(db: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of these names that are resellers'."""
+    return {row["id"] for row in await collect(sql.resellers_among(db, ids=sorted(ids)))}
 
 
 async def alerts(db: Connection, ids: Sequence[str]) -> dict[str, str]:

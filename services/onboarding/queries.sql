@@ -60,10 +60,10 @@ update tenant set state = :state where id = :id;
 -- Who serves a tenant.
 update tenant set reseller_id = :reseller_id where id = :id;
 
--- name: add_order(id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for)!
+-- name: add_order(id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, preferred)!
 -- An order.
-insert into service_order (id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for)
-values (:id, :tenant_id, :reference, :state, :effective_at, :accepted_at, :revision, :principal, :judged_for);
+insert into service_order (id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, preferred_reseller)
+values (:id, :tenant_id, :reference, :state, :effective_at, :accepted_at, :revision, :principal, :judged_for, :preferred);
 
 -- name: orders_among(ids)
 -- Those of these orders that are there.
@@ -84,7 +84,7 @@ values (:order_id, :n, :action, :sku, :service_id, :quantities);
 
 -- name: lock_order(id)^
 -- An order, held for this transaction: who finishes its last item decides what it has come to.
-select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released, preferred_reseller as preferred,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_order where id = :id for update;
 
@@ -116,7 +116,7 @@ update service_order set state = :state where id = :id;
 
 -- name: open_orders(tenant_id)
 -- A tenant's orders that wait to be worked on, the oldest first.
-select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released, preferred_reseller as preferred,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'held') order by seq for update;
 
@@ -168,7 +168,7 @@ select id from service_instance where order_id = :order_id and state = 'active' 
 
 -- name: held_orders(tenant_id)
 -- A firm's orders that wait for a person, the oldest first.
-select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released,
+select id, tenant_id, reference, state, effective_at, accepted_at, revision, principal, judged_for, released, preferred_reseller as preferred,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_order where tenant_id = :tenant_id and state = 'held' order by seq for update;
 

@@ -203,6 +203,7 @@ CREATE TABLE service_order (
     judged_for text,
     released boolean DEFAULT false NOT NULL,
     seq bigint NOT NULL,
+    preferred_reseller text,
     CONSTRAINT service_order_state_check CHECK ((state = ANY (ARRAY['acknowledged'::text, 'held'::text, 'in_progress'::text, 'completed'::text, 'partial'::text, 'failed'::text])))
 );
 

@@ -76,7 +76,7 @@ async def add_order(db: Connection, order: Order) -> None:
     await sql.add_order(
         db, id=order.id, tenant_id=order.tenant_id, reference=order.reference, state=order.state,
         effective_at=order.effective_at, accepted_at=order.accepted_at, revision=order.revision,
-        principal=order.principal, judged_for=order.judged_for,
+        principal=order.principal, judged_for=order.judged_for, preferred=order.preferred,
     )  # fmt: skip
 
 

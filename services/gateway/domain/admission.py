@@ -1,6 +1,6 @@
 """Whether an event may come in: who may say it, over a snapshot of what is known. All faults are found, not the first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -80,6 +80,8 @@ class Known:
     """What each meter reads or has ever read; a meter that is not in it reads its own key."""
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What events of a measured name may have to carry (`measuring.py`)."""
+    resellers: Collection[str] = ()
+    """Those that orders name and that there are."""
     alerts: dict[str, str] = field(default_factory=dict)
     """The tenant of each alert."""
 
@@ -136,6 +138,10 @@ def _may_speak(typed: Typed, principal: Principal, tenant: KnownTenant | None) -
 
 def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fault]:
     index = typed.incoming.index
+    if order.preferred_reseller is not None and order.preferred_reseller not in known.resellers:
+        yield Fault(
+            index, "/data/preferred_reseller", Reason.UNKNOWN_RESELLER, "no such reseller"
+        )  # fmt: skip
     for n, item in enumerate(order.items):
         sku = item.sku or ""
         if item.action is ItemAction.CHANGE:

@@ -59,6 +59,7 @@ MEANINGS = {
     Reason.UNKNOWN_SKU: Meaning(422, "The SKU is not on sale."),
     Reason.UNKNOWN_SERVICE: Meaning(422, "The tenant has no such service instance."),
     Reason.UNKNOWN_METER: Meaning(422, "The plan of the service neither sells nor meters this."),
+    Reason.UNKNOWN_RESELLER: Meaning(422, "There is no such reseller."),
     Reason.WRONG_VALUE: Meaning(422, "The meter takes a quantity, or a value, and got the other."),
     Reason.UNKNOWN_ALERT: Meaning(422, "The tenant has no such alert."),
     Reason.RETROACTIVE: Meaning(422, "It would begin before the one that is in force already."),

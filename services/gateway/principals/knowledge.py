@@ -110,18 +110,23 @@ class Knowledge:
 
     async def of(self, events: Iterable[Typed], *, anew: bool = False) -> Known:
         """Everything that these events are about. `anew` asks the database for all of it."""
-        subjects, service_ids, alert_ids = set(), set(), set()
+        subjects, service_ids, alert_ids, preferred = set(), set(), set(), set()
         for typed in events:
             subjects.add(typed.subject)
             service_ids |= _services_of(typed)
             if isinstance(typed.data, (AcknowledgementGiven, ResolutionGiven)):
                 alert_ids.add(typed.data.alert_id)
+            elif isinstance(typed.data, OrderPlaced) and typed.data.preferred_reseller:
+                preferred.add(typed.data.preferred_reseller)
         plans = await self._look_up_plans(anew)
         known = Known(
             plans.known, plans.on_sale, plans.revision, names=plans.names, needs=plans.needs
         )
         known.tenants = await self._look_up(self._tenants, subjects, store.tenants, anew)
         known.services = await self._look_up(self._services, service_ids, store.services, anew)
+        if preferred:
+            async with self._pool.acquire() as db:
+                known.resellers = await store.resellers_among(db, preferred)
         if alert_ids:
             known.alerts = await self._look_up(self._alerts, alert_ids, store.alerts, anew)
         return known

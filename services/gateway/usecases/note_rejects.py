@@ -9,6 +9,7 @@ from schemas.envelope import Event
 from schemas.rejects import EventRejected
 from services.chassis.store import collect
 from services.chassis.unit import Unit
+from services.gateway import store
 from services.gateway.domain.damping import Notice
 from services.gateway.job_kinds import MoreRejects, notify_of_more
 from services.gateway.store import sql
@@ -22,8 +23,8 @@ Of = tuple[str, str]
 async def note_rejects(events: Sequence[Told], unit: Unit) -> None:
     """Keep rejects for their senders, each once, and notify resellers of the first for each reason."""
     fresh = await _keep(events, unit)
-    senders = sorted({event.data.sender for event in fresh})
-    resellers = {row["id"] for row in await collect(sql.resellers_among(unit.db, ids=senders))}
+    senders = {event.data.sender for event in fresh}
+    resellers = await store.resellers_among(unit.db, senders)
     groups: dict[Of, list[Told]] = {}
     for event in fresh:
         if event.data.sender in resellers:

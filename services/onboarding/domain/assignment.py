@@ -119,6 +119,16 @@ def fitting(ranking: Sequence[Candidate]) -> list[Candidate]:
     return [candidate for candidate in ranking if not candidate.excluded]
 
 
+def preferring(candidates: Sequence[Candidate], reseller_id: str | None) -> list[Candidate]:
+    """The same candidates, the preferred one first, if it is among them."""
+    return sorted(candidates, key=lambda c: c.reseller.reseller_id != reseller_id)
+
+
+def preferred_of(said: Iterable[str | None]) -> str | None:
+    """Whom orders name, the oldest first: the first word counts."""
+    return next((reseller_id for reseller_id in said if reseller_id is not None), None)
+
+
 def nearest(ranking: Sequence[Candidate]) -> list[Candidate]:
     """The nearest resellers whatever excludes them: what a person who must decide wants to see."""
     return sorted(ranking, key=lambda c: (c.distance_km, c.reseller.reseller_id))[:NEAREST_SHOWN]

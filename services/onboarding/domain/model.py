@@ -43,6 +43,8 @@ class Order:
     released: bool
     """A person has looked at it: no quota holds it any more."""
     reseller_id: str | None
+    preferred: str | None = None
+    """The reseller that it names for a firm that has none."""
 
 
 @dataclass(frozen=True, slots=True)

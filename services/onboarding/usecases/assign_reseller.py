@@ -1,4 +1,4 @@
-"""Give a tenant its local reseller: the nearest fitting one that has room, or the one that the operator chose."""
+"""Give a tenant its local reseller: the preferred one if it fits, the best fitting one, or the one that the operator chose."""
 
 from enum import StrEnum
 
@@ -9,7 +9,15 @@ from schemas.tenants import AssignmentNeeded, TenantAssigned
 from services.chassis.parking import Missing
 from services.chassis.unit import Rejected, Unit
 from services.onboarding import metrics, store
-from services.onboarding.domain.assignment import Need, fitting, measure, nearest, rank
+from services.onboarding.domain.assignment import (
+    Need,
+    fitting,
+    measure,
+    nearest,
+    preferred_of,
+    preferring,
+    rank,
+)
 from services.onboarding.domain.authority import Sender
 from services.onboarding.domain.model import Order, Tenant
 from services.onboarding.domain.quotas import Quota
@@ -25,11 +33,12 @@ class TenantAssignedBy(StrEnum):
     """Who chose the reseller."""
 
     POLICY = "policy"
+    PREFERENCE = "preference"
     OPERATOR = "operator"
 
 
 async def assign_by_policy(tenant_id: str, quota: Quota, unit: Unit) -> None:
-    """Place a tenant with the nearest fitting reseller that still has room, or ask a person.
+    """Place a tenant with the reseller that it prefers or else the best fitting one that still has room, or ask a person.
 
     Raises `CatalogueBehind` while a catalogue is not known that one of its orders was judged by.
     """
@@ -44,9 +53,14 @@ async def assign_by_policy(tenant_id: str, quota: Quota, unit: Unit) -> None:
     if fault := await firm_fault(tenant, quota, unit):
         await _ask_a_person(tenant, orders, Reason.QUOTA_EXCEEDED, fault, unit)
         return
-    for candidate in fitting(rank(await _need(tenant, unit), await store.resellers(unit.db))):
-        if await store.take_capacity(unit.db, candidate.reseller.reseller_id):
-            await _assign(tenant, candidate.reseller.reseller_id, TenantAssignedBy.POLICY, unit)
+    preferred = preferred_of(order.preferred for order in orders)
+    ranking = rank(await _need(tenant, unit), await store.resellers(unit.db))
+    for candidate in preferring(fitting(ranking), preferred):
+        reseller_id = candidate.reseller.reseller_id
+        if await store.take_capacity(unit.db, reseller_id):
+            is_preferred = reseller_id == preferred
+            by = TenantAssignedBy.PREFERENCE if is_preferred else TenantAssignedBy.POLICY
+            await _assign(tenant, reseller_id, by, unit, preferred)
             return
     await _ask_a_person(
         tenant,
@@ -80,7 +94,9 @@ async def _need(tenant: Tenant, unit: Unit) -> Need:
     return Need(tenant.place, tenant.language, tenant.vertical, skus)
 
 
-async def _assign(tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: Unit) -> None:
+async def _assign(
+    tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: Unit, preferred: str | None = None
+) -> None:
     """Give a tenant its reseller (whose place was taken before) and start on its orders."""
     need = await _need(tenant, unit)
     # The place just taken must not weigh on the score that is shown.
@@ -101,6 +117,7 @@ async def _assign(tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: 
             score=chosen.score,
             by=by,
             ranking=ranking,
+            preferred=preferred,
         ),
         subject=tenant.id,
     )

@@ -146,6 +146,7 @@ async def _keep(
         id=order_id, tenant_id=event.subject, reference=event.data.reference, state=state,
         effective_at=event.data.effective_at or unit.now, accepted_at=unit.now, revision=event.revision or 0,
         principal=event.principal, judged_for=judged_for, released=False, reseller_id=judged_for,
+        preferred=event.data.preferred_reseller,
     )  # fmt: skip
     await store.add_order(unit.db, order)
     for n, item in enumerate(event.data.items):

@@ -5,9 +5,18 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.orders import OrderPlaced
 from schemas.tenants import ServiceActivated
 from tests.integration.gateway.notifying import alert
-from tests.integration.gateway.world import NOW, World, cloud_event, tenant_of, usage
+from tests.integration.gateway.world import (
+    NOW,
+    World,
+    cloud_event,
+    order,
+    order_data,
+    tenant_of,
+    usage,
+)
 
 ANSWERS = ("vicino.acknowledgement.given.v1", "vicino.resolution.given.v1")
 
@@ -81,3 +90,23 @@ async def test_a_tenant_that_has_its_reseller_is_not_assigned_again(served: Worl
     for reseller_id in ("VAR-A", "VAR-B"):
         answer = await served.call("PUT", path, {"reseller_id": reseller_id})
         assert (answer.status, answer.reasons) == (409, ["already_assigned"])
+
+
+async def test_an_order_may_name_a_reseller_that_there_is(served: World) -> None:
+    for n, name in enumerate(("VAR-A", "VAR-B")):  # itself, or another
+        placed = order("C", id=f"prefers-{n}")
+        placed["data"]["preferred_reseller"] = name
+        assert (await served.post(placed)).status == 202
+    for wrong, reason in (("VAR-NONE", "unknown_reseller"), ("erp", "unknown_reseller"), ("a b", "bad_data")):  # fmt: skip
+        placed = order("C")
+        placed["data"]["preferred_reseller"] = wrong
+        answer = await served.post(placed)
+        assert (answer.status, answer.reasons) == (422, [reason])
+        assert answer.body["errors"][0]["pointer"] == "/data/preferred_reseller"
+
+
+def test_an_order_that_names_nobody_says_what_it_always_said() -> None:
+    """Its digest, by which it is recognised when it is sent again, is that of earlier builds."""
+    said = OrderPlaced.model_validate(order_data())
+    assert "preferred_reseller" not in said.model_dump(mode="json")
+    assert "preferred_reseller" in said.model_copy(update={"preferred_reseller": "V"}).model_dump()

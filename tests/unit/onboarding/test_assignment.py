@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalogue import Place, ResellerProfile
-from services.onboarding.domain.assignment import Need, fitting, nearest, rank
+from services.onboarding.domain.assignment import (
+    Need,
+    fitting,
+    nearest,
+    preferred_of,
+    preferring,
+    rank,
+)
 
 HERE = Path(__file__).parent
 PARTIES = json.loads((HERE / "parties.json").read_text())
@@ -55,3 +62,23 @@ def test_a_full_reseller_is_never_fitting(tenant: str, capacity: int, active: in
     assert all(
         c.reseller.active < c.reseller.capacity for c in fitting(rank(NEEDS[tenant], changed))
     )
+
+
+@given(
+    st.sampled_from(sorted(NEEDS)),
+    st.sampled_from([r.reseller_id for r in RESELLERS] + [None, "VAR-NONE"]),
+)
+def test_a_preference_moves_one_that_fits_to_the_front_and_changes_nothing_else(
+    tenant: str, preferred: str | None
+) -> None:
+    best_first = fitting(rank(NEEDS[tenant], RESELLERS))
+    found = preferring(best_first, preferred)
+    others = [c for c in best_first if c.reseller.reseller_id != preferred]
+    named = [c for c in best_first if c.reseller.reseller_id == preferred]
+    assert found == named + others
+
+
+@given(st.lists(st.sampled_from([None, "A", "B"])))
+def test_of_several_orders_the_first_that_names_somebody_counts(said: list[str | None]) -> None:
+    named = [one for one in said if one]
+    assert preferred_of(said) == (named[0] if named else None)

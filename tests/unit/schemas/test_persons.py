@@ -23,7 +23,7 @@ from services.gateway.domain.keeping import LEFT_OUT, kept_name, kept_pointer
 from services.gateway.domain.reading import OUTSIDE
 
 NAMES_NOBODY = {
-    "OrderPlaced.reference", "OrderItem.sku", "OrderItem.service_id", "OrderItem.quantities",
+    "OrderPlaced.reference", "OrderPlaced.preferred_reseller", "OrderItem.sku", "OrderItem.service_id", "OrderItem.quantities",
     # A firm's, as the business register has them.
     "TenantDetails.external_id", "TenantDetails.name", "TenantDetails.partita_iva", "TenantDetails.codice_destinatario",
     "TenantDetails.pec", "TenantDetails.language", "TenantDetails.vertical", "TenantDetails.size_class",
