@@ -71,16 +71,21 @@ select t, p, l, o, n, r, d, k, v, h::jsonb from unnest(
     :details::text[], :keys::bytea[], :raws::bytea[], :headers::text[]) as u (t, p, l, o, n, r, d, k, v, h)
 on conflict do nothing;
 
--- name: list_rejects(reason, limit)
--- The newest rejects, of one reason or of all.
-select id, topic, part, "offset" as position, tenant_id, reason, detail, raw, first_seen, replayed_at
-from reject where (:reason::text is null or reason = :reason)
+-- name: list_rejects(reason, settled, limit)
+-- The newest rejects, of one reason or of all; `settled`: also those that were sent again or dismissed.
+select id, topic, part, "offset" as position, tenant_id, reason, detail, raw, first_seen, replayed_at, dismissed_at, dismissed_because
+from reject where (:reason::text is null or reason = :reason) and (:settled or (replayed_at is null and dismissed_at is null))
 order by id desc limit :limit;
 
+-- name: dismiss_rejects(ids, because)
+-- Rejects that need not be sent again; returns those that were not settled before.
+update reject set dismissed_at = now(), dismissed_because = :because
+where id = any(:ids::bigint[]) and replayed_at is null and dismissed_at is null returning id;
+
 -- name: lock_rejects(ids, reason)
--- Rejects to be sent again, by id or by reason, that were not sent again yet.
+-- Rejects to be sent again, by id or by reason, that are not settled yet.
 select id, topic, key, raw, headers from reject
-where replayed_at is null and (id = any(:ids::bigint[]) or reason = :reason)
+where replayed_at is null and dismissed_at is null and (id = any(:ids::bigint[]) or reason = :reason)
 order by id for update;
 
 -- name: mark_replayed(ids)!

@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from schemas.envelope import Malformed, peek
 from services.chassis import metrics, store
 from services.chassis.database import Connection, connect
 from services.chassis.kafka_login import KafkaServers
 from services.chassis.pending import Fact, FactTooLarge
 from services.chassis.producer import Message, Producer
+from services.chassis.texts import bounded
 
 PRUNED_AT_ONCE = 10_000
 DAY_SECONDS = 86_400
@@ -49,12 +51,40 @@ async def _opened(url: str, service: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def listed(url: str, service: str, reason: str | None, limit: int) -> list[tuple[Any, ...]]:
-    """Rejects, newest first, without their content."""
+async def listed(
+    url: str, service: str, reason: str | None, limit: int, *, settled: bool = False
+) -> list[dict[str, Any]]:
+    """Rejects, newest first: what was said, by whom, why it was refused, and where it stood. Their content stays here."""
     async with _opened(url, service) as db:
-        found = await store.list_rejects(db, reason, limit)
-    fields = ("id", "topic", "part", "position", "reason", "detail", "first_seen", "replayed_at")
-    return [tuple(row[field] for field in fields) for row in found]
+        found = await store.list_rejects(db, reason, limit, settled=settled)
+    return [_shown(row) for row in found]
+
+
+def _shown(row: asyncpg.Record) -> dict[str, Any]:
+    try:
+        said = peek(row["raw"] or b"")
+    except Malformed:
+        said = None
+    return {
+        "id": row["id"],
+        "sender": said and said.principal,
+        "tenant": row["tenant_id"] or (said and said.subject),
+        "type": said and said.type,
+        "source": said and said.source,
+        "event": said and said.id,
+        "reason": row["reason"],
+        "detail": row["detail"],
+        "place": f"{row['topic']}/{row['part']}/{row['position']}",
+        "first_seen": row["first_seen"],
+        "sent_again": row["replayed_at"],
+        "dismissed": row["dismissed_because"],
+    }
+
+
+async def dismiss(url: str, service: str, ids: list[int], because: str) -> int:
+    """Settle rejects that need not be sent again, and keep why; returns how many were not settled before."""
+    async with _opened(url, service) as db:
+        return await store.dismiss_rejects(db, ids, bounded(because))
 
 
 async def replay(

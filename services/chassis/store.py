@@ -309,13 +309,20 @@ async def failing_jobs(db: Connection, kind: str, limit: int) -> list[asyncpg.Re
     return await collect(_sql.failing_jobs(db, kind=kind, limit=limit))
 
 
-async def list_rejects(db: Connection, reason: str | None, limit: int) -> list[asyncpg.Record]:
-    """The newest rejects, of one reason or of all."""
-    return await collect(_sql.list_rejects(db, reason=reason, limit=limit))
+async def list_rejects(
+    db: Connection, reason: str | None, limit: int, *, settled: bool = True
+) -> list[asyncpg.Record]:
+    """The newest rejects, of one reason or of all; without the settled ones, if not wanted."""
+    return await collect(_sql.list_rejects(db, reason=reason, settled=settled, limit=limit))
+
+
+async def dismiss_rejects(db: Connection, ids: list[int], because: str) -> int:
+    """Settle rejects that need not be sent again; returns how many were not settled before."""
+    return len(await collect(_sql.dismiss_rejects(db, ids=ids, because=because)))
 
 
 async def lock_rejects(db: Connection, ids: list[int], reason: str | None) -> list[asyncpg.Record]:
-    """Rejects not sent again yet, by id or by reason."""
+    """Rejects not settled yet, by id or by reason."""
     return await collect(_sql.lock_rejects(db, ids=ids, reason=reason))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from services.chassis.kafka_login import servers_from
+from services.cli.answers import JsonOption, show
 from services.cli.shared import (
     BootstrapOption,
     DsnOption,
@@ -13,7 +14,6 @@ from services.cli.shared import (
     ServiceArgument,
     console,
     dsn_of,
-    show_table,
 )
 from services.local.play import play
 
@@ -22,18 +22,43 @@ rejects_app = typer.Typer(
 )
 
 
+COLUMNS = (
+    "id", "sender", "tenant", "type", "source", "event", "reason", "detail", "first_seen", "sent_again", "dismissed",
+)  # fmt: skip
+
+
 @rejects_app.command("list")
 def rejects_list(
     name: ServiceArgument,
     postgres_url: DsnOption = "",
     reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many, newest first.")] = 50,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="Also those sent again or dismissed.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """What a service could not act on: where it came from, and why."""
+    """What a service could not act on: whose it was, and why. With --json also its place in Kafka."""
     from services.chassis.rejects import listed
 
-    columns = ("id", "topic", "partition", "offset", "reason", "detail", "first seen", "sent again")
-    show_table(columns, play(listed(dsn_of(name, postgres_url), name, reason, limit)))
+    url = dsn_of(name, postgres_url)
+    show(play(listed(url, name, reason, limit, settled=settled)), COLUMNS, as_json)
+
+
+@rejects_app.command("dismiss")
+def rejects_dismiss(
+    name: ServiceArgument,
+    reject_id: Annotated[list[int], typer.Option("--id", help="This one; may be repeated.")],
+    because: Annotated[str, typer.Option("--reason", help="Why it need not be sent again.")],
+    postgres_url: DsnOption = "",
+) -> None:
+    """Settle rejects that need not be sent again: their senders have sent them anew, or they were a mistake."""
+    from services.chassis.rejects import dismiss
+
+    if not because.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
+    n = play(dismiss(dsn_of(name, postgres_url), name, reject_id, because))
+    console.print(f"{n} of {len(reject_id)} were not settled before, and are now.")
 
 
 @rejects_app.command("replay")

@@ -191,7 +191,9 @@ CREATE TABLE reject (
     raw bytea,
     headers jsonb DEFAULT '[]'::jsonb NOT NULL,
     first_seen timestamp with time zone DEFAULT now() NOT NULL,
-    replayed_at timestamp with time zone
+    replayed_at timestamp with time zone,
+    dismissed_at timestamp with time zone,
+    dismissed_because text
 );
 
 ALTER TABLE reject ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

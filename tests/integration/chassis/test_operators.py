@@ -1,13 +1,17 @@
 """What an operator does from the command line, on a real schema."""
 
 import asyncio
+import json
 import os
 import sys
 from uuid import uuid4
 
 import asyncpg
+import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from services.chassis.migrate import migrate
+from services.chassis.rejects import replay
 from services.chassis.settings import ServiceSettings
 from tests.integration.chassis.test_life import MIGRATIONS
 from tests.support.databases import PASSWORD
@@ -58,3 +62,48 @@ async def test_a_password_that_is_wrong_is_told_in_a_line(
     code, said = await vicino("rejects", "list", "monitoring", url=url.replace(PASSWORD, "hunter2"))
     assert (code, said.count("\n"), "hunter2" in said) == (1, 1, False)
     assert said.startswith("Vicino cannot go on: password authentication failed")
+
+
+async def test_a_reject_says_whose_it_was_and_is_settled_by_a_reason(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    url = (
+        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    ).postgres_url
+    await migrate(url, "monitoring", MIGRATIONS)
+    said = {
+        "specversion": "1.0", "id": "beat-1", "source": "/portal", "type": "vicino.heartbeat.received.v1",
+        "subject": str(uuid4()), "time": "2026-11-20T10:00:00Z", "data": {}, "principal": "VAR-A",
+    }  # fmt: skip
+    db = await asyncpg.connect(url)
+    for offset, raw in enumerate((json.dumps(said).encode(), b"\xff not json", None)):
+        await db.execute(
+            'insert into reject (topic, part, log_id, "offset", reason, detail, raw)'
+            " values ('signals.v1', 2, 'log', $1, 'bad_data', 'x', $2)",
+            offset, raw,
+        )  # fmt: skip
+    code, text = await vicino("rejects", "list", "monitoring", "--json", url=url)
+    rows = json.loads(text)
+    assert (code, len(rows)) == (0, 3)
+    [known] = [row for row in rows if row["sender"]]
+    assert [known[name] for name in ("sender", "tenant", "source", "event", "place")] == [
+        "VAR-A", said["subject"], "/portal", "beat-1", "signals.v1/2/0",
+    ]  # fmt: skip
+    dismiss = ("rejects", "dismiss", "monitoring", "--id", str(known["id"]))
+    code, text = await vicino(*dismiss, "--reason", " ", url=url)
+    assert (code, "say why" in text) == (2, True)
+    answers = [await vicino(*dismiss, "--reason", "a test of ours", url=url) for _ in range(2)]
+    assert answers == [
+        (0, "1 of 1 were not settled before, and are now.\n"),
+        (0, "0 of 1 were not settled before, and are now.\n"),
+    ]
+    for more, count in (((), 2), (("--settled",), 3)):
+        code, text = await vicino("rejects", "list", "monitoring", "--json", *more, url=url)
+        assert (code, len(json.loads(text))) == (0, count)
+    assert {row["dismissed"] for row in json.loads(text)} == {None, "a test of ours"}
+    code, text = await vicino("rejects", "list", "monitoring", url=url)
+    assert (code, "bad_data" in text) == (0, True)
+    with pytest.raises(KafkaConnectionError):  # nothing that is settled is sent: nobody is asked
+        await replay(url, "monitoring", [rows[0]["id"]], None, "127.0.0.1:9")
+    assert await replay(url, "monitoring", [known["id"]], None, "127.0.0.1:9") == 0
+    await db.close()
