@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.chassis.web import PROBLEM
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED
 from services.gateway.domain.faults import MEANINGS
+from services.gateway.outbound.described import webhooks
 
 TENANT = "1f0b2a52-4a41-5a0b-9d07-0d8f7b6a1c11"
 SERVICE = "6f1c1f6e-52a8-5b7e-8a6e-7a1d6c9f0e42"
@@ -156,6 +157,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for name in _NOT_OURS:
         schemas.pop(name, None)
     schemas |= SCHEMAS
+    document["webhooks"], sent = webhooks()
+    schemas |= sent
     for operations in document["paths"].values():
         for operation in operations.values():
             answers = operation["responses"]

@@ -4,7 +4,13 @@ import json
 
 from openapi_spec_validator import validate
 
+from schemas.alerts import AlertEscalated
+from schemas.deliveries import WebhookTested
+from schemas.rejects import EventRejected
+from schemas.tenants import ServiceActivated, TenantRegistered
+from services.gateway.handlers import ROUTES
 from services.gateway.openapi import FILE, document
+from services.gateway.outbound.described import SENT
 
 
 def test_the_document_is_what_the_code_says() -> None:
@@ -15,3 +21,12 @@ def test_the_document_is_what_the_code_says() -> None:
 
 def test_the_document_is_sound_openapi() -> None:
     validate(document())
+
+
+OTHERS_ALONE = {TenantRegistered, ServiceActivated, AlertEscalated}
+"""What the gateway reads for itself, or reports to the operator alone."""
+
+
+def test_every_type_that_a_reseller_is_notified_of_is_described() -> None:
+    assert set(SENT) - {EventRejected, WebhookTested} == set(ROUTES) - OTHERS_ALONE
+    assert {*document()["webhooks"]} == {payload.wire_type for payload in SENT}

@@ -8,6 +8,8 @@ from schemas.alerts import AlertKind, AlertOpened, Visit
 from schemas.signals import Severity
 from tests.integration.gateway.receivers import (
     Receiver,
+    answering,
+    receiving,
 )
 from tests.integration.gateway.world import (
     NOW,
@@ -29,6 +31,13 @@ async def point(world: World, name: str, receiver: Receiver) -> None:
     """Make a reseller's webhooks go to a receiver."""
     answer = await world.call("PUT", f"/operator/v1/resellers/{name}", reseller(name, receiver.url))
     assert answer.status == 200
+
+
+async def drain(world: World, name: str) -> None:
+    """Let a reseller's waiting notifications arrive somewhere: they would be tried at its next address, too."""
+    async with receiving(answering("200 OK")) as receiver:
+        await point(world, name, receiver)
+        await world.gateway.settled()
 
 
 async def log_of(world: World, alert_id: str) -> dict[str, Any]:

@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 
+from services.gateway.openapi import document
 from services.local.ports import free_port
 
+DOCUMENT = document()
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -66,8 +69,24 @@ class Told:
     body: bytes
 
     def verified(self, *secrets: str) -> list[Any]:
-        """The event, once for each secret that the library says it is signed with. Raises when one is not."""
-        return [Webhook(secret).verify(self.body, self.headers) for secret in secrets]
+        """The event, once for each secret that the library says it is signed with. Raises when one is not.
+
+        Whatever is sent is as OpenAPI says, and holds nothing that it does not say.
+        """
+        found = [Webhook(secret).verify(self.body, self.headers) for secret in secrets]
+        for event in found:
+            schema = DOCUMENT["components"]["schemas"][_schema_of(event["type"])]
+            Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(event)
+            unsaid = event["data"].keys() - schema["properties"]["data"]["properties"].keys()
+            assert not unsaid, (
+                f"{event['type']} holds {sorted(unsaid)}, and OpenAPI does not say so"
+            )
+        return found
+
+
+def _schema_of(wire_type: str) -> str:
+    body = DOCUMENT["webhooks"][wire_type]["post"]["requestBody"]["content"]
+    return str(body["application/cloudevents+json"]["schema"]["$ref"]).rpartition("/")[2]
 
 
 @dataclass

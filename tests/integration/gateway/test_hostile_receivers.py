@@ -11,7 +11,7 @@ from schemas.deliveries import DeliveryFailed
 from schemas.scalars import read_instant
 from services.gateway import housekeeping
 from services.gateway.adapters import webhook
-from tests.integration.gateway.notifying import alert, attempts, log_of, point
+from tests.integration.gateway.notifying import alert, attempts, drain, log_of, point
 from tests.integration.gateway.receivers import (
     Behaviour,
     Receiver,
@@ -102,6 +102,7 @@ async def test_retry_after_is_honoured_when_it_is_longer_than_the_schedule(serve
 async def test_410_closes_the_address_until_it_is_registered_again_and_redelivery_works(
     served: World,
 ) -> None:
+    await drain(served, "VAR-A")
     async with receiving(answering("410 Gone")) as receiver:
         await point(served, "VAR-A", receiver)
         opened = alert(served, "A", "VAR-A")
@@ -147,6 +148,7 @@ async def test_an_address_that_410_closed_is_told_to_its_reseller_and_to_the_ope
     async def me(key: str) -> Any:
         return (await served.call("GET", "/v1/me", key=key)).body
 
+    await drain(served, "VAR-A")
     async with receiving(answering("410 Gone")) as receiver:
         await point(served, "VAR-A", receiver)
         assert await me("VAR-A") == {
