@@ -70,18 +70,26 @@ def _catalogue_door(app: FastAPI, registry: Registry) -> None:
 
 
 def _registry_doors(app: FastAPI, registry: Registry) -> None:
-    @app.put("/operator/v1/resellers/{reseller_id}")
+    @app.put(
+        "/operator/v1/resellers/{reseller_id}", responses={**contract.NEW, **contract.conflict()}
+    )
     async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
         """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
         answer, is_new = await register_reseller(registry, reseller_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
-    @app.post("/operator/v1/resellers/{reseller_id}/keys", status_code=201)
+    @app.post(
+        "/operator/v1/resellers/{reseller_id}/keys", status_code=201, responses=contract.conflict()
+    )
     async def add_key(reseller_id: Key) -> dict[str, str]:
         """A second key, for rotation."""
         return {"api_key": await rotate_secrets.add_key(registry, reseller_id)}
 
-    @app.post("/operator/v1/resellers/{reseller_id}/webhook-secret", status_code=201)
+    @app.post(
+        "/operator/v1/resellers/{reseller_id}/webhook-secret",
+        status_code=201,
+        responses=contract.conflict(),
+    )
     async def rotate_secret(reseller_id: Key) -> dict[str, str]:
         """A new signing secret. The one before signs along for a day."""
         return {"webhook_secret": await rotate_secrets.rotate_secret(registry, reseller_id)}
@@ -91,13 +99,19 @@ def _registry_doors(app: FastAPI, registry: Registry) -> None:
         """End a key."""
         await rotate_secrets.revoke_key(registry, key_id)
 
-    @app.put("/operator/v1/backends/{backend_id}")
+    @app.put(
+        "/operator/v1/backends/{backend_id}", responses={**contract.NEW, **contract.conflict()}
+    )
     async def put_backend(backend_id: Key, spec: BackendSpec) -> JSONResponse:
         """Register a back-end of services (201, with its key, shown once)."""
         answer, is_new = await register_backend(registry, backend_id, spec)
         return JSONResponse(answer, 201 if is_new else 200)
 
-    @app.put("/operator/v1/tenants/{tenant_id}/assignment", status_code=202)
+    @app.put(
+        "/operator/v1/tenants/{tenant_id}/assignment",
+        status_code=202,
+        responses=contract.conflict(),
+    )
     async def decide(tenant_id: Uuid, decision: Decision) -> dict[str, str]:
         """Choose the reseller of a tenant that waits for a person."""
         return {"event_id": await decide_assignment(registry, tenant_id, decision)}

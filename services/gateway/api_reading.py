@@ -1,11 +1,13 @@
 """A reseller sees its own: tenants, orders, alerts, documents, usage and cost. The door decides whose, others answer."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
+from pydantic import BeforeValidator
 
 from schemas.alerts import AlertState
 from schemas.scalars import Key, Uuid
@@ -22,6 +24,8 @@ from services.chassis.paging import Cursor
 from services.chassis.web import Problem
 from services.gateway import store
 from services.gateway.adapters.other_service import OtherService, Seen
+from services.gateway.contract import OF_ONE_THING
+from services.gateway.contract import problem as problem_of
 from services.gateway.domain.admission import Principal, PrincipalKind
 from services.gateway.doors import Doors, principal_of, problem
 from services.gateway.store import sql
@@ -29,11 +33,21 @@ from services.gateway.store import sql
 AS_OF, NEXT = "Vicino-As-Of", "Vicino-Next"
 ROWS_MAX = 200
 JSON = "application/json"
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _written_out(text: str) -> date:
+    """A civil day as `2026-12-03`; pydantic alone takes seconds since 1970, too. Raises `ValueError`."""
+    if not DAY.fullmatch(text):
+        raise ValueError("a day is written as 2026-12-03")
+    return date.fromisoformat(text)
+
 
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description="At most so many.")]
 State = Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")]
 GroupBy = Annotated[list[Key], Query(max_length=8)]
 Asks = tuple[PrincipalKind, ...]
+Day = Annotated[date, BeforeValidator(_written_out)]
 _READERS: Asks = (PrincipalKind.RESELLER, PrincipalKind.OPERATOR)
 
 
@@ -253,13 +267,13 @@ def _add_money(app: FastAPI, reading: Reading) -> None:
 
 
 def _add_usage(app: FastAPI, reading: Reading) -> None:
-    @app.get("/v1/usage", responses=shown(list[UsageView]))
+    @app.get("/v1/usage", responses={**shown(list[UsageView]), 404: problem_of(OF_ONE_THING)})
     async def usage(
         request: Request,
         tenant_id: Uuid,
-        first: Annotated[date | None, Query(alias="from", description="The first day.")] = None,
+        first: Annotated[Day | None, Query(alias="from", description="The first day.")] = None,
         after: Annotated[
-            date | None, Query(alias="to", description="The day after the last one.")
+            Day | None, Query(alias="to", description="The day after the last one.")
         ] = None,
         meter: Key | None = None,
         by: Literal["total", "day", "hour"] = "total",

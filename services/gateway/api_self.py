@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 
 from schemas.scalars import Text, Uuid
+from services.gateway import contract
 from services.gateway.domain.admission import PrincipalKind
 from services.gateway.doors import KeyId, principal_of, problem
 from services.gateway.usecases import look_after_oneself as oneself
@@ -40,19 +41,19 @@ def _add_keys(app: FastAPI, registry: Registry) -> None:
         """Your live keys: what each begins with, and since when it is there."""
         return await oneself.show_keys(registry, _reseller(request))
 
-    @app.post("/v1/me/keys", status_code=201)
+    @app.post("/v1/me/keys", status_code=201, responses=contract.conflict())
     async def add_my_key(request: Request) -> dict[str, str]:
         """A second key, for rotation; at most two are live. It is shown once."""
         return {"api_key": await rotate_secrets.add_key(registry, _reseller(request))}
 
-    @app.delete("/v1/me/keys/{key_id}", status_code=204)
+    @app.delete("/v1/me/keys/{key_id}", status_code=204, responses=contract.conflict())
     async def end_my_key(request: Request, key_id: KeyId) -> None:
         """End one of your keys, but not the last one."""
         await oneself.end_key(registry, _reseller(request), key_id)
 
 
 def _add_webhooks(app: FastAPI, registry: Registry) -> None:
-    @app.post("/v1/me/webhook-secret", status_code=201)
+    @app.post("/v1/me/webhook-secret", status_code=201, responses=contract.conflict())
     async def rotate_my_secret(request: Request) -> dict[str, str]:
         """A new signing secret. The one before signs along for a day."""
         return {"webhook_secret": await rotate_secrets.rotate_secret(registry, _reseller(request))}

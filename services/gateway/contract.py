@@ -79,7 +79,8 @@ SCHEMAS = {
         "type": "object",
         "required": ["specversion", "id", "source", "type", "time", "data"],
         "properties": {
-            "specversion": {"const": "1.0"}, "id": _TEXT, "source": _TEXT, "type": _TEXT, "subject": _TEXT,
+            "specversion": {"const": "1.0"}, "id": _TEXT, "source": _TEXT, "type": _TEXT,
+            "subject": {"type": ["string", "null"]},
             "time": {"type": "string", "format": "date-time"}, "data": {"type": "object"},
         },
     },
@@ -116,6 +117,11 @@ def _reasons(status: int) -> str:
     return "\n".join(f"- {line}" for line in [*found, *filter(None, [_OF_THE_DOOR.get(status)])])
 
 
+def conflict() -> dict[int | str, dict[str, Any]]:
+    """409, for a route that may answer it."""
+    return {status: problem(sentence) for status, sentence in CONFLICT.items()}
+
+
 def problem(description: str) -> dict[str, Any]:
     """A problem+json answer."""
     return {
@@ -138,6 +144,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 OF_EVERY_OPERATION = {
+    400: "The query is not text, or the body is not JSON.",
     401: _OF_THE_DOOR[401],
     403: "The key's holder may not do this.",
     422: "The request does not fit its schema, or names a query parameter that there is not (`unknown_parameter`).",
@@ -146,6 +153,13 @@ OF_EVERY_OPERATION = {
 }
 """What any operation may answer beside its own, as problem+json."""
 
+OF_ONE_THING = "There is no such thing, or it is not yours: nobody learns which."
+CONFLICT = {409: "What there is does not allow it: `detail` says what."}
+NEW: dict[int | str, dict[str, Any]] = {
+    201: {"description": "It is new: what is shown in this answer is shown once."}
+}
+
+TOO_LARGE = "The body has more bytes than this path takes."
 _NOT_OURS = ("HTTPValidationError", "ValidationError")
 """FastAPI's own words for a 422. Ours are problem+json."""
 
@@ -159,11 +173,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas |= SCHEMAS
     document["webhooks"], sent = webhooks()
     schemas |= sent
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for operation in operations.values():
             answers = operation["responses"]
+            if "{" in path:
+                answers.setdefault("404", problem(OF_ONE_THING))
             if "422" in answers and PROBLEM not in answers["422"].get("content", {}):
                 del answers["422"]
-            for status, sentence in OF_EVERY_OPERATION.items():
+            said = OF_EVERY_OPERATION | ({413: TOO_LARGE} if "requestBody" in operation else {})
+            for status, sentence in said.items():
                 answers.setdefault(str(status), problem(sentence))
     return document

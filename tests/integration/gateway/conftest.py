@@ -5,8 +5,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.integration.gateway.street import Street, open_street
 from tests.integration.gateway.world import World, open_world
 from tests.support.databases import fresh_database
+from tests.support.servers import Addresses
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +26,10 @@ async def served(world: World) -> World:
     await world.serve("A", "VAR-A")
     await world.serve("B", "VAR-B")
     return world
+
+
+@pytest.fixture(scope="module")
+async def street(addresses: Addresses) -> AsyncIterator[Street]:
+    """The gateway with the console and billing behind it."""
+    async with open_street(addresses, requests_per_second=1e6, requests_burst=1e6) as found:
+        yield found
