@@ -20,6 +20,7 @@ from services.cli.money import (
 from services.cli.prices import prices_app
 from services.cli.rejects import rejects_app
 from services.cli.run import migrate, prepare, serve, show_version
+from services.cli.running import logs, settings, status, stop
 from services.cli.settlements import settlements_app
 from services.cli.topics import topics_app
 
@@ -27,7 +28,22 @@ app = typer.Typer(
     name="vicino", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Vicino: onboards small firms, meters and bills their services, and brings trouble to their local reseller.",
 )  # fmt: skip
-for command in (up, demo, dsn, serve, migrate, prepare, preview, explain, audit, accounts):
+for command in (
+    up,
+    status,
+    stop,
+    logs,
+    settings,
+    demo,
+    dsn,
+    serve,
+    migrate,
+    prepare,
+    preview,
+    explain,
+    audit,
+    accounts,
+):
     app.command()(command)
 app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)

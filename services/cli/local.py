@@ -4,13 +4,13 @@ import asyncio
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from services.chassis.texts import one_line
+from services.cli.running import keep_addresses, made_settings, print_addresses, running
 from services.cli.shared import HomeOption, ServiceArgument, console, known_service
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
@@ -29,18 +29,38 @@ def up(
         ),
     ] = "",
 ) -> None:
-    """Start everything on this machine and stay; data live in the state folder."""
+    """Start everything on this machine and stay; data live in the state folder.
+
+    Settings come from the environment and from settings.env in the state folder: see `vicino settings`.
+    """
     from services.local.stack import Stack
+    from services.local.stack_settings import USUAL_PORTS, check, ports_of
+
+    folder = Home(home or default_home())
+    if folder.is_running() and (found := running(folder)) is not None:
+        console.print(f"Vicino is up already in {folder.path}; nothing was started.")
+        print_addresses(found["addresses"])
+        return
+    given = made_settings(folder)
+    values = {name: one.value for name, one in given.items()}
 
     async def stay() -> None:
         names = [known_service(name) for name in services.split(",")]
+        check(given)
         with console.status("starting ...") as status:
             async with (
-                Home(home or default_home()) as folder,
-                Stack(folder, status.update, services=names, topic_prefix=topic_prefix) as stack,
-            ):
+                folder,
+                Stack(
+                    folder, status.update, services=names, topic_prefix=topic_prefix, environment=values,
+                    ports=ports_of(given), usual_ports=USUAL_PORTS,
+                ) as stack,
+            ):  # fmt: skip
                 status.stop()
-                _print_addresses(stack)
+                console.print(f"Vicino is up, after {stack.started_in_seconds:.1f} s")
+                print_addresses(keep_addresses(stack))
+                console.print(
+                    "Look in at the console with the operator token. Ctrl-C stops everything."
+                )
                 stack.report_to(_say)
                 # Asked to stop: that is how `up` ends, not a failure.
                 with suppress(asyncio.CancelledError):
@@ -54,26 +74,6 @@ def up(
 def _say(what: str) -> None:
     console.print(
         f"{datetime.now(UTC):%H:%M:%S}Z {escape(one_line(what))}", highlight=False, soft_wrap=True
-    )
-
-
-def _print_addresses(stack: Any) -> None:
-    table = Table(
-        title=f"Vicino is up, after {stack.started_in_seconds:.1f} s", title_justify="left"
-    )
-    table.add_column("what")
-    table.add_column("where", overflow="fold")
-    for name in stack.ports:
-        table.add_row(name, stack.address(name))
-    for name in stack.services:
-        table.add_row(f"{name}, inside: /readyz, /metrics", stack.inside(name))
-    table.add_row("Kafka", stack.bootstrap)
-    table.add_row("PostgreSQL", stack.postgres_address)
-    table.add_row("operator token", stack.operator_token)
-    table.add_row("data and logs", str(stack.home.path))
-    console.print(table)
-    console.print(
-        "Look in at the console's address with the operator token. Ctrl-C stops everything."
     )
 
 

@@ -1,13 +1,15 @@
 """One part of an installation: run a service, bring its schema up to date, prepare the servers."""
 
 import importlib
+import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from services import __version__
-from services.chassis.settings import SettingsWrong, told
+from services.chassis.settings import PREFIX, SettingsWrong, told
 from services.cli.shared import (
     BootstrapOption,
     PostgresOption,
@@ -16,16 +18,29 @@ from services.cli.shared import (
     known_service,
 )
 from services.local.play import cannot_go_on, play
+from services.local.stack_settings import unknown
 
 
 def serve(name: ServiceArgument) -> None:
-    """Run one service in the foreground, with its settings from the environment (VICINO_…)."""
+    """Run one service in the foreground, with its settings from the environment (VICINO_…), secrets also from files (…_FILE)."""
     try:
+        refuse_unknown(name, os.environ)
         importlib.import_module(f"services.{known_service(name)}.app").main()
     except ValidationError as error:
         cannot_go_on(told(error))
     except SettingsWrong as error:
         cannot_go_on(str(error))
+
+
+def refuse_unknown(service: str, environment: Mapping[str, str]) -> None:
+    """Refuse a `VICINO_…` that nothing reads: a misspelt setting would be lost in silence. Raises `SettingsWrong`."""
+    from services.local.environment import known
+
+    own = known(known_service(service))
+    said = [name for name in environment if name.startswith(PREFIX) and name not in own]
+    # Only then are the other services loaded, to know their settings: containers share an environment.
+    if said and (wrong := unknown(said)):
+        raise SettingsWrong("; ".join(wrong))
 
 
 def migrate(name: ServiceArgument, postgres_url: PostgresOption) -> None:

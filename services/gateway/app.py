@@ -36,6 +36,7 @@ class GatewaySettings(ServiceSettings):
     smtp_url: str | None = None
     """`smtp://host:port` for mails to the operator."""
     operator_email: str | None = None
+    """Who gets them."""
     webhook_allow_private: bool = False
     """Webhooks to private addresses and by plain http: only where everything runs on one machine."""
     nameservers: str = ""

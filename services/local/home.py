@@ -77,6 +77,18 @@ class Home:
         self._lock.close()
         os.umask(self._umask)
 
+    def is_running(self) -> bool:
+        """Whether a stack runs here now."""
+        file = self.path / "lock"
+        if not file.exists():
+            return False
+        with file.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def clear(self) -> None:
         """Forget everything an earlier stack kept here."""
         for item in self.path.iterdir():

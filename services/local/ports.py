@@ -39,6 +39,13 @@ def free_port() -> int:
     raise OSError(f"none of {TRIES_MAX} ports on loopback is free")
 
 
+def take(port: int, name: str) -> int:
+    """A port that somebody asked for by the setting `name`. Raises `OSError` when it is in use."""
+    if not (_reserve(port) and is_free(port)):
+        raise OSError(f"{name}: port {port} is in use; name another one")
+    return port
+
+
 def keep_or_find(wanted: int | None) -> int:
     """The wanted port if it is free, else another."""
     kept = wanted is not None and _reserve(wanted) and is_free(wanted)

@@ -22,7 +22,7 @@ from services.local.kafka import Kafka
 from services.local.kafka_node import ADMIN
 from services.local.keeping import ATTEMPTS_MAX, Report, keep_alive
 from services.local.log_files import keep_small
-from services.local.ports import keep_or_find
+from services.local.ports import keep_or_find, take
 from services.local.postgres import Postgres
 from services.local.process import Child, tail
 from services.local.roles import (
@@ -33,11 +33,10 @@ from services.local.roles import (
     ensure_service,
     role_of,
 )
+from services.local.stack_settings import DEFAULTS
 
 DATABASE = "vicino"
 READY_TIMEOUT_SECONDS = 60.0
-LOOPBACK = "127.0.0.0/8, ::1"
-"""Where HTTP back-ends of a stack on one machine are, unless VICINO_HTTP_DRIVER_ALLOW names others."""
 
 
 class ServiceDidNotStart(RuntimeError):
@@ -50,8 +49,13 @@ class Stack:
     def __init__(
         self, home: Home, report: Report = lambda _: None, *, services: Sequence[str] = SERVICES,
         environment: Mapping[str, str] | None = None, topic_prefix: str = "", own_postgres: bool = False,
+        ports: Mapping[str, int] | None = None, usual_ports: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
-        """`topic_prefix` keeps it apart from others on the same broker; with `own_postgres` it is no guest on a server."""
+        """`topic_prefix` keeps it apart from others on the same broker; with `own_postgres` it is no guest on a server.
+
+        `ports` are those of APIs that must be had, `usual_ports` those that are taken the first time if they are free.
+        """
+        self._asked_ports, self._usual_ports = dict(ports or {}), dict(usual_ports or {})
         self.home = home
         self._tell, self._names, self._extra = report, services, dict(environment or {})
         self.topic_prefix, self._own_postgres = topic_prefix, own_postgres
@@ -93,7 +97,7 @@ class Stack:
         for name in self._names:
             self._inside[name] = keep_or_find(kept.get(f"{name}-inside"))
             if name in WITH_API:
-                self.ports[name] = keep_or_find(kept.get(name))
+                self.ports[name] = self._port_of(name, kept)
         self._keep_ports()
         self._report("making roles, schemas and topics")
         topics = ensure_topics(self.kafka_admin, TOPICS, prefix=self.topic_prefix)
@@ -102,6 +106,11 @@ class Stack:
         await asyncio.gather(*(self._start_service(name) for name in self._names))
         await asyncio.gather(*(self._wait_ready(name) for name in self._names))
         self._watchers = [asyncio.create_task(work) for work in self._keeping()]
+
+    def _port_of(self, name: str, kept: Mapping[str, int]) -> int:
+        if name in self._asked_ports:
+            return take(self._asked_ports[name], f"VICINO_{name.upper()}_PORT")
+        return keep_or_find(kept.get(name, self._usual_ports.get(name)))
 
     def _keeping(self) -> list[Coroutine[Any, Any, None]]:
         """What keeps each part alive, and its log small.
@@ -233,8 +242,8 @@ class Stack:
 
     @property
     def operator_token(self) -> str:
-        """The operator's token of this home."""
-        return self.home.password("operator-token")
+        """The operator's token: the one that was set, or that of this home."""
+        return self._extra.get("VICINO_OPERATOR_TOKEN") or self.home.password("operator-token")
 
     @property
     def master_key(self) -> str:
@@ -259,10 +268,11 @@ class Stack:
             "VICINO_MASTER_KEY": self.master_key,
             "VICINO_OPERATOR_TOKEN": self.operator_token,
             "VICINO_INSTANCE": "0",
-            "VICINO_WEBHOOK_ALLOW_PRIVATE": "true",
             "VICINO_PROVISIONING_URL": self.provisioning_url,
-            "VICINO_HTTP_DRIVER_ALLOW": os.environ.get("VICINO_HTTP_DRIVER_ALLOW") or LOOPBACK,
+            **DEFAULTS,
         }
+        if allowed := os.environ.get("VICINO_HTTP_DRIVER_ALLOW"):
+            given["VICINO_HTTP_DRIVER_ALLOW"] = allowed
         if name in self.ports:
             given["VICINO_HTTP_PORT"] = str(self.ports[name])
         for other in WITH_API:

@@ -16,6 +16,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from services.chassis.settings import ServiceSettings
+from services.cli.run import refuse_unknown
 from services.local.environment import USED_BY, WITH_API, known
 from services.local.roles import SERVICES
 from tests.support.skips import installed
@@ -114,6 +115,15 @@ def test_a_deployed_service_gets_the_settings_it_names_and_only_the_secrets_it_u
     assert {name for name in given if name in USED_BY} == {
         name for name, users in USED_BY.items() if service in users
     }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_deployed_service_takes_any_setting_and_starts_with_what_it_is_given(
+    service: str,
+) -> None:
+    deployed = COMPOSE["services"][service]
+    assert deployed["env_file"] == [{"path": "settings.env", "required": False}]
+    refuse_unknown(service, dict.fromkeys(deployed["environment"], "x"))
 
 
 def test_tenants_databases_are_on_a_server_of_their_own() -> None:
