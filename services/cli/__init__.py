@@ -3,6 +3,7 @@
 import typer
 
 from services.cli.accounts import accounts
+from services.cli.catalogue import catalogue_app
 from services.cli.invoices import invoices_app
 from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
@@ -19,9 +20,11 @@ from services.cli.money import (
 )
 from services.cli.prices import prices_app
 from services.cli.rejects import rejects_app
+from services.cli.resellers import resellers_app
 from services.cli.run import migrate, prepare, serve, show_version
 from services.cli.running import logs, settings, status, stop
 from services.cli.settlements import settlements_app
+from services.cli.tenants import alerts_app, deliveries_app, orders_app, tenants_app
 from services.cli.topics import topics_app
 
 app = typer.Typer(
@@ -49,6 +52,12 @@ app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)
 app.command()(credentials)
 app.add_typer(topics_app, name="topics")
+app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(resellers_app, name="resellers")
+app.add_typer(tenants_app, name="tenants")
+app.add_typer(orders_app, name="orders")
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(rejects_app, name="rejects")
 app.add_typer(meters_app, name="meters")
 app.add_typer(caps_app, name="caps")

@@ -7,39 +7,27 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
-from schemas.reasons import Reason
-from schemas.scalars import Key, Uuid
+from schemas.scalars import Uuid
 from services.chassis.pending import FactTooLarge
 from services.chassis.web import (
     application,
-    refused,
 )
 from services.gateway import contract
 from services.gateway.api_logs import Logs, add_logs, add_operators_logs
 from services.gateway.api_reading import OtherServices, Reading, add_reading
+from services.gateway.api_registry import CATALOGUE_BYTES_MAX, CATALOGUE_PATH, add_registry
 from services.gateway.api_self import add_self_service
 from services.gateway.domain.cloudevents import BATCH_BYTES_MAX
-from services.gateway.doors import EVENTS_PATH, Doors, KeyId, principal_of, problem
+from services.gateway.doors import EVENTS_PATH, Doors, principal_of, problem
 from services.gateway.inbound.unavailable import answer_when_unavailable
 from services.gateway.operator_requests import (
-    BackendSpec,
-    CatalogueSpec,
     Decision,
-    ResellerSpec,
     ReviewSpec,
 )
 from services.gateway.usecases import erase_contact as erasing
 from services.gateway.usecases import redeliver as redelivering
-from services.gateway.usecases import rotate_secrets
 from services.gateway.usecases.decide_for_tenant import decide_assignment, review_order
-from services.gateway.usecases.publish_catalogue import Retroactive, publish_catalogue
-from services.gateway.usecases.register_backend import register_backend
-from services.gateway.usecases.register_reseller import register_reseller
 from services.gateway.usecases.registry import Registry
-
-CATALOGUE_PATH = "/operator/v1/catalogue"
-CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
-"""A catalogue is the only thing that the operator sends by the megabyte."""
 
 
 def _resellers_doors(app: FastAPI, doors: Doors) -> None:
@@ -59,54 +47,7 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
         return await doors.who_speaks(principal_of(request))
 
 
-def _catalogue_door(app: FastAPI, registry: Registry) -> None:
-    @app.put(CATALOGUE_PATH)
-    async def put_catalogue(spec: CatalogueSpec) -> dict[str, int]:
-        """Put a catalogue into force."""
-        try:
-            return {"revision": await publish_catalogue(registry, spec)}
-        except Retroactive as error:
-            raise refused("/valid_from", Reason.RETROACTIVE, str(error)) from None
-
-
-def _registry_doors(app: FastAPI, registry: Registry) -> None:
-    @app.put(
-        "/operator/v1/resellers/{reseller_id}", responses={**contract.NEW, **contract.conflict()}
-    )
-    async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
-        """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
-        answer, is_new = await register_reseller(registry, reseller_id, spec)
-        return JSONResponse(answer, 201 if is_new else 200)
-
-    @app.post(
-        "/operator/v1/resellers/{reseller_id}/keys", status_code=201, responses=contract.conflict()
-    )
-    async def add_key(reseller_id: Key) -> dict[str, str]:
-        """A second key, for rotation."""
-        return {"api_key": await rotate_secrets.add_key(registry, reseller_id)}
-
-    @app.post(
-        "/operator/v1/resellers/{reseller_id}/webhook-secret",
-        status_code=201,
-        responses=contract.conflict(),
-    )
-    async def rotate_secret(reseller_id: Key) -> dict[str, str]:
-        """A new signing secret. The one before signs along for a day."""
-        return {"webhook_secret": await rotate_secrets.rotate_secret(registry, reseller_id)}
-
-    @app.delete("/operator/v1/keys/{key_id}", status_code=204)
-    async def revoke(key_id: KeyId) -> None:
-        """End a key."""
-        await rotate_secrets.revoke_key(registry, key_id)
-
-    @app.put(
-        "/operator/v1/backends/{backend_id}", responses={**contract.NEW, **contract.conflict()}
-    )
-    async def put_backend(backend_id: Key, spec: BackendSpec) -> JSONResponse:
-        """Register a back-end of services (201, with its key, shown once)."""
-        answer, is_new = await register_backend(registry, backend_id, spec)
-        return JSONResponse(answer, 201 if is_new else 200)
-
+def _decisions_doors(app: FastAPI, registry: Registry) -> None:
     @app.put(
         "/operator/v1/tenants/{tenant_id}/assignment",
         status_code=202,
@@ -163,8 +104,8 @@ def build_api(doors: Doors, registry: Registry, others: OtherServices) -> FastAP
     app.add_exception_handler(FactTooLarge, _fact_too_large)
     answer_when_unavailable(app)
     _resellers_doors(app, doors)
-    _catalogue_door(app, registry)
-    _registry_doors(app, registry)
+    add_registry(app, registry)
+    _decisions_doors(app, registry)
     add_reading(app, Reading(doors, others))
     logs = Logs(doors)
     add_logs(app, logs)

@@ -2,13 +2,19 @@
 -- The next revision; holds the registry until the transaction ends, so that revisions leave in order.
 update registry set revision = revision + 1 returning revision;
 
--- name: catalogue_begins()$
--- From when on the catalogue published last is in force.
-select valid_from from catalogue order by revision desc limit 1;
+-- name: newest_catalogue()^
+-- The catalogue published last: from when on it is in force, and what it says.
+select revision, valid_from, content from catalogue order by revision desc limit 1;
 
--- name: add_catalogue(revision, valid_from)!
+-- name: add_catalogue(revision, valid_from, content)!
 -- A catalogue that is published.
-insert into catalogue (revision, valid_from) values (:revision, :valid_from);
+insert into catalogue (revision, valid_from, content) values (:revision, :valid_from, :content);
+
+-- name: resellers_put(id)
+-- Every reseller, or one, as the operator put it, with how many keys are live.
+select id, name, webhook_url, webhook_closed_at, contact, profile, revision,
+       (select count(*) from api_key where principal = reseller.id and revoked_at is null) as keys
+from reseller where :id::text is null or id = :id order by id;
 
 -- name: lock_registry()!
 -- Holds the registry until the transaction ends: names are checked one at a time.
@@ -41,12 +47,13 @@ select meter, name, coalesce(needs, array['anything']) as needs from meter_name;
 -- Every plan that was ever sold, and whether it still is.
 select plan, on_sale from plan;
 
--- name: put_reseller(id, name, webhook_url, webhook_secret, contact)$
+-- name: put_reseller(id, name, webhook_url, webhook_secret, contact, profile, revision)$
 -- A reseller; its signing secret stays what it was. Returns whether it is new.
-insert into reseller (id, name, webhook_url, webhook_secret, contact)
-values (:id, :name, :webhook_url, :webhook_secret, :contact)
+insert into reseller (id, name, webhook_url, webhook_secret, contact, profile, revision)
+values (:id, :name, :webhook_url, :webhook_secret, :contact, :profile, :revision)
 on conflict (id) do update
-set name = excluded.name, webhook_url = excluded.webhook_url, contact = excluded.contact, webhook_closed_at = null
+set name = excluded.name, webhook_url = excluded.webhook_url, contact = excluded.contact, webhook_closed_at = null,
+    profile = excluded.profile, revision = excluded.revision
 returning (xmax = 0);
 
 -- name: reseller(id)^

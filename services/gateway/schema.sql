@@ -36,7 +36,8 @@ CREATE TABLE backend (
 
 CREATE TABLE catalogue (
     revision bigint NOT NULL,
-    valid_from timestamp with time zone NOT NULL
+    valid_from timestamp with time zone NOT NULL,
+    content jsonb
 );
 
 CREATE TABLE clock_seen (
@@ -287,7 +288,9 @@ CREATE TABLE reseller (
     webhook_url text NOT NULL,
     webhook_secret bytea NOT NULL,
     contact bytea NOT NULL,
-    webhook_closed_at timestamp with time zone
+    webhook_closed_at timestamp with time zone,
+    profile jsonb,
+    revision bigint
 );
 
 CREATE TABLE service (

@@ -21,7 +21,7 @@ OF_COMMANDS = frozenset({
     "VICINO_SUPERUSER_URL", "VICINO_TENANTS_SUPERUSER_URL", "VICINO_PROVISIONING_URL", "VICINO_MASTER_KEY",
     "VICINO_MASTER_KEY_OLD", *(f"{PREFIX}{name.upper()}_{what}" for name in SERVICES for what in ("URL", "PASSWORD")),
     *(f"{PREFIX}{name.upper()}_KAFKA_PASSWORD" for name in (*SERVICES, "operator")), "VICINO_PROVISIONER_PASSWORD",
-    "VICINO_FAILPOINT",
+    "VICINO_FAILPOINT", "VICINO_GATEWAY_API",
 })  # fmt: skip
 """What commands read from the environment themselves. A stack passes none of it on: it has its own."""
 

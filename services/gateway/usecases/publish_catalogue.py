@@ -14,16 +14,32 @@ class Retroactive(ValueError):
     """A catalogue would begin before the one that was published last."""
 
 
-async def publish_catalogue(registry: Registry, spec: CatalogueSpec) -> int:
-    """Put a catalogue into force; returns its revision. Raises `Retroactive`."""
+class Overtaken(RuntimeError):
+    """Another catalogue was published than the one that was to be replaced."""
+
+
+async def publish_catalogue(
+    registry: Registry, spec: CatalogueSpec, replaced: int | None = None
+) -> int:
+    """Put a catalogue into force; returns its revision. `replaced`: only in place of the one of this revision.
+
+    Raises `Overtaken`, `Retroactive`.
+    """
     async with registry.runtime.unit(f"catalogue|{uuid4()}") as unit:
         revision = int(await sql.next_revision(unit.db))
-        begins = await sql.catalogue_begins(unit.db)
+        newest = await sql.newest_catalogue(unit.db)
+        stands = newest["revision"] if newest is not None else 0
+        if replaced is not None and replaced != stands:
+            raise Overtaken(f"the catalogue that stands has revision {stands}, not {replaced}")
+        begins = newest["valid_from"] if newest is not None else None
         if begins is not None and spec.valid_from < begins:
             raise Retroactive(
                 f"the catalogue before it is valid from {rfc3339(begins)}: not earlier"
             )
-        await sql.add_catalogue(unit.db, revision=revision, valid_from=spec.valid_from)
+        content = spec.model_dump(mode="json")
+        await sql.add_catalogue(
+            unit.db, revision=revision, valid_from=spec.valid_from, content=content
+        )
         for plan in spec.plans:
             await sql.put_plan(
                 unit.db, sku=plan.sku, revision=revision, plan=plan.model_dump(mode="json")

@@ -27,12 +27,13 @@ async def register_reseller(
     async with registry.runtime.unit(f"reseller|{uuid4()}") as unit:
         revision = int(await sql.next_revision(unit.db))
         await check_name(unit.db, PrincipalKind.RESELLER, reseller_id)
+        known = spec.model_dump(exclude={"contact", "webhook_url"})
         is_new = await sql.put_reseller(
             unit.db, id=reseller_id, name=spec.name, webhook_url=spec.webhook_url,
             webhook_secret=registry.webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id)),
             contact=registry.contacts.seal(spec.contact.model_dump(), sealed.reseller_contact(reseller_id)),
+            profile=spec.model_dump(mode="json", exclude={"contact", "webhook_url"}), revision=revision,
         )  # fmt: skip
-        known = spec.model_dump(exclude={"contact", "webhook_url"})
         unit.publish(
             ResellerRegistered(reseller_id=reseller_id, revision=revision, **known),
             subject=CATALOGUE_SUBJECT,

@@ -88,7 +88,7 @@ async def usage(expect: Expectations, sending: Sending, account: dict[str, Any])
         "an id used for something else is rejected", account["rejected"].get("id_reuse"), 2
     )
     expect.equal(
-        "a number where a document belongs is rejected", account["rejected"].get("wrong_value"), 1
+        "a number where a document belongs is refused", account["rejected"].get("wrong_value"), 1
     )
 
 

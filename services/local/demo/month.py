@@ -73,6 +73,7 @@ async def act_usage(stage: Stage) -> None:
     await _send_wrong(stage, erp["SME-01"], erp["SME-05"])
     await stage.until("all usage has come to its end", lambda: _usage_done(stage))
     await checks.usage(stage.expect, stage.sending, await stage.usage_account())
+    await _reads_its_own(stage, erp["SME-01"])
 
 
 async def _send_wrong(stage: Stage, own: DemoService, foreign: DemoService) -> None:
@@ -90,6 +91,29 @@ async def _send_wrong(stage: Stage, own: DemoService, foreign: DemoService) -> N
         "what the door cannot judge is let in", [a.status for a in answers], [202] * len(behind)
     )
     stage.sent += len(bad_requests) + len(behind)
+
+
+async def _reads_its_own(stage: Stage, own: DemoService) -> None:
+    """What a reseller sees through the door: what became of its events, and its tenants with what they used."""
+    client = stage.client(own.reseller)
+
+    async def rejects() -> list[str]:
+        return sorted(row["id"] for row in (await client.call("GET", "/v1/rejects")).body)
+
+    behind = sorted(event["id"] for event in wrong_behind_the_door(own))
+
+    async def has_come_back() -> bool:
+        return await rejects() == behind
+
+    await stage.until("what was rejected behind the door is back at its sender", has_come_back)
+    served = sorted(t["tenant_id"] for t in await stage.read("tenants") if t["reseller_id"] == own.reseller)  # fmt: skip
+    seen = (await client.call("GET", "/v1/tenants")).body
+    shown = sorted(tenant["tenant_id"] for tenant in seen)
+    stage.expect.equal("a reseller sees its own tenants and no other's", shown, served)
+    days = "from=2026-11-01&to=2026-12-01&meter=e_invoices"
+    used = await client.call("GET", f"/v1/usage?tenant_id={own.tenant_id}&{days}")
+    documents = sum(int(row["quantity"]) for row in used.body)
+    stage.expect.that("and what they used", documents > 0, documents)
 
 
 async def _usage_done(stage: Stage) -> bool:

@@ -222,6 +222,11 @@ def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
         ("no id", "bad_envelope", nameless),
         ("extra field", "bad_data", good("w-11", {"discount": "100"})),
         ("unknown type", "unknown_type", good("w-12", type="vicino.usage.invented.v1")),
+        (
+            "a number where a document belongs",
+            "wrong_value",
+            _event(own, "e_invoices", "w-13", START + timedelta(days=2), quantity="5"),
+        ),
     )
     return [
         *(Wrong(what, reason, json.dumps(event).encode()) for what, reason, event in events),
@@ -236,7 +241,7 @@ def wrong(own: DemoService, foreign: DemoService) -> list[Wrong]:
 
 
 def wrong_behind_the_door(own: DemoService) -> list[dict[str, Any]]:
-    """Events that the door cannot judge: an id used again for something else, and a number where a document belongs."""
+    """Events that the door cannot judge: ids used again for something else."""
     return [
         _event(
             own,
@@ -248,5 +253,4 @@ def wrong_behind_the_door(own: DemoService) -> list[dict[str, Any]]:
         _event(
             own, "e_invoices", "e_invoices-1", START + timedelta(days=1), value="2026/yet-another"
         ),
-        _event(own, "e_invoices", "b-1", START + timedelta(days=2), quantity="5"),
     ]

@@ -19,8 +19,13 @@ from tests.support.running import settings_for
 
 
 async def vicino(*arguments: str, url: str) -> tuple[int, str]:
+    return await run(*arguments, VICINO_POSTGRES_URL=url, COLUMNS="80")
+
+
+async def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    """A command with some settings of its own: how it ended, and what it said."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.cli", *arguments, env={**os.environ, "VICINO_POSTGRES_URL": url, "COLUMNS": "80"},
+        sys.executable, "-m", "services.cli", *arguments, env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from schemas.scalars import rfc3339
 from services.chassis.web import PROBLEM
 from services.gateway import doors
-from services.gateway.api import CATALOGUE_BYTES_MAX
+from services.gateway.api_registry import CATALOGUE_BYTES_MAX
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED
 from tests.integration.gateway.world import (
     NOW,
