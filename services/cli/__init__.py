@@ -22,7 +22,7 @@ from services.cli.prices import prices_app
 from services.cli.rejects import rejects_app
 from services.cli.resellers import resellers_app
 from services.cli.run import migrate, prepare, serve, show_version
-from services.cli.running import logs, settings, status, stop
+from services.cli.running import address, logs, settings, status, stop
 from services.cli.settlements import settlements_app
 from services.cli.tenants import alerts_app, deliveries_app, orders_app, tenants_app
 from services.cli.topics import topics_app
@@ -34,6 +34,7 @@ app = typer.Typer(
 for command in (
     up,
     status,
+    address,
     stop,
     logs,
     settings,

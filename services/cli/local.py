@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from services.chassis.texts import one_line
 from services.cli.running import keep_addresses, made_settings, print_addresses, running
-from services.cli.shared import HomeOption, ServiceArgument, console, known_service
+from services.cli.shared import HomeOption, ServiceArgument, console, known_service, local_dsn
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
-from services.local.roles import SERVICES, role_of
+from services.local.roles import SERVICES
 
 
 def up(
@@ -87,13 +87,11 @@ def demo(home: HomeOption = None) -> None:
 
 def dsn(name: ServiceArgument, home: HomeOption = None) -> None:
     """Print the DSN of a service's schema in a stack of `vicino up`, for VICINO_POSTGRES_URL or any client."""
-    from services.local.stack import DATABASE
-
-    folder, role = Home(home or default_home()), role_of(known_service(name))
-    port = folder.recall("ports").get("postgres")
-    if port is None:
+    folder = Home(home or default_home())
+    found = local_dsn(folder, known_service(name))
+    if not found:
         cannot_go_on(f"{folder.path} holds no PostgreSQL: was `vicino up` ever started there?")
-    sys.stdout.write(f"postgresql://{role}:{folder.password(role)}@127.0.0.1:{port}/{DATABASE}\n")
+    sys.stdout.write(f"{found}\n")
 
 
 def kafka_login(

@@ -93,6 +93,21 @@ async def _ready(inside: dict[str, str]) -> list[dict[str, Any]]:
     return rows
 
 
+def address(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="gateway, billing or console.")],
+    home: HomeOption = None,
+) -> None:
+    """Print where the API of a service is, in the stack that runs in the state folder."""
+    folder = Home(home or default_home())
+    found = running(folder)
+    if found is None:
+        cannot_go_on(f"no Vicino runs in {folder.path}")
+    known = {what: where for what, where in found["addresses"] if what in SERVICES}
+    if name not in known:
+        raise typer.BadParameter(f"{name} has no API: one of {', '.join(known)}")
+    typer.echo(known[name])
+
+
 def stop(home: HomeOption = None) -> None:
     """Stop the stack that runs in the state folder; its data stay."""
     folder = Home(home or default_home())

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.chassis.texts import one_line
-from services.local.roles import SERVICES
+from services.local.home import Home, default_home
+from services.local.roles import SERVICES, role_of
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="State folder (default: .vicino, or VICINO_HOME).")
@@ -69,11 +70,24 @@ def _cell(value: object) -> str:
 
 
 def dsn_of(name: str, given: str) -> str:
-    """The DSN given, or the one that the environment names for this service, where it names those of all."""
+    """The DSN given, or the one that the environment names for this service, or that of the stack that runs here."""
     own = f"VICINO_{known_service(name).upper()}_URL"
-    if not (found := given or os.environ.get(own, "")):
-        raise typer.BadParameter(f"no database is named: set VICINO_POSTGRES_URL or {own}")
-    return found
+    if found := given or os.environ.get(own, ""):
+        return found
+    folder = Home(default_home())
+    if folder.is_running() and (found := local_dsn(folder, name)):
+        return found
+    raise typer.BadParameter(
+        f"no database is named: set VICINO_POSTGRES_URL or {own}, or start `vicino up`"
+    )
+
+
+def local_dsn(folder: Home, name: str) -> str:
+    """The DSN of a service's schema in a stack's folder; empty when it holds no PostgreSQL."""
+    from services.local.stack import DATABASE
+
+    role, port = role_of(name), folder.recall("ports").get("postgres")
+    return "" if port is None else f"postgresql://{role}:{folder.password(role)}@127.0.0.1:{port}/{DATABASE}"  # fmt: skip
 
 
 def known_service(name: str) -> str:
