@@ -11,6 +11,9 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+WITH_BODIES = ("POST", "PUT")
+"""Only by these a path may take a large one."""
+
 BODY_BYTES = 64 * 1024
 """What an API reads of a body at most, unless a route is named with more."""
 
@@ -43,7 +46,9 @@ class Gate:
         request = Request(scope)  # without `receive`: whoever admits cannot wait for the body
         if scope["path"] not in self._public:
             await self._admit(request)
-        limit = self._large.get(scope["path"], self._body_bytes)
+        limit = self._body_bytes
+        if scope["method"] in WITH_BODIES:
+            limit = self._large.get(scope["path"], limit)
         declared = request.headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
