@@ -70,7 +70,7 @@ bench-%: venv-dev ## one benchmark; writes benchmarks/results/NAME.json
 	@$(RUN) $(BIN)/python -m benchmarks $*
 
 docs: venv-dev ## the generated references and golden schemas
-	@$(RUN) $(BIN)/python -m schemas.snapshot --write && $(BIN)/python -m schemas.reference && $(BIN)/python -m services.gateway.openapi \
+	@$(RUN) $(BIN)/python -m schemas.snapshot --write && $(BIN)/python -m schemas.reference && $(BIN)/python -m services.gateway.openapi && $(BIN)/python -m services.gateway.reference \
 	  && $(BIN)/python -m services.local.settings_page
 
 schema-sql: venv-dev ## services/*/schema.sql: every table as the migrations make it
