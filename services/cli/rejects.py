@@ -23,7 +23,8 @@ rejects_app = typer.Typer(
 
 
 COLUMNS = (
-    "id", "sender", "tenant", "type", "source", "event", "reason", "detail", "first_seen", "sent_again", "dismissed",
+    "id", "sender", "tenant", "type", "source", "event", "reason", "detail", "place", "first_seen", "sent_again",
+    "dismissed",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def rejects_list(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What a service could not act on: whose it was, and why. With --json also its place in Kafka."""
+    """What a service could not act on: whose it was, why, and its place in Kafka (topic/partition/offset)."""
     from services.chassis.rejects import listed
 
     url = dsn_of(name, postgres_url)

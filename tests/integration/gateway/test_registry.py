@@ -162,7 +162,8 @@ async def test_old_refusals_go_and_their_totals_stay(
     for _ in range(5):
         await world.post({"specversion": "1.0"})
     total = (await world.call("GET", "/operator/v1/refusals")).body["total"]
-    monkeypatch.setattr(housekeeping, "REFUSALS_KEPT", 3)
+    fewer = [kept._replace(rows=3) for kept in housekeeping.REFUSED]
+    monkeypatch.setattr(housekeeping, "REFUSED", fewer)
     await housekeeping.tidy(world.gateway.runtime)
     found = (await world.call("GET", "/operator/v1/refusals")).body
     assert len(found["refusals"]) == 3

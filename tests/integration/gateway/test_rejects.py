@@ -9,10 +9,11 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.rejects import EventRejected
+from services.gateway import housekeeping
 from services.gateway.domain.damping import NOTICE_EVERY
 from tests.integration.gateway.notifying import point
 from tests.integration.gateway.receivers import Receiver, answering, receiving
-from tests.integration.gateway.world import TOKEN, World, tenant_of
+from tests.integration.gateway.world import TOKEN, World, open_world, tenant_of
 
 TYPE = "vicino.usage.recorded.v1"
 REASONS = ("wrong_value", "before_activation")
@@ -119,6 +120,22 @@ async def test_who_has_no_address_has_the_list_alone(served: World) -> None:
     assert [dict(row) for row in found] == []
     assert {row["id"] for row in await listed(served, "erp")} >= {"usage-7"}
     assert {row["id"] for row in await listed(served, TOKEN)} >= {"usage-8"}
+
+
+async def test_rejects_go_when_they_are_too_many_or_their_time_is_over(
+    database: str, bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(database, bootstrap, topic_prefix, refused_days=10) as world:
+        await world.gateway.publish(*(rejected(world, "VAR-A", n) for n in range(7)))
+        await world.gateway.settled()
+        newest = [row["id"] for row in await listed(world, "VAR-A")][:3]
+        fewer = [kept._replace(rows=3) for kept in housekeeping.REFUSED]
+        monkeypatch.setattr(housekeeping, "REFUSED", fewer)
+        await housekeeping.tidy(world.gateway.runtime)
+        assert [row["id"] for row in await listed(world, "VAR-A")] == newest
+        world.clock.advance(timedelta(days=11))
+        await housekeeping.tidy(world.gateway.runtime)
+        assert await listed(world, "VAR-A") == []
 
 
 CURSORS = [

@@ -53,7 +53,7 @@ async def listed(home: Home, dsn: str, wanted: int) -> str:
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
                 code, said = await vicino(
-                    "rejects", "list", "monitoring", home=home, VICINO_POSTGRES_URL=dsn
+                    "rejects", "list", "monitoring", "--settled", home=home, VICINO_POSTGRES_URL=dsn
                 )
                 assert code == 0, said
                 if said.count(SIGNALS.name) == wanted:
