@@ -1,4 +1,4 @@
-"""Faults of records: what cannot be read, at every place and in every proportion; ids used again; batches that swell;
+"""Faults of records: what cannot be read, at every place and in every proportion; ids used again; batches that decompress to many times their size;
 events from older and newer builds."""
 
 import asyncio

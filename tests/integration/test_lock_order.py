@@ -21,7 +21,7 @@ from tests.support.running import Running, running, settings_for
 
 COUNT = 60
 JOBS, HANDLERS = 4, 3
-"""So many of each stand at the rows before they are let go."""
+"""So many of each wait at the rows before they are released."""
 NOW = datetime(2026, 12, 3, 9, tzinfo=UTC)
 RESELLER = "VAR-TO-01"
 TENANTS = [str(UUID(int=n)) for n in range(1, 21)]

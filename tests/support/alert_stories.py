@@ -47,7 +47,7 @@ class Episode:
 
     @property
     def told(self) -> Counter[str]:
-        """How often each change of it is told."""
+        """How often each change of it is reported."""
         records = [min(self.reported[: n + 1]) for n in range(len(self.reported))]
         escalated = sum(bool(window) and window[0] != ACKNOWLEDGE for window in self.windows)
         acknowledged = sum(ACKNOWLEDGE in window for window in self.windows)

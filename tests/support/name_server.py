@@ -1,4 +1,4 @@
-"""A real name server: says what it is told, is silent where it is told, and counts who asks."""
+"""A real name server: answers and is silent as a test asks it to, and counts who asks."""
 
 import asyncio
 from collections import Counter

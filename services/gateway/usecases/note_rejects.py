@@ -15,17 +15,17 @@ from services.gateway.job_kinds import MoreRejects, notify_of_more
 from services.gateway.store import sql
 from services.gateway.usecases.notify import notify
 
-Told = Event[EventRejected]
+Rejection = Event[EventRejected]
 Of = tuple[str, str]
 """A sender and a reason."""
 
 
-async def note_rejects(events: Sequence[Told], unit: Unit) -> None:
+async def note_rejects(events: Sequence[Rejection], unit: Unit) -> None:
     """Keep rejects for their senders, each once, and notify resellers of the first for each reason."""
     fresh = await _keep(events, unit)
     senders = {event.data.sender for event in fresh}
     resellers = await store.resellers_among(unit.db, senders)
-    groups: dict[Of, list[Told]] = {}
+    groups: dict[Of, list[Rejection]] = {}
     for event in fresh:
         if event.data.sender in resellers:
             groups.setdefault((event.data.sender, event.data.reason), []).append(event)
@@ -48,7 +48,7 @@ async def notify_of_the_rest(args: MoreRejects, unit: Unit) -> None:
     await _put(of, notice.heard(unit.now), unit)
 
 
-async def _keep(events: Sequence[Told], unit: Unit) -> list[Told]:
+async def _keep(events: Sequence[Rejection], unit: Unit) -> list[Rejection]:
     """Keep them; those that were not kept before."""
     added = await collect(
         sql.add_rejected(
@@ -82,13 +82,13 @@ async def _put(of: Of, notice: Notice, unit: Unit) -> None:
         unit.enqueue(notify_of_more, args, key=f"{sender} {reason}", at=notice.next_at)
 
 
-async def _notify(event: Told, more: int, unit: Unit) -> None:
+async def _notify(event: Rejection, more: int, unit: Unit) -> None:
     data = event.data.model_copy(update={"more": more})
     said = Event(event.id, event.source, event.type, event.subject, event.time, data)
     await notify(said, data.sender, Channel.WEBHOOK, unit)
 
 
-def _event(row: Any) -> Told:
+def _event(row: Any) -> Rejection:
     data = EventRejected(
         sender=row["sender"], source=row["source"], id=row["event_id"], type=row["type"], service=row["service"],
         reason=row["reason"], detail=row["detail"],

@@ -1,4 +1,4 @@
-"""The operator is told by mail, on one line a value, and the log repeats no mail."""
+"""The operator is notified by mail, on one line a value, and the log repeats no mail."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Resellers are told what concerns them, signed, and nothing else; each secret signs for its whole day."""
+"""Resellers are notified of what concerns them, signed, and nothing else; each secret signs for its whole day."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

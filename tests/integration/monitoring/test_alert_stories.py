@@ -45,7 +45,7 @@ async def scenario(database: str, bootstrap: str, topic_prefix: str) -> AsyncIte
 
 @dataclass
 class Told:
-    """A story of one service, as it is told to monitoring."""
+    """A story of one service, as monitoring reads it."""
 
     service_id: str
     steps: list[str]

@@ -1,4 +1,4 @@
-"""Spending caps: no month is billed above a hard one, whatever is told when."""
+"""Spending caps: no month is billed above a hard one, whatever is reported when."""
 
 from datetime import date
 from decimal import Decimal
