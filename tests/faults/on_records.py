@@ -1,5 +1,5 @@
-"""Faults of records: what cannot be read, at every place and in every proportion; ids used again; batches that decompress to many times their size;
-events from older and newer builds."""
+"""Faults of records: what cannot be read, at every place and in every proportion; ids used again; batches that
+decompress to many times their size; events from older and newer builds."""
 
 import asyncio
 from functools import partial
