@@ -45,8 +45,7 @@ async def while_trading(on: Servers, seed: int, harm: Harm) -> Count:
 
 async def _flowing(case: World) -> None:
     async with asyncio.timeout(SETTLE_SECONDS):
-        while len(case.places) < FLOWING:
-            await asyncio.sleep(0.05)
+        await case.has_placed(FLOWING)
 
 
 async def leader_killed(on: Servers, seed: int) -> Count:

@@ -38,6 +38,7 @@ class Sending:
         self.messages: list[Message] = []
         self.places: dict[tuple[int, int], str] = {}
         """Where Kafka has each usage event that was sent by `send`: id by partition and offset."""
+        self._placed = asyncio.Condition()
         self._bootstrap = bootstrap
         self._start = datetime.now(UTC) - timedelta(days=2)
 
@@ -96,7 +97,14 @@ class Sending:
             except KafkaError:
                 await asyncio.sleep(0.2)
         if topic == USAGE.name:
-            self.places[(placed.partition, placed.offset)] = msgspec.json.decode(value)["id"]
+            async with self._placed:
+                self.places[(placed.partition, placed.offset)] = msgspec.json.decode(value)["id"]
+                self._placed.notify_all()
+
+    async def has_placed(self, count: int) -> None:
+        """Wait until Kafka has so many usage events."""
+        async with self._placed:
+            await self._placed.wait_for(lambda: len(self.places) >= count)
 
     async def send_bomb(self, value: bytes, compression: str) -> int:
         """Send a value that is small only on the wire to partition 0 of usage; returns its offset."""
