@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,7 +10,13 @@ import typer
 from rich.markup import escape
 
 from services.chassis.texts import one_line
-from services.cli.running import keep_addresses, made_settings, print_addresses, running
+from services.cli.running import (
+    addresses_forgotten,
+    keep_addresses,
+    made_settings,
+    print_addresses,
+    running,
+)
 from services.cli.shared import HomeOption, ServiceArgument, console, known_service, local_dsn
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
@@ -47,25 +53,27 @@ def up(
     async def stay() -> None:
         names = [known_service(name) for name in services.split(",")]
         check(given)
-        with console.status("starting ...") as status:
-            async with (
-                folder,
+        async with AsyncExitStack() as life:
+            status = life.enter_context(console.status("starting ..."))
+            await life.enter_async_context(folder)
+            life.enter_context(addresses_forgotten(folder))
+            stack = await life.enter_async_context(
                 Stack(
                     folder, status.update, services=names, topic_prefix=topic_prefix, environment=values,
                     ports=ports_of(given), usual_ports=USUAL_PORTS,
-                ) as stack,
-            ):  # fmt: skip
-                status.stop()
-                console.print(f"Vicino is up, after {stack.started_in_seconds:.1f} s")
-                print_addresses(keep_addresses(stack))
-                console.print(
-                    "Look in at the console with the operator token. Ctrl-C stops everything."
                 )
-                stack.report_to(_say)
-                # Asked to stop: that is how `up` ends, not a failure.
-                with suppress(asyncio.CancelledError):
-                    await stack.lost()
-                console.print("stopping ...")
+            )  # fmt: skip
+            status.stop()
+            console.print(f"Vicino is up, after {stack.started_in_seconds:.1f} s")
+            print_addresses(keep_addresses(stack))
+            console.print(
+                "Look in at the console with the operator token. Ctrl-C stops everything."
+            )
+            stack.report_to(_say)
+            # Asked to stop: that is how `up` ends, not a failure.
+            with suppress(asyncio.CancelledError):
+                await stack.lost()
+            console.print("stopping ...")
 
     play(stay())
     console.print("stopped; the data stay, and `vicino up` goes on from here.")

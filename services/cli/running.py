@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,9 @@ from services.cli.shared import HomeOption, console
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
 from services.local.roles import SERVICES
+
+KEPT = "up"
+"""Under what name a folder keeps what its stack says of itself."""
 
 STOP_SECONDS = 60.0
 READY_SECONDS = 5.0
@@ -37,8 +41,21 @@ def keep_addresses(stack: Any) -> list[list[str]]:
         ["data and logs", str(stack.home.path)],
     ]
     inside = {name: stack.inside(name) for name in stack.services}
-    stack.home.remember("up", {"pid": os.getpid(), "addresses": rows, "inside": inside})
+    stack.home.remember(KEPT, {"pid": os.getpid(), "addresses": rows, "inside": inside})
     return rows
+
+
+@contextmanager
+def addresses_forgotten(folder: Home) -> Iterator[None]:
+    """Nothing of another stack is known in a folder, before this one says what it is and after its end.
+
+    A stack that was killed left its process number behind, which another program may have by now; and its token.
+    """
+    folder.remember(KEPT, {})
+    try:
+        yield
+    finally:
+        folder.remember(KEPT, {})
 
 
 def print_addresses(rows: Iterable[Iterable[str]]) -> None:
@@ -52,7 +69,7 @@ def print_addresses(rows: Iterable[Iterable[str]]) -> None:
 
 def running(folder: Home) -> dict[str, Any] | None:
     """What the stack that runs in a folder says of itself; None when none does, or it is not up yet."""
-    return (folder.recall("up") or None) if folder.is_running() else None
+    return (folder.recall(KEPT) or None) if folder.is_running() else None
 
 
 def made_settings(folder: Home) -> Any:

@@ -150,6 +150,8 @@ async def test_a_port_that_is_taken_is_named_and_nothing_else_is_used(
 async def test_it_is_stopped_from_another_terminal_and_then_nothing_runs(machine: Machine) -> None:
     code, said = await machine.vicino("stop")
     assert (code, "the data stay" in said) == (0, True), said
+    left = [f for f in machine.home.glob("*.json") if TOKEN in f.read_text(encoding="utf-8")]
+    assert left == [], "the token that came in a file of its own stays there alone"
     for command in ("stop", "status"):
         code, said = await machine.vicino(command)
         assert (code, "no Vicino runs" in said) == (1, True), said
