@@ -4,9 +4,10 @@ The caller is the gateway, which knows who asks; this API trusts it, as it trust
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Query, Response
 
 from schemas.alerts import AlertState
 from schemas.scalars import Key, Uuid, rfc3339
@@ -35,6 +36,23 @@ Limit = Annotated[int, Query(ge=1, le=ROWS_MAX)]
 State = Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")]
 
 
+def _of_reseller(
+    reseller_id: Key | None = None, cursor: Cursor = None, limit: Limit = 100
+) -> ListAsked:
+    return ListAsked(reseller_id, cursor, limit)
+
+
+def _of_tenants(
+    asked: Annotated[ListAsked, Depends(_of_reseller)], tenant_id: Uuid | None = None
+) -> ListAsked:
+    return replace(asked, tenant_id=tenant_id)
+
+
+OfReseller = Annotated[ListAsked, Depends(_of_reseller)]
+OfTenants = Annotated[ListAsked, Depends(_of_tenants)]
+"""Which part of a list is asked for: of one reseller's tenants or of all; perhaps of one tenant."""
+
+
 class Reader:
     """Asks the read model, and says how current it is."""
 
@@ -52,12 +70,11 @@ class Reader:
             return await query(db)
 
     async def page(
-        self, name: str, answer: Response, asked: ListAsked, query: Callable[[Connection, ListAsked], Awaitable[Read]]
+        self, name: str, answer: Response, asked: ListAsked, state: str | None,
+        query: Callable[[Connection, ListAsked], Awaitable[Read]],
     ) -> Any:  # fmt: skip
         """A page of a list; a header has the cursor of the next one."""
-        one_more = ListAsked(
-            asked.reseller_id, asked.cursor, asked.limit + 1, asked.tenant_id, asked.state
-        )
+        one_more = replace(asked, state=state, limit=asked.limit + 1)
         found: Read = await self.ask(name, answer, lambda db: query(db, one_more))
         if len(found.views) > asked.limit:
             answer.headers[NEXT] = cursor_of(found.places[asked.limit - 1])
@@ -86,16 +103,9 @@ def add_reading(app: FastAPI, reader: Reader) -> None:
 
 def _add_tenants(app: FastAPI, reader: Reader) -> None:
     @app.get("/api/v1/reading/tenants", response_model=list[TenantView])
-    async def tenants(
-        answer: Response,
-        reseller_id: Key | None = None,
-        state: State = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Any:
+    async def tenants(answer: Response, asked: OfReseller, state: State = None) -> Any:
         """Tenants by their names."""
-        asked = ListAsked(reseller_id, cursor, limit, state=state)
-        return await reader.page("tenants", answer, asked, reader.tenants)
+        return await reader.page("tenants", answer, asked, state, reader.tenants)
 
     @app.get("/api/v1/reading/tenants/{tenant_id}", response_model=TenantView)
     async def tenant(tenant_id: Uuid, answer: Response, reseller_id: Key | None = None) -> Any:
@@ -104,17 +114,9 @@ def _add_tenants(app: FastAPI, reader: Reader) -> None:
         return await reader.one("tenant", answer, lambda db: reader.tenants(db, asked))
 
     @app.get("/api/v1/reading/orders", response_model=list[OrderView])
-    async def orders(
-        answer: Response,
-        reseller_id: Key | None = None,
-        tenant_id: Uuid | None = None,
-        state: State = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Any:
+    async def orders(answer: Response, asked: OfTenants, state: State = None) -> Any:
         """Orders, newest first."""
-        asked = ListAsked(reseller_id, cursor, limit, tenant_id, state)
-        return await reader.page("orders", answer, asked, reading.orders)
+        return await reader.page("orders", answer, asked, state, reading.orders)
 
     @app.get("/api/v1/reading/orders/{order_id}")
     async def order(order_id: Uuid, answer: Response) -> dict[str, Any]:
@@ -128,17 +130,9 @@ def _add_tenants(app: FastAPI, reader: Reader) -> None:
 
 def _add_alerts(app: FastAPI, reader: Reader) -> None:
     @app.get("/api/v1/reading/alerts", response_model=list[AlertView])
-    async def alerts(
-        answer: Response,
-        reseller_id: Key | None = None,
-        tenant_id: Uuid | None = None,
-        state: AlertState | None = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Any:
+    async def alerts(answer: Response, asked: OfTenants, state: AlertState | None = None) -> Any:
         """Alerts, newest first."""
-        asked = ListAsked(reseller_id, cursor, limit, tenant_id, state)
-        return await reader.page("alerts", answer, asked, reading.alerts)
+        return await reader.page("alerts", answer, asked, state, reading.alerts)
 
     @app.get("/api/v1/reading/alerts/{alert_id}", response_model=AlertView)
     async def alert(alert_id: Uuid, answer: Response, reseller_id: Key | None = None) -> Any:
@@ -149,17 +143,9 @@ def _add_alerts(app: FastAPI, reader: Reader) -> None:
 
 def _add_money(app: FastAPI, reader: Reader) -> None:
     @app.get("/api/v1/reading/invoices", response_model=list[InvoiceView])
-    async def invoices(
-        answer: Response,
-        reseller_id: Key | None = None,
-        tenant_id: Uuid | None = None,
-        state: State = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Any:
+    async def invoices(answer: Response, asked: OfTenants, state: State = None) -> Any:
         """Documents without their lines, newest first."""
-        asked = ListAsked(reseller_id, cursor, limit, tenant_id, state)
-        return await reader.page("invoices", answer, asked, reading.invoices)
+        return await reader.page("invoices", answer, asked, state, reading.invoices)
 
     @app.get("/api/v1/reading/invoices/{invoice_id}", response_model=WholeInvoiceView)
     async def invoice(invoice_id: Uuid, answer: Response, reseller_id: Key | None = None) -> Any:
@@ -170,9 +156,6 @@ def _add_money(app: FastAPI, reader: Reader) -> None:
         )
 
     @app.get("/api/v1/reading/statements", response_model=list[StatementView])
-    async def statements(
-        answer: Response, reseller_id: Key | None = None, cursor: Cursor = None, limit: Limit = 100
-    ) -> Any:
+    async def statements(answer: Response, asked: OfReseller) -> Any:
         """Statements, the newest quarter first."""
-        asked = ListAsked(reseller_id, cursor, limit)
-        return await reader.page("statements", answer, asked, reading.statements)
+        return await reader.page("statements", answer, asked, None, reading.statements)

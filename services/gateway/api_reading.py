@@ -1,12 +1,12 @@
 """A reseller sees its own: tenants, orders, alerts, documents, usage and cost. The door decides whose, others answer."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BeforeValidator
 
 from schemas.alerts import AlertState
@@ -67,6 +67,25 @@ def shown(view: Any, *, is_list: bool = False) -> dict[int | str, dict[str, Any]
     return {200: {"model": view, "headers": headers}}
 
 
+@dataclass(frozen=True)
+class ListPart:
+    """Which part of a list is asked for."""
+
+    cursor: Cursor = None
+    limit: Limit = 100
+
+
+@dataclass(frozen=True)
+class TenantsListPart(ListPart):
+    """The same, perhaps of one tenant."""
+
+    tenant_id: Uuid | None = None
+
+
+AnyPart = Annotated[ListPart, Depends()]
+OfTenants = Annotated[TenantsListPart, Depends()]
+
+
 @dataclass(frozen=True, slots=True)
 class OtherServices:
     """Who answers: the read model, and billing for what is measured and what it costs."""
@@ -87,6 +106,13 @@ class Reading:
         if principal.kind not in may:
             raise problem(403, "a back-end does not read here")
         return principal.id if principal.kind is PrincipalKind.RESELLER else None
+
+    async def part(
+        self, request: Request, name: str, part: ListPart, state: str | None = None, *, meters: bool = False
+    ) -> Response:  # fmt: skip
+        """A part of a list of the read model's, of the caller's tenants. Raises `Problem` 403, 422, 503."""
+        params = {"reseller_id": self.whose(request), "state": state, **asdict(part)}
+        return await self.show(request, f"/api/v1/reading/{name}", params, meters=meters)
 
     async def show(
         self, request: Request, path: str, params: dict[str, Any], *, meters: bool = False
@@ -179,12 +205,9 @@ def add_reading(app: FastAPI, reading: Reading) -> None:
 
 def _add_tenants(app: FastAPI, reading: Reading) -> None:
     @app.get("/v1/tenants", responses=shown(list[TenantView], is_list=True))
-    async def tenants(
-        request: Request, state: State = None, cursor: Cursor = None, limit: Limit = 100
-    ) -> Response:
+    async def tenants(request: Request, part: AnyPart, state: State = None) -> Response:
         """Your tenants by their names, each with its services, what usage they may send, and its newest order."""
-        params = {"reseller_id": reading.whose(request), "state": state, "cursor": cursor, "limit": limit}  # fmt: skip
-        return await reading.show(request, "/api/v1/reading/tenants", params, meters=True)
+        return await reading.part(request, "tenants", part, state, meters=True)
 
     @app.get("/v1/tenants/{tenant_id}", responses=shown(TenantView))
     async def tenant(request: Request, tenant_id: Uuid) -> Response:
@@ -194,19 +217,9 @@ def _add_tenants(app: FastAPI, reading: Reading) -> None:
         return await reading.show(request, path, params, meters=True)
 
     @app.get("/v1/orders", responses=shown(list[OrderView], is_list=True))
-    async def orders(
-        request: Request,
-        tenant_id: Uuid | None = None,
-        state: State = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Response:
+    async def orders(request: Request, part: OfTenants, state: State = None) -> Response:
         """Orders of your tenants, newest first."""
-        params = {
-            "reseller_id": reading.whose(request), "tenant_id": tenant_id, "state": state, "cursor": cursor,
-            "limit": limit,
-        }  # fmt: skip
-        return await reading.show(request, "/api/v1/reading/orders", params)
+        return await reading.part(request, "orders", part, state)
 
     @app.get("/v1/orders/{order_id}", responses=shown(OrderView))
     async def order(request: Request, order_id: Uuid) -> Response:
@@ -217,18 +230,10 @@ def _add_tenants(app: FastAPI, reading: Reading) -> None:
 def _add_alerts(app: FastAPI, reading: Reading) -> None:
     @app.get("/v1/alerts", responses=shown(list[AlertView], is_list=True))
     async def alerts(
-        request: Request,
-        tenant_id: Uuid | None = None,
-        state: AlertState | None = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
+        request: Request, part: OfTenants, state: AlertState | None = None
     ) -> Response:
         """Alerts about your tenants, newest first."""
-        params = {
-            "reseller_id": reading.whose(request), "tenant_id": tenant_id, "state": state, "cursor": cursor,
-            "limit": limit,
-        }  # fmt: skip
-        return await reading.show(request, "/api/v1/reading/alerts", params)
+        return await reading.part(request, "alerts", part, state)
 
     @app.get("/v1/alerts/{alert_id}", responses=shown(AlertView))
     async def alert(request: Request, alert_id: Uuid) -> Response:
@@ -239,19 +244,9 @@ def _add_alerts(app: FastAPI, reading: Reading) -> None:
 
 def _add_money(app: FastAPI, reading: Reading) -> None:
     @app.get("/v1/invoices", responses=shown(list[InvoiceView], is_list=True))
-    async def invoices(
-        request: Request,
-        tenant_id: Uuid | None = None,
-        state: State = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Response:
+    async def invoices(request: Request, part: OfTenants, state: State = None) -> Response:
         """Invoices and credit notes of your tenants, newest first."""
-        params = {
-            "reseller_id": reading.whose(request), "tenant_id": tenant_id, "state": state, "cursor": cursor,
-            "limit": limit,
-        }  # fmt: skip
-        return await reading.show(request, "/api/v1/reading/invoices", params)
+        return await reading.part(request, "invoices", part, state)
 
     @app.get("/v1/invoices/{invoice_id}", responses=shown(WholeInvoiceView))
     async def invoice(request: Request, invoice_id: Uuid) -> Response:
@@ -260,10 +255,9 @@ def _add_money(app: FastAPI, reading: Reading) -> None:
         return await reading.show(request, f"/api/v1/reading/invoices/{invoice_id}", params)
 
     @app.get("/v1/statements", responses=shown(list[StatementView], is_list=True))
-    async def statements(request: Request, cursor: Cursor = None, limit: Limit = 100) -> Response:
+    async def statements(request: Request, part: AnyPart) -> Response:
         """What you are paid, by quarter, line by line."""
-        params = {"reseller_id": reading.whose(request), "cursor": cursor, "limit": limit}
-        return await reading.show(request, "/api/v1/reading/statements", params)
+        return await reading.part(request, "statements", part)
 
 
 def _add_usage(app: FastAPI, reading: Reading) -> None:
