@@ -154,14 +154,7 @@ set state = excluded.state, attempts = excluded.attempts, at = excluded.at, expl
 -- name: tenants(id, state, limit, offset)
 -- Tenants with the newest of their services: all, those in a state, or one.
 select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, score, assigned_by, ranking,
-       coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
-                                                     'effective_at', s.effective_at, 'explanation', s.explanation,
-                                                     'states', (select coalesce(jsonb_agg(jsonb_build_object('state', f.state,
-                                                         'effective_at', f.effective_at, 'reason', f.reason) order by f.seq), '[]')
-                                                       from (select * from service_state where service_id = s.id order by seq desc limit 50) as f))
-                                  order by s.effective_at, s.sku, s.id)
-                 from (select * from service where tenant_id = tenant.id order by effective_at desc nulls first, id limit 200) as s),
-                '[]') as services
+       services_of(tenant.id) as services
 from tenant where (:id::text is null or tenant.id = :id) and (:state::text is null or state = :state)
 order by external_id, tenant.id limit :limit offset :offset;
 
@@ -260,14 +253,7 @@ delete from console_session where expires_at <= :at;
 -- name: read_tenants(reseller_id, id, state, external_id, after_id, limit)
 -- Tenants of all resellers or of one, by their names, from a place on, with the newest of their services and their newest order.
 select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, assigned_by,
-       coalesce((select jsonb_agg(jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
-                                                     'effective_at', s.effective_at, 'explanation', s.explanation,
-                                                     'states', (select coalesce(jsonb_agg(jsonb_build_object('state', f.state,
-                                                         'effective_at', f.effective_at, 'reason', f.reason) order by f.seq), '[]')
-                                                       from (select * from service_state where service_id = s.id order by seq desc limit 50) as f))
-                                  order by s.effective_at, s.sku, s.id)
-                 from (select * from service where tenant_id = tenant.id order by effective_at desc nulls first, id limit 200) as s),
-                '[]') as services,
+       services_of(tenant.id) as services,
        (select to_jsonb(o) from (
             select id as order_id, tenant_id, reference, service_order.state, accepted_at, ended_at, reason, explanation
             from service_order where tenant_id = tenant.id order by accepted_at desc nulls last, id desc limit 1) as o) as newest_order

@@ -1,4 +1,17 @@
 -- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.
+CREATE FUNCTION services_of(tenant text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(
+        jsonb_build_object('service_id', s.id, 'sku', s.sku, 'state', s.state, 'quantities', s.quantities,
+                           'effective_at', s.effective_at, 'explanation', s.explanation, 'states', (
+            select coalesce(jsonb_agg(jsonb_build_object('state', f.state, 'effective_at', f.effective_at, 'reason', f.reason)
+                                      order by f.seq), '[]')
+            from (select * from service_state where service_id = s.id order by seq desc limit 50) as f))
+        order by s.effective_at, s.sku, s.id), '[]')
+    from (select * from service where tenant_id = tenant order by effective_at desc nulls first, id limit 200) as s
+$$;
+
 CREATE TABLE alert (
     id text NOT NULL,
     tenant_id text,
