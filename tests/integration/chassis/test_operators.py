@@ -32,13 +32,15 @@ async def run(*arguments: str, **environment: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
-async def test_failed_jobs_are_listed_and_tried_again_and_no_others(
-    database: str, bootstrap: str, topic_prefix: str
-) -> None:
-    url = (
-        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    ).postgres_url
-    await migrate(url, "monitoring", MIGRATIONS)
+@pytest.fixture
+async def url(database: str, bootstrap: str, topic_prefix: str) -> str:
+    """The DSN of a service's own role, whose schema is there."""
+    settings = await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
+    await migrate(settings.postgres_url, "monitoring", MIGRATIONS)
+    return settings.postgres_url
+
+
+async def test_failed_jobs_are_listed_and_tried_again_and_no_others(url: str) -> None:
     db = await asyncpg.connect(url)
     failed, waiting = uuid4(), uuid4()
     for job, state in ((failed, "failed"), (waiting, "waiting")):
@@ -58,24 +60,13 @@ async def test_failed_jobs_are_listed_and_tried_again_and_no_others(
     await db.close()
 
 
-async def test_a_password_that_is_wrong_is_told_in_a_line(
-    database: str, bootstrap: str, topic_prefix: str
-) -> None:
-    url = (
-        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    ).postgres_url
+async def test_a_password_that_is_wrong_is_reported_in_a_line(url: str) -> None:
     code, said = await vicino("rejects", "list", "monitoring", url=url.replace(PASSWORD, "hunter2"))
     assert (code, said.count("\n"), "hunter2" in said) == (1, 1, False)
     assert said.startswith("Vicino cannot go on: password authentication failed")
 
 
-async def test_a_reject_says_whose_it_was_and_is_settled_by_a_reason(
-    database: str, bootstrap: str, topic_prefix: str
-) -> None:
-    url = (
-        await settings_for(ServiceSettings, "monitoring", database, bootstrap, topic_prefix)
-    ).postgres_url
-    await migrate(url, "monitoring", MIGRATIONS)
+async def test_a_reject_says_whose_it_was_and_is_settled_by_a_reason(url: str) -> None:
     said = {
         "specversion": "1.0", "id": "beat-1", "source": "/portal", "type": "vicino.heartbeat.received.v1",
         "subject": str(uuid4()), "time": "2026-11-20T10:00:00Z", "data": {}, "principal": "VAR-A",
