@@ -46,9 +46,7 @@ def _written_out(text: str) -> date:
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description="At most so many.")]
 State = Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")]
 GroupBy = Annotated[list[Key], Query(max_length=8)]
-Asks = tuple[PrincipalKind, ...]
 Day = Annotated[date, BeforeValidator(_written_out)]
-_READERS: Asks = (PrincipalKind.RESELLER, PrincipalKind.OPERATOR)
 
 
 def shown(view: Any, *, is_list: bool = False) -> dict[int | str, dict[str, Any]]:
@@ -100,10 +98,10 @@ class Reading:
     def __init__(self, doors: Doors, others: OtherServices) -> None:
         self._doors, self._others = doors, others
 
-    def whose(self, request: Request, may: Asks = _READERS) -> str | None:
+    def whose(self, request: Request) -> str | None:
         """The reseller whose tenants are shown; None for the operator, who sees all. Raises `Problem` 403."""
         principal = principal_of(request)
-        if principal.kind not in may:
+        if principal.kind is PrincipalKind.BACKEND:
             raise problem(403, "a back-end does not read here")
         return principal.id if principal.kind is PrincipalKind.RESELLER else None
 
@@ -118,7 +116,7 @@ class Reading:
         self, request: Request, path: str, params: dict[str, Any], *, meters: bool = False
     ) -> Response:
         """What the read model says. Raises `Problem` 404, 422, 503."""
-        seen = checked(await self._others.read_model.ask("GET", path, params))
+        seen = checked(await self._others.read_model.get(path, params))
         body = seen.body
         if meters:
             body = await self._with_meters(body)
@@ -146,7 +144,7 @@ class Reading:
         principal, mine = principal_of(request), self.whose(request)
         async with self._doors.runtime.pool.acquire() as db:
             sent = await sql.order_of(db, principal=principal.id, order_id=order_id)
-        seen = await self._others.read_model.ask("GET", f"/api/v1/reading/orders/{order_id}", {})
+        seen = await self._others.read_model.get(f"/api/v1/reading/orders/{order_id}", {})
         if seen.status == 200:
             found = msgspec.json.decode(seen.body)
             if mine is None or sent is not None or found["reseller_id"] == mine:
@@ -164,9 +162,7 @@ class Reading:
     ) -> Response:
         """What billing says of a tenant of the caller's. Raises `Problem` 403, 404, 422, 503."""
         await self._check_tenant(principal_of(request), tenant_id)
-        seen = checked(
-            await self._others.billing.ask("GET", f"/v1/tenants/{tenant_id}{path}", params)
-        )
+        seen = checked(await self._others.billing.get(f"/v1/tenants/{tenant_id}{path}", params))
         return self._answer(request, seen.body, seen)
 
     async def _check_tenant(self, principal: Principal, tenant_id: str) -> None:

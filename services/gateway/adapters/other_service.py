@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
+import msgspec
 
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
@@ -16,6 +17,8 @@ CONNECTIONS = 16
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 RETRY_AFTER_SECONDS = 2
+MEANT = (200, 400, 404, 422)
+"""Answers that are about the question; any other is about the two services, and the reader can do nothing."""
 
 log = logger(__name__)
 
@@ -44,24 +47,22 @@ class OtherService:
             if self._session is not None:
                 await self._session.close()
 
-    async def ask(
-        self, method: str, path: str, params: Mapping[str, Any], body: Any = None
-    ) -> Seen:
+    async def get(self, path: str, params: Mapping[str, Any]) -> Seen:
         """Ask; parameters that are None are left out. Raises `Problem` 503 when there is no answer that means anything."""
         if self._url is None:
             raise self._unavailable(f"not set up: the operator sets {self._setting}")
         try:
-            seen = await self._asked(method, self._url.rstrip("/") + path, params, body)
+            seen = await self._asked(self._url.rstrip("/") + path, params)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("no answer from another service", service=self._name, error=repr(error))
             raise self._unavailable("unavailable") from None
-        if seen.status >= 500 or seen.status in (401, 403, 429):
+        if seen.status not in MEANT or not _is_json(seen):
             log.warning("another service cannot answer", service=self._name, status=seen.status)
             raise self._unavailable("unavailable")
         metrics.READS.labels(self._name, "answered").inc()
         return seen
 
-    async def _asked(self, method: str, url: str, params: Mapping[str, Any], body: Any) -> Seen:
+    async def _asked(self, url: str, params: Mapping[str, Any]) -> Seen:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=CONNECTIONS),
@@ -74,9 +75,7 @@ class OtherService:
             if value is not None
             for text in (value if isinstance(value, list) else [value])
         ]
-        async with self._session.request(
-            method, url, params=said, json=body, allow_redirects=False
-        ) as answer:
+        async with self._session.get(url, params=said, allow_redirects=False) as answer:
             text = await answer.content.read(BODY_BYTES_MAX + 1)
             while not answer.content.at_eof() and len(text) <= BODY_BYTES_MAX:
                 text += await answer.content.read(BODY_BYTES_MAX + 1)
@@ -90,3 +89,12 @@ class OtherService:
             503, "Service Unavailable", f"{self._name} is {why}; events are accepted as ever",
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )  # fmt: skip
+
+
+def _is_json(seen: Seen) -> bool:
+    """Whether it is one of ours: what stands at a wrong address answers in HTML, or with half a document."""
+    try:
+        found = msgspec.json.decode(seen.body)
+    except msgspec.DecodeError:
+        return False
+    return seen.status == 200 or (isinstance(found, dict) and {"title", "detail"} <= found.keys())

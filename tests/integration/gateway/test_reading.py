@@ -17,6 +17,15 @@ from schemas.views import (
     UsageView,
     WholeInvoiceView,
 )
+from tests.integration.gateway.receivers import (
+    Behaviour,
+    answering,
+    babble,
+    close_early,
+    flood,
+    receiving,
+    slow_loris,
+)
 from tests.integration.gateway.street import LISTS, Street, acknowledged, issued
 from tests.integration.gateway.world import (
     NOW,
@@ -220,3 +229,36 @@ async def test_events_are_accepted_while_nobody_can_answer(
             assert (answer.status, answer.headers["Retry-After"]) == (503, "2"), path
         assert (await world.post(usage(world, "A"))).status == 202
         assert (await world.call("GET", "/v1/rejects", key="VAR-A")).status == 200
+
+
+HTML = b"<html>It works!</html>"
+NO_ANSWERS: dict[str, Behaviour] = {
+    "a page": answering("200 OK", HTML, content_type="text/html"),
+    "a page that is missing": answering("404 Not Found", HTML, content_type="text/html"),
+    "JSON of somebody else's": answering("404 Not Found", b'{"error": "no route"}'),
+    "half a document": answering("200 OK", b'[{"tenant_id": '),
+    "nothing": answering("200 OK"),
+    "another address": answering("302 Found", location="http://127.0.0.1:9/"),
+    "another token": answering("401 Unauthorized", b'{"title": "Unauthorized", "detail": "no such key"}'),
+    "its own failure": answering("500 Internal Server Error", b"{}"),
+    "no HTTP": babble,
+    "a closed connection": close_early,
+    "no end": flood,
+    "one byte at a time": slow_loris,
+}  # fmt: skip
+
+
+async def test_whatever_stands_where_the_read_model_should_be_readers_get_503(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with receiving(answering("204 No Content")) as other:
+        address = other.url.rpartition("/")[0]
+        nowhere = {"console_api": address, "billing_api": address}
+        async with open_world(database, bootstrap, topic_prefix, **nowhere) as world:
+            await world.serve("A", "VAR-A")
+            for what, behaviour in NO_ANSWERS.items():
+                other.behaviour = behaviour
+                for path in ("/v1/tenants", f"/v1/usage?tenant_id={tenant_of('A')}"):
+                    answer = await world.call("GET", path, key="VAR-A")
+                    assert (answer.status, answer.headers.get("Retry-After")) == (503, "2"), what
+            assert (await world.post(usage(world, "A"))).status == 202
