@@ -147,10 +147,8 @@ ResellerOfAlert = Annotated[Key | None, *_none_written_as("operator")]
 ResellerOfInvoice = Annotated[Key | None, *_none_written_as("none")]
 """None for a tenant that has no reseller; in the event it is `none`."""
 
-Uuid = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
-]
+UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 

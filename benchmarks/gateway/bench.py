@@ -1,18 +1,16 @@
 """Events a second through the door, against a bare loop of the same kind: both in turn, counted in Kafka."""
 
-import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from benchmarks.gateway import together
 from benchmarks.gateway.load import Asked, ask, request
+from benchmarks.gateway.servers import Server, served
 from benchmarks.report import Row, median
 from schemas.topics import USAGE
 from services.chassis.admin import ensure_topics
@@ -25,44 +23,6 @@ SECONDS = 2.0
 CONNECTIONS = (1, 16, 64)
 BATCH, BATCH_CONNECTIONS = 100, 8
 BARE = replace(USAGE, name="bare.v1")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server at work."""
-
-    said: dict[str, Any]
-    process: psutil.Process
-    topic: str
-
-    @property
-    def url(self) -> str:
-        return str(self.said["url"])
-
-
-@asynccontextmanager
-async def served(which: str, topic: str, spec: dict[str, str]) -> AsyncIterator[Server]:
-    """A server in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.gateway.serve", which, json.dumps(spec),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(90):
-            line = b""
-            while not line.startswith(b"{"):
-                line = await process.stdout.readline()
-                if not line:
-                    raise RuntimeError(f"{which} did not start")
-        yield Server(json.loads(line), psutil.Process(process.pid), topic)
-    finally:
-        process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), 30)
-        except TimeoutError:
-            process.kill()
 
 
 class Counted:
@@ -148,9 +108,10 @@ async def run(on_servers: Servers, database: str) -> list[Row]:
             served("ours", topics["ours"], {**spec, "database": database, "prefix": prefix}) as ours,
             served("bare", topics["bare"], {**spec, "topic": topics["bare"]}) as other,
         ):  # fmt: skip
-            return await _compare(ours, other, Counted(lookout))
+            rows = await _compare(ours, other, Counted(lookout))
     finally:
         await lookout.stop()
+    return rows + await together.run(on_servers)
 
 
 async def _compare(ours: Server, other: Server, counted: Counted) -> list[Row]:

@@ -1,6 +1,6 @@
-"""One of the two that are compared, in a process of its own: says where it listens, and serves until its input ends.
+"""One of those that are compared, in a process of its own: says where it listens, and serves until its input ends.
 
-`python -m benchmarks.gateway.serve ours|bare '{...}'`
+`python -m benchmarks.gateway.serve ours|bare|meter '{...}'`
 """
 
 import asyncio
@@ -14,8 +14,11 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from schemas.tenants import ServiceActivated
+from services.billing.app import BillingSettings, build
+from services.chassis.clock import ManualClock
 from services.local.ports import free_port
 from tests.integration.gateway.world import NOW, assigned, open_world, registered
+from tests.support.running import running, settings_for
 
 TENANTS = 48
 
@@ -41,6 +44,15 @@ async def ours(spec: dict[str, Any]) -> None:
         await _until_the_end(
             {"url": world.gateway.url, "key": world.keys["VAR-A"], "services": services}
         )
+
+
+async def meter(spec: dict[str, Any]) -> None:
+    """Billing as it is, over the topics of the gateway."""
+    settings = await settings_for(
+        BillingSettings, "billing", spec["database"], spec["bootstrap"], spec["prefix"]
+    )
+    async with running(build(settings), ManualClock(NOW)):
+        await _until_the_end({"url": ""})
 
 
 class Bare:
@@ -88,7 +100,7 @@ async def _until_the_end(said: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    which = {"ours": ours, "bare": bare}[sys.argv[1]]
+    which = {"ours": ours, "bare": bare, "meter": meter}[sys.argv[1]]
     uvloop.run(which(json.loads(sys.argv[2])))
 
 

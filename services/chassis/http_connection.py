@@ -1,28 +1,28 @@
 """An HTTP connection that waits for nobody for ever, and resets nobody who is still speaking.
 
-uvicorn's own (over h11), with these things mended: a request must have arrived whole within a time, its head included;
+uvicorn's own (over httptools), with these things mended: a request must have arrived whole within a time, its head included;
 a connection that has said nothing yet ends soon; an answer must be read, or the connection is aborted; connections are
 bounded, in all and by address; a body with two lengths and what is no HTTP are answered with problem+json like every
 refusal; and a connection is not closed before its other end has heard so.
 """
 
 import asyncio
-import sys
+import re
 from collections import Counter, defaultdict
 from http import HTTPStatus
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-import h11
+import httptools
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from services.chassis import metrics
 from services.chassis.web import Problem
 
 ARRIVAL_SECONDS = 30.0
-"""For a request to arrive, head and body; also for the rest of a body that was answered unread."""
+"""For a request to arrive, head and body, or it is answered with 408; also for the rest of a body that was answered unread."""
 
 SILENT_SECONDS = 30.0
 """For the first byte of a new connection. Between requests it may be idle much longer."""
@@ -37,6 +37,11 @@ CONNECTIONS_MAX = 4096
 CONNECTIONS_PER_ADDRESS_MAX = 256
 
 MAX_HEAD_BYTES = 64 * 1024
+TOO_LARGE, NOT_IMPLEMENTED = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HTTPStatus.NOT_IMPLEMENTED
+_REQUEST_LINE = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/1\.[01]\r$", re.MULTILINE)
+PIPELINED_MAX = 32
+"""Requests of one connection that wait behind another: each is held in memory, and its sender was not asked who it is."""
+
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -103,18 +108,12 @@ class _Lingering:
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
 
 
-class _OneLength(h11.Connection):
-    """HTTP/1.1 whose requests say once how long their body is: two answers are how requests are smuggled (RFC 9112, 6.3)."""
+class _Unacceptable(Exception):
+    """A request that is HTTP, as far as the parser goes, and is not served."""
 
-    def next_event(self) -> Any:
-        event = super().next_event()
-        if isinstance(event, h11.Request):
-            names = {bytes(name) for name, _ in event.headers}
-            if {b"transfer-encoding", b"content-length"} <= names:
-                raise h11.RemoteProtocolError(
-                    "both Transfer-Encoding and Content-Length", error_status_hint=400
-                )
-        return event
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class HttpConfig(uvicorn.Config):
@@ -126,19 +125,20 @@ class HttpConfig(uvicorn.Config):
     inside_port: int | None = None
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
     _deadline: asyncio.TimerHandle | None = None
     _has_spoken = False
+    _is_arriving = False
+    """A request has begun, and not all of it is here."""
+    _has_head = False
+    _unframed = 0
+    """Bytes since the last that made a head, or were part of a body."""
+    _is_broken = False
+    """What follows is not read any more; what is in line is still answered."""
     _counted: str | None = None
     _is_refused = False
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.conn = _OneLength(
-            h11.SERVER, self.config.h11_max_incomplete_event_size or MAX_HEAD_BYTES
-        )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
@@ -179,6 +179,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there any more."""
         self._unset_deadline()
+        self._unset_keepalive_if_required()
         cast(_Lingering, self.transport).forget()
         if self._counted is not None:
             present = self._neighbours()
@@ -191,13 +192,88 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something of a request came."""
-        if self._is_refused or self.transport.is_closing():
+        if self._is_refused or self._is_broken or self.transport.is_closing():
             return
         if not self._has_spoken:
             self._has_spoken = True
             self._unset_deadline()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._unframed += len(data)
+        try:
+            self._feed(data)
+            if self._unframed > MAX_HEAD_BYTES:
+                raise _Unacceptable(TOO_LARGE, "the head of a request may have 64 KiB")
+        except httptools.HttpParserInvalidMethodError as error:
+            is_request = _REQUEST_LINE.search(data) is not None
+            self._refuse(_Unacceptable(NOT_IMPLEMENTED, "no such method") if is_request else error)
+        except (httptools.HttpParserError, _Unacceptable) as error:
+            self._refuse(error)
         self._watch()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. The parser takes an offer of another protocol for the end of HTTP; it gets the request again, without it."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                lines = [b"%b %b HTTP/%b" % self._first_line()]
+                lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+                self.parser = httptools.HttpRequestParser(self)
+                data = b"\r\n".join([*lines, b"", data[offer.args[0] :]])
+
+    def _first_line(self) -> tuple[bytes, bytes, bytes]:
+        return self.parser.get_method(), self.url, self.parser.get_http_version().encode()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request came."""
+        super().on_message_begin()
+        self._is_arriving, self._has_head = True, False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came; those after a body are counted, and dropped."""
+        if not self._has_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head came. Raises `_Unacceptable`."""
+        self._has_head, self._unframed = True, 0
+        self._check_head()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def _check_head(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            raise _Unacceptable(TOO_LARGE, "the head of a request may have 64 KiB")
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise _Unacceptable(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 is spoken here")
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (version == "1.1" and not hosts):
+            raise _Unacceptable(HTTPStatus.BAD_REQUEST, "a request names one host")
+        if any(
+            name == b"transfer-encoding" and value.lower() != b"chunked"
+            for name, value in self.headers
+        ):
+            raise _Unacceptable(NOT_IMPLEMENTED, "a body is sent as it is, or in chunks")  # fmt: skip
+        if self.parser.get_method() == b"CONNECT":
+            raise _Unacceptable(NOT_IMPLEMENTED, "this is no proxy")
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise _Unacceptable(HTTPStatus.TOO_MANY_REQUESTS, "too many requests wait for answers")
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body came."""
+        self._unframed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of a request is here."""
+        if self.parser.should_upgrade():
+            return  # only its head; it comes again
+        self._is_arriving, self._unframed = False, 0
+        self._unset_deadline()
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """A request is answered, whether or not all of it has come."""
@@ -209,31 +285,37 @@ class Connection(H11Protocol):
         if not self.transport.is_closing():
             super().shutdown()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP. Called while the parser's error is handled."""
-        error = sys.exception()
-        status = HTTPStatus(
-            error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        )
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            answer = Problem(status, status.phrase, msg, headers={"Connection": "close"}).response()
-            head = h11.Response(
-                status_code=status, reason=status.phrase.encode(), headers=answer.raw_headers
-            )
-            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event))
+    def _refuse(self, error: Exception) -> None:
+        """Answer what is no HTTP, or not served; what came before it is answered first."""
+        self._is_broken = True
+        cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+        cycle = self.cycle  # the newest request whose head was good
+        is_its_body = cycle is not None and self._is_arriving and cycle.scope is self.scope
+        is_waiting = cycle is not None and not cycle.response_complete
+        if is_waiting and not is_its_body:
+            cycle.keep_alive = False
+            return
+        if not is_its_body or (is_waiting and not cycle.response_started and not self.pipeline):
+            self._answer(cause)
         self._end()
+
+    def _answer(self, cause: BaseException | None) -> None:
+        status, why = HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request"
+        if isinstance(cause, _Unacceptable):
+            status, why = cause.status, str(cause)
+        answer = Problem(status, status.phrase, why, headers={"Connection": "close"}).response()
+        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode())]
+        lines += [b"%b: %b" % header for header in answer.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
 
     def _watch(self) -> None:
         """Set the clock for what this connection is waiting for."""
         if self.transport.is_closing():
             self._unset_deadline()
             return
-        is_between = self.conn.their_state is h11.IDLE
-        has_begun = is_between and bool(self.conn.trailing_data[0])
-        if has_begun or self.conn.their_state is h11.SEND_BODY:
+        if self._is_arriving and not self._is_broken:
             self._deadline = self._deadline or self.loop.call_later(
-                ARRIVAL_SECONDS, self._end_of, "arrival"
+                ARRIVAL_SECONDS, self._has_not_arrived
             )
             return
         self._unset_deadline()
@@ -241,6 +323,7 @@ class Connection(H11Protocol):
             seconds = min(SILENT_SECONDS, self.timeout_keep_alive)
             self._deadline = self.loop.call_later(seconds, self._end_of, "silent")
             return
+        is_between = self.cycle is None or self.cycle.response_complete
         if is_between and self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._end)
 
@@ -248,6 +331,12 @@ class Connection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _has_not_arrived(self) -> None:
+        metrics.CONNECTIONS_ENDED.labels("arrival").inc()
+        why = f"the request did not arrive within {ARRIVAL_SECONDS:.0f} s"
+        self._refuse(_Unacceptable(HTTPStatus.REQUEST_TIMEOUT, why))
+        self._watch()
 
     def _end_of(self, reason: str) -> None:
         metrics.CONNECTIONS_ENDED.labels(reason).inc()

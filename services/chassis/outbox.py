@@ -16,7 +16,8 @@ from services.chassis.backoff import Backoff
 from services.chassis.database import Connection, Pool
 from services.chassis.failpoints import reach
 from services.chassis.logs import logger
-from services.chassis.producer import Message, Producer
+from services.chassis.producer import Producer
+from services.chassis.producer_line import Message
 from services.chassis.wakeups import Wakeups
 
 ROUND_FACTS_MAX = 1000

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -13,6 +14,7 @@ from services.chassis import kafka_clients, metrics
 from services.chassis.backoff import Backoff
 from services.chassis.kafka_login import KafkaServers, servers_of
 from services.chassis.logs import logger
+from services.chassis.producer_line import Headers, Message, all_sent, put_in_line
 
 LINGER_MS = 0
 """A lone message is sent at once. While one request to a broker is under way, those that come gather for the next."""
@@ -26,12 +28,13 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 FAILING_SECONDS = 30.0
 """A producer that has not reached Kafka for so long is a problem that readiness reports."""
 
+Packing = Literal["lz4"] | None
+LZ4: Packing = "lz4"
+UNPACKED: Packing = None
+"""For a door: whoever sends waits for it, and packing takes longer than all else that is done to an event."""
+
 KEYS_MAX = 20_000
 """Of so many keys the hash is remembered."""
-
-Headers = Sequence[tuple[str, bytes | None]]
-Message = tuple[str, bytes | None, bytes | None, Headers]
-"""Topic, key, value, headers."""
 
 log = logger(__name__)
 
@@ -56,8 +59,11 @@ def partition_for(
 class Producer:
     """One connection to Kafka, replaced when it is dead or can no longer keep the order of what it sent."""
 
-    def __init__(self, kafka: KafkaServers | str, prefix: str, client_id: str) -> None:
+    def __init__(
+        self, kafka: KafkaServers | str, prefix: str, client_id: str, packing: Packing = LZ4
+    ) -> None:
         self._kafka, self._prefix, self._client_id = servers_of(kafka), prefix, client_id
+        self._packing = packing
         self._connecting = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._failing_since: float | None = None
@@ -82,7 +88,8 @@ class Producer:
             if self._producer is None:
                 producer = AIOKafkaProducer(
                     **self._kafka.aiokafka(), client_id=self._client_id, acks="all", enable_idempotence=True,
-                    partitioner=partition_for, linger_ms=LINGER_MS, max_batch_size=BATCH_BYTES_MAX, compression_type="lz4",
+                    partitioner=partition_for, linger_ms=LINGER_MS, max_batch_size=BATCH_BYTES_MAX,
+                    compression_type=self._packing,
                 )  # fmt: skip
                 try:
                     await producer.start()
@@ -115,8 +122,7 @@ class Producer:
         try:
             async with asyncio.timeout(timeout_seconds):
                 producer = await self._connected()
-                sending = [await self._put(producer, *message) for message in messages]
-                await asyncio.shield(asyncio.gather(*sending))
+                await all_sent(await put_in_line(producer, self._prefixed(messages)))
         except (KafkaError, OSError) as error:
             self._failing_since = self._failing_since or time.monotonic()
             # What failed for good has used up sequence numbers: Kafka would refuse every later batch of its partition as
@@ -172,19 +178,10 @@ class Producer:
             return []
         return [f"{self._client_id}: nothing was acknowledged for {failing:.0f} s"]
 
-    async def _put(
-        self,
-        producer: AIOKafkaProducer,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers = (),
-    ) -> "asyncio.Future[object]":
-        """Put a message in line; the future is done when Kafka has it."""
-        sending: asyncio.Future[object] = await producer.send(
-            self._prefix + topic, value=value, key=key, headers=list(headers)
+    def _prefixed(self, messages: Iterable[Message]) -> Iterator[Message]:
+        return (
+            (self._prefix + topic, key, value, headers) for topic, key, value, headers in messages
         )
-        return sending
 
     async def renew(self) -> None:
         """Drop what is in line, and send the next message over a connection of its own.

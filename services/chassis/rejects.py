@@ -14,7 +14,8 @@ from services.chassis import metrics, store
 from services.chassis.database import Connection, connect
 from services.chassis.kafka_login import KafkaServers
 from services.chassis.pending import Fact, FactTooLarge
-from services.chassis.producer import Message, Producer
+from services.chassis.producer import Producer
+from services.chassis.producer_line import Message
 from services.chassis.texts import bounded
 
 PRUNED_AT_ONCE = 10_000

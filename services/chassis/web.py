@@ -60,9 +60,17 @@ def refused(pointer: str, reason: Reason, detail: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable Content", detail, [fault])
 
 
+def header(request: Request, name: bytes) -> str:
+    """The first value of a header, named in lower case; empty when there is none. Cheaper than `request.headers`."""
+    for found, value in request.scope["headers"]:
+        if found == name:
+            return str(value.decode("latin-1"))
+    return ""
+
+
 def bearer(request: Request) -> str:
     """The bearer token of a request. Raises `Problem` 401."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = header(request, b"authorization").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Problem(
             401,

@@ -39,7 +39,7 @@ def _resellers_doors(app: FastAPI, doors: Doors) -> None:
     )
     async def post_events(request: Request) -> Response:
         """Send CloudEvents: structured, batched or binary. 202 once Kafka has them from all in-sync replicas."""
-        return await doors.events(request)
+        return Response(await doors.events(request), 202, media_type="application/json")
 
     @app.get("/v1/me")
     async def me(request: Request) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Reading:
         for tenant in found if isinstance(found, list) else [found]:
             for service in tenant["services"]:
                 plan = known.plans.get(service["sku"])
-                service["meters"] = sorted(known.measured(plan)) if plan else []
+                service["meters"] = sorted(known.measured[plan.sku]) if plan else []
         return msgspec.json.encode(found)
 
     async def order(self, request: Request, order_id: str) -> Response:

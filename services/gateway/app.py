@@ -74,11 +74,11 @@ def build(settings: GatewaySettings) -> Service:
         ),
         OtherService("billing", settings.billing_api, settings.token(), "VICINO_BILLING_API"),
     )
-    in_flight, instants = InFlight(settings.keys()), Instants()
+    knowledge, in_flight, instants = Knowledge(), InFlight(settings.keys()), Instants()
     limiter = Limiter(settings.requests_per_second, settings.requests_burst)
 
     def api(runtime: Runtime) -> AsgiApp:
-        knowledge = Knowledge(runtime.pool)
+        knowledge.look_in(runtime.pool)
         doors = Doors(
             runtime,
             knowledge,
@@ -91,8 +91,8 @@ def build(settings: GatewaySettings) -> Service:
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, slices=SLICES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,
         background=(
-            keep_house, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep, others.read_model.keep,
-            others.billing.keep,
+            keep_house, knowledge.keep, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep,
+            others.read_model.keep, others.billing.keep,
         ),
     )  # fmt: skip
 

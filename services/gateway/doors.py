@@ -1,30 +1,34 @@
 """What the doors share: who is let in, how much of a body is read, and how a refusal is answered."""
 
-import asyncio
 import time
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Path, Request, Response
+from fastapi import Path, Request
 from starlette.requests import ClientDisconnect
 
 from schemas.identity import OPERATOR
 from schemas.reasons import Reason
 from services.chassis.service import Runtime
 from services.chassis.strangers import Strangers
-from services.chassis.web import Problem, address_of, bearer, check_pace, unauthorized
+from services.chassis.web import (
+    Problem,
+    address_of,
+    bearer,
+    check_pace,
+    header,
+    unauthorized,
+)
 from services.gateway import contract, metrics, store
 from services.gateway.domain.admission import Principal, PrincipalKind
 from services.gateway.domain.cloudevents import Incoming, body_limit, parsing
 from services.gateway.domain.faults import Fault, Refused
 from services.gateway.domain.keys import same
+from services.gateway.domain.plain_usage import read_plain
 from services.gateway.inbound.limits import Limiter
 from services.gateway.inbound.pace import in_turns
 from services.gateway.principals.knowledge import Knowledge
 from services.gateway.usecases.admit_events import Intake
-
-BODY_TIMEOUT_SECONDS = 20.0
-"""How long a body may take to arrive: a slow sender must not hold a door open for ever."""
 
 EVENTS_PATH = "/v1/events"
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{18}$")]
@@ -57,21 +61,23 @@ def refusal(refused: Refused) -> Problem:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The body, read no further than its limit, and no longer. Raises `Refused` (`too_large`), `Problem` 408."""
-    too_large = Refused([Fault(0, "", Reason.TOO_LARGE, f"a body may have {limit} bytes")])
-    declared = request.headers.get("content-length", "0")
+    """The body, read no further than its limit; its connection bounds the time. Raises `Refused` (`too_large`), `Problem` 408."""
+    declared = header(request, b"content-length")
     if declared.isdigit() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large
-    except (TimeoutError, ClientDisconnect):
-        raise problem(408, f"the body did not arrive within {BODY_TIMEOUT_SECONDS:.0f} s") from None
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(limit)
+    except ClientDisconnect:
+        raise problem(408, "the sender ended before its request") from None
     return bytes(body)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused([Fault(0, "", Reason.TOO_LARGE, f"a body may have {limit} bytes")])
 
 
 def principal_of(request: Request) -> Principal:
@@ -121,20 +127,23 @@ class Doors:
             return Principal(PrincipalKind.OPERATOR, OPERATOR)
         return await self.knowledge.principal(key)
 
-    async def events(self, request: Request) -> Response:
-        """Let events in."""
+    async def events(self, request: Request) -> bytes:
+        """Let events in; returns the answer."""
         with metrics.REQUEST_SECONDS.time():
             principal = principal_of(request)
             incoming: list[Incoming] = []
             try:
-                body = await _body(request, body_limit(request.headers.get("content-type", "")))
-                incoming = await in_turns(parsing(request.headers.items(), body))
-                answers = await self.intake.accept(principal, incoming)
+                body = await _body(request, body_limit(header(request, b"content-type")))
+                headers = request.headers.items()
+                usage = read_plain(headers, body)
+                answers = usage and await self.intake.accept_plainly(principal, usage)
+                if not answers:
+                    incoming = await in_turns(parsing(headers, body))
+                    answers = await self.intake.accept(principal, incoming)
             except Refused as refused:
                 await self.intake.refuse(principal, refused, incoming)
                 raise refusal(refused) from None
-            accepted = msgspec.json.encode({"accepted": answers})
-            return Response(accepted, 202, media_type="application/json")
+            return msgspec.json.encode({"accepted": answers})
 
     async def who_speaks(self, principal: Principal) -> dict[str, Any]:
         """A principal, and of a reseller whether its address is open: a 410 closes it until it is registered again."""

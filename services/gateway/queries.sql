@@ -119,11 +119,11 @@ select recipient from notification where id = :id and channel = 'webhook';
 -- How many keys of a principal are live.
 select count(*) from api_key where principal = :principal and revoked_at is null;
 
--- name: key(key_id)^
--- A live key, with what its holder may do.
-select api_key.kind, api_key.principal, api_key.secret_hash, coalesce(backend.skus, '[]') as skus
+-- name: keys(ids)
+-- The live keys among ids, with what their holders may do.
+select api_key.key_id as id, api_key.kind, api_key.principal, api_key.secret_hash, coalesce(backend.skus, '[]') as skus
 from api_key left join backend on api_key.kind = 'backend' and backend.id = api_key.principal
-where key_id = :key_id and revoked_at is null;
+where key_id = any(:ids) and revoked_at is null;
 
 -- name: revoke_key(key_id)$
 -- Ends a key.

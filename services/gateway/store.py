@@ -12,7 +12,12 @@ from schemas.deliveries import Channel
 from schemas.reasons import Reason
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
-from services.gateway.domain.admission import KnownService, KnownTenant
+from services.gateway.domain.admission import (
+    KnownService,
+    KnownTenant,
+    Principal,
+    PrincipalKind,
+)
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault
 from services.gateway.domain.keeping import kept_name, kept_pointer
@@ -27,11 +32,12 @@ ANSWER_FIELDS = ("source", "id", "type", "tenant_id", "order_id")
 
 
 class Plans(NamedTuple):
-    """All plans by SKU, which of them are on sale, the names that meters read, and the revision that stands."""
+    """All plans by SKU, which of them are on sale, what usage of them is measured by, and the revision that stands."""
 
     known: dict[str, Plan]
     on_sale: frozenset[str]
-    names: dict[str, frozenset[str]]
+    measured: dict[str, frozenset[str]]
+    """By SKU: the measured names that usage of the plan may come under."""
     needs: dict[str, frozenset[str]]
     """What events of a measured name may have to carry (`measuring.py`)."""
     revision: int
@@ -89,7 +95,29 @@ async def plans(db: Connection) -> Plans:
         names[row["meter"]] = names.get(row["meter"], frozenset()) | {row["name"]}
         needs[row["name"]] = needs.get(row["name"], frozenset()) | set(row["needs"])
     known = {plan.sku: plan for plan, _ in found}
-    return Plans(known, on_sale, names, needs, int(await sql.revision(db)))
+    measured = {sku: _measured(plan, names) for sku, plan in known.items()}
+    return Plans(known, on_sale, measured, needs, int(await sql.revision(db)))
+
+
+def _measured(plan: Plan, names: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """What the meters of a plan read, or have ever read. One that nothing is known of reads its own key."""
+    keys = {price.meter for price in plan.usage}
+    return frozenset(name for key in keys for name in names.get(key, {key}))
+
+
+Held = tuple[Principal, bytes]
+"""The holder of a key, and what is kept of its secret."""
+
+
+async def keys(db: Connection, ids: Sequence[str]) -> dict[str, Held]:
+    """The keys among `ids`."""
+    return {
+        row["id"]: (
+            Principal(PrincipalKind(row["kind"]), row["principal"], frozenset(row["skus"])),
+            row["secret_hash"],
+        )
+        for row in await collect(sql.keys(db, ids=list(ids)))
+    }
 
 
 async def tenants(db: Connection, ids: Sequence[str]) -> dict[str, KnownTenant]:

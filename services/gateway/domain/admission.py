@@ -76,19 +76,14 @@ class Known:
     revision: int
     tenants: dict[str, KnownTenant] = field(default_factory=dict)
     services: dict[str, KnownService] = field(default_factory=dict)
-    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """What each meter reads or has ever read; a meter that is not in it reads its own key."""
+    measured: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By SKU: the measured names that usage of the plan may come under."""
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What events of a measured name may have to carry (`measuring.py`)."""
     resellers: Collection[str] = ()
     """Those that orders name and that there are."""
     alerts: dict[str, str] = field(default_factory=dict)
     """The tenant of each alert."""
-
-    def measured(self, plan: Plan) -> set[str]:
-        """The measured names that usage of a plan may come under."""
-        keys = {price.meter for price in plan.usage}
-        return {name for key in keys for name in self.names.get(key, frozenset({key}))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +194,7 @@ def _service_faults(typed: Typed, principal: Principal, known: Known) -> Iterato
 def _usage_faults(
     index: int, data: UsageRecorded, plan: Plan | None, known: Known
 ) -> Iterator[Fault]:
-    if plan is None or data.meter not in known.measured(plan):
+    if plan is None or data.meter not in known.measured[plan.sku]:
         yield Fault(
             index, "/data/meter", Reason.UNKNOWN_METER, "not a meter of this service's plan"
         )

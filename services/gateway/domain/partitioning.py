@@ -12,7 +12,14 @@ SPREAD = 64
 
 def key_of(event: Event[Payload], very_large: AbstractSet[str]) -> bytes:
     """The key of an event in Kafka. The same event has the same key, so what is sent twice stands in one partition."""
-    tenant = event.subject.encode()
-    if event.subject not in very_large or not isinstance(event.data, UsageRecorded):
+    if not isinstance(event.data, UsageRecorded):
+        return event.subject.encode()
+    return key_of_usage(event.subject, event.id, very_large)
+
+
+def key_of_usage(tenant_id: str, event_id: str, very_large: AbstractSet[str]) -> bytes:
+    """The key of a usage event."""
+    tenant = tenant_id.encode()
+    if tenant_id not in very_large:
         return tenant
-    return b"%b/%d" % (tenant, crc32(event.id.encode()) % SPREAD)
+    return b"%b/%d" % (tenant, crc32(event_id.encode()) % SPREAD)

@@ -1,30 +1,38 @@
-"""What the doors know, kept in memory for a few seconds; the database is the truth, and has the last word in a refusal."""
+"""What the doors know, kept in memory for a few seconds; the database is the truth, and has the last word in a refusal.
+
+What is in use is looked up again before its time is over, all at once and beside the requests: they would else all wait for
+it at the same moment, every few seconds.
+"""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from schemas.orders import OrderPlaced
 from schemas.signals import AcknowledgementGiven, ResolutionGiven
-from services.chassis.database import Connection, Pool
+from services.chassis.database import Connection, Pool, is_infrastructure
+from services.chassis.logs import logger
+from services.chassis.service import Runtime
 from services.gateway import store
-from services.gateway.domain.admission import (
-    Known,
-    KnownService,
-    KnownTenant,
-    Principal,
-    PrincipalKind,
-)
+from services.gateway.domain.admission import Known, KnownService, KnownTenant, Principal
 from services.gateway.domain.keys import matches, split
 from services.gateway.domain.reading import Typed
-from services.gateway.store import Plans, sql
+from services.gateway.store import Held, Plans
 
 FRESH_SECONDS = 3.0
 """How long a revoked key or a reseller that lost a tenant may still be believed."""
 
+RENEWED_SECONDS = 1.5
+"""What is older than this and still in use is looked up again."""
+
+RENEW_EVERY_SECONDS = 0.5
+RENEWED_AT_ONCE = 1_000
 ENTRIES_MAX = 200_000
+
+log = logger(__name__)
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -36,24 +44,43 @@ class _Fresh(Generic[T]):
     def __init__(self) -> None:
         self._entries: dict[str, tuple[float, T]] = {}
         self._asked: dict[str, asyncio.Future[Any]] = {}
+        self._in_use: set[str] = set()
 
     def get(self, key: str) -> T | None:
         """A fresh entry, or None."""
         found = self._entries.get(key)
-        return (
-            found[1] if found is not None and time.monotonic() - found[0] < FRESH_SECONDS else None
-        )
+        if found is None or (age := time.monotonic() - found[0]) >= FRESH_SECONDS:
+            return None
+        if age > RENEWED_SECONDS:
+            self._in_use.add(key)
+        return found[1]
+
+    async def renew(self, look_up: Callable[[Sequence[str]], Awaitable[dict[str, T]]]) -> None:
+        """Look up again what is in use and no longer young. What is there no more is forgotten."""
+        while self._in_use:
+            keys = list(islice(self._in_use, RENEWED_AT_ONCE))
+            self._in_use.difference_update(keys)
+            entries = self._entries
+            found = await look_up(keys)
+            if self._entries is not entries:
+                return  # all was forgotten meanwhile: what was found is older than that
+            for key in keys:
+                if key in found:
+                    self.keep(key, found[key])
+                else:
+                    entries.pop(key, None)
 
     def keep(self, key: str, value: T) -> None:
         """Keep an entry; when there are too many, all are forgotten."""
         if len(self._entries) >= ENTRIES_MAX:
-            self._entries.clear()
+            self.clear()
         self._entries[key] = (time.monotonic(), value)
 
     def clear(self) -> None:
         """Believe nothing."""
-        self._entries.clear()
+        self._entries = {}
         self._asked.clear()
+        self._in_use.clear()
 
     async def once(self, key: str, ask: Callable[[], Awaitable[V]]) -> V:
         """Ask, unless somebody is asking for the same already: then their answer is ours.
@@ -77,13 +104,18 @@ class _Fresh(Generic[T]):
 class Knowledge:
     """Keys, tenants, services and plans."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._keys: _Fresh[tuple[Principal, bytes]] = _Fresh()
+    _pool: Pool
+
+    def __init__(self) -> None:
+        self._keys: _Fresh[Held] = _Fresh()
         self._tenants: _Fresh[KnownTenant] = _Fresh()
         self._services: _Fresh[KnownService] = _Fresh()
         self._alerts: _Fresh[str] = _Fresh()
         self._plans: _Fresh[Plans] = _Fresh()
+
+    def look_in(self, pool: Pool) -> None:
+        """Say where it is looked up; before anything is asked."""
+        self._pool = pool
 
     async def principal(self, key: str) -> Principal | None:
         """Who holds a key; None when nobody does."""
@@ -96,17 +128,35 @@ class Knowledge:
             found = await self._keys.once(key_id, partial(self._look_up_key, key_id))
         return found[0] if found is not None and matches(secret, found[1]) else None
 
-    async def _look_up_key(self, key_id: str) -> tuple[Principal, bytes] | None:
+    async def _look_up_key(self, key_id: str) -> Held | None:
         async with self._pool.acquire() as db:
-            row = await sql.key(db, key_id=key_id)
-        if row is None:
+            found = await store.keys(db, [key_id])
+        if key_id not in found:
             return None
-        found = (
-            Principal(PrincipalKind(row["kind"]), row["principal"], frozenset(row["skus"])),
-            row["secret_hash"],
-        )
-        self._keys.keep(key_id, found)
-        return found
+        self._keys.keep(key_id, found[key_id])
+        return found[key_id]
+
+    async def keep(self, runtime: Runtime) -> None:
+        """Renew what is in use, until the service stops. While the database is unavailable, everything grows old."""
+        while not runtime.stopping.is_set():
+            await asyncio.sleep(RENEW_EVERY_SECONDS)
+            try:
+                await self._renew()
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                log.warning("cannot renew what the doors know", error=type(error).__name__)
+
+    async def _renew(self) -> None:
+        async def plans(_: Sequence[str]) -> dict[str, Plans]:
+            return {"": await self._read_plans()}
+
+        await self._plans.renew(plans)
+        async with self._pool.acquire() as db:
+            await self._keys.renew(partial(store.keys, db))
+            await self._tenants.renew(partial(store.tenants, db))
+            await self._services.renew(partial(store.services, db))
+            await self._alerts.renew(partial(store.alerts, db))
 
     async def of(self, events: Iterable[Typed], *, anew: bool = False) -> Known:
         """Everything that these events are about. `anew` asks the database for all of it."""
@@ -120,7 +170,7 @@ class Knowledge:
                 preferred.add(typed.data.preferred_reseller)
         plans = await self._look_up_plans(anew)
         known = Known(
-            plans.known, plans.on_sale, plans.revision, names=plans.names, needs=plans.needs
+            plans.known, plans.on_sale, plans.revision, measured=plans.measured, needs=plans.needs
         )
         known.tenants = await self._look_up(self._tenants, subjects, store.tenants, anew)
         known.services = await self._look_up(self._services, service_ids, store.services, anew)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from schemas.orders import OrderPlaced
 from schemas.persons import apart
 from schemas.reasons import Reason
+from schemas.usage import UsageRecorded
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
@@ -28,7 +29,8 @@ from services.gateway.domain.admission import (
 from services.gateway.domain.budget import Budget
 from services.gateway.domain.cloudevents import Incoming
 from services.gateway.domain.faults import Fault, Faults, Refused
-from services.gateway.domain.partitioning import key_of
+from services.gateway.domain.partitioning import key_of, key_of_usage
+from services.gateway.domain.plain_usage import PlainUsage, decisive
 from services.gateway.domain.reading import Typed, read, too_far
 from services.gateway.inbound.in_flight import InFlight, Turns
 from services.gateway.inbound.instants import Instants
@@ -41,6 +43,7 @@ from services.gateway.store import Accepted, Answer, sql
 
 SEND_TIMEOUT_SECONDS = 10.0
 CLOCK_RETRY_SECONDS = 60
+_USAGE_ACCEPTED = metrics.ACCEPTED.labels(UsageRecorded.wire_type)
 CONTACT = "/tenant/contact/"
 """Where an order says whom to call."""
 
@@ -76,6 +79,30 @@ class Intake:
             return await self._accept(principal, events, typed, faults)
         async with self._turns.of(names, SEND_TIMEOUT_SECONDS):
             return await self._accept(principal, events, typed, faults)
+
+    async def accept_plainly(
+        self, principal: Principal, usage: Sequence[PlainUsage]
+    ) -> list[Answer] | None:
+        """Let in usage that was read plainly; None when anything may be wrong with it: then `accept` has the word.
+
+        By the rules of `accept`, asked of those events that decide for all. Raises what `accept` raises, but `Refused`.
+        """
+        typed = decisive(usage)
+        known = await self._knowledge.of(typed)
+        now, _ = self._instants.fair(self._runtime.clock)
+        if any(claims(item, principal, known) or too_far(item, now) for item in typed):
+            return None
+        topic, large = UsageRecorded.topic.name, self._very_large
+        messages = [
+            (topic, key_of_usage(item.said.subject, item.said.id, large), item.encode(principal.id, known.revision), ())
+            for item in usage
+        ]  # fmt: skip
+        await self._runtime.producer.send_all(messages, SEND_TIMEOUT_SECONDS)
+        _USAGE_ACCEPTED.inc(len(messages))
+        return [
+            {"source": item.said.source, "id": item.said.id, "type": item.said.type, "tenant_id": item.said.subject}
+            for item in usage
+        ]  # fmt: skip
 
     async def _accept(
         self,

@@ -12,8 +12,8 @@ import pytest
 from multidict import CIMultiDict
 
 from schemas.scalars import rfc3339
+from services.chassis import http_connection
 from services.chassis.web import PROBLEM
-from services.gateway import doors
 from services.gateway.api_registry import CATALOGUE_BYTES_MAX
 from services.gateway.domain.cloudevents import BATCHED, BINARY, STRUCTURED
 from tests.integration.gateway.world import (
@@ -136,7 +136,7 @@ async def test_a_body_without_a_length_is_taken_and_bounded_like_any_other(serve
 async def test_a_body_that_does_not_arrive_in_time_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "BODY_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(http_connection, "ARRIVAL_SECONDS", 0.3)
     answer = await world.raw(
         "POST", "/v1/events", in_pieces(b"{", b"}", seconds=1), JSON_EVENT, "VAR-A"
     )

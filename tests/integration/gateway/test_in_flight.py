@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaConnectionError
 
 from schemas.orders import OrderPlaced
 from schemas.scalars import rfc3339
-from services.chassis.producer import Message, Producer
+from services.chassis.producer import Producer
+from services.chassis.producer_line import Message
 from services.gateway.inbound.in_flight import InFlight
 from tests.integration.gateway.world import (
     CONTACT,

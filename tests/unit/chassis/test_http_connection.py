@@ -272,10 +272,17 @@ async def test_an_answer_may_take_longer_than_its_request(monkeypatch: pytest.Mo
         (b"POST /read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n", 400),
         (b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n", 400),
+        (b"MADE-UP / HTTP/1.1\r\nhost: x\r\n\r\n", 501),
+        (b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\nhost: x\r\n\r\n", 505),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n", 431),
+        (b"POST /read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nt: " + b"x" * 200_000, 431),
+        (b"POST /read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;" + b"x" * 200_000, 431),
         (b"GET / HTTP/1.1\r\nhost: x\r\n" + b"".join(b"h%d: x\r\n" % n for n in range(200_000)) + b"\r\n", 431),
     ],
     ids=["no HTTP", "no host", "injection", "NUL", "negative length", "two lengths", "bad chunk", "two framings",
-         "packed", "huge head"],
+         "packed", "two hosts", "method", "proxy", "HTTP/2", "huge target", "huge trailer", "huge chunk extension", "huge head"],
 )  # fmt: skip
 async def test_what_is_no_http_is_answered_with_problem_json_and_an_end(
     said: bytes, status: int
@@ -290,3 +297,55 @@ async def test_what_is_no_http_is_answered_with_problem_json_and_an_end(
         async with calling(port) as another:
             await another.say(request())
             assert (await another.answer())[0] == 200
+
+
+async def test_requests_in_a_row_are_answered_in_their_order() -> None:
+    async with served() as port, calling(port) as caller:
+        await caller.say(request("/slow") + request("/read", 3) + b"abc" + request("/unknown"))
+        assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 200]
+
+
+async def test_too_many_requests_in_a_row_end_the_connection_after_those_that_were_taken() -> None:
+    async with served() as port, calling(port) as caller:
+        await caller.say(request("/slow") + request() * (3 * http_connection.PIPELINED_MAX))
+        answers = (await caller.end()).split(b"HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == [b"200"] * (1 + http_connection.PIPELINED_MAX)
+
+
+async def test_what_is_no_http_after_a_request_does_not_take_its_answer() -> None:
+    async with served() as port, calling(port) as caller:
+        await caller.say(request("/slow") + b"no HTTP\r\n\r\n")
+        assert (await caller.answer())[0] == 200
+        assert await caller.end() == b""
+
+
+async def test_an_offer_of_another_protocol_is_passed_over_and_the_connection_goes_on() -> None:
+    """Java's own client offers HTTP/2 with every first request."""
+    offer = request("/read", 3, "connection: Upgrade, HTTP2-Settings", "upgrade: h2c")
+    async with served() as port, calling(port) as caller:
+        await caller.say(offer + b"abc" + request("/read", 1) + b"x")
+        assert [(await caller.answer())[0] for _ in range(2)] == [200, 200]
+        await caller.say(offer + b"abc")
+        assert (await caller.answer())[0] == 200
+        await caller.say(request())
+        assert (await caller.answer())[0] == 200
+
+
+@pytest.mark.parametrize("begun", [b"POST / HTTP/1.1\r\nhost:", request("/read", 10) + b"x"])
+async def test_a_request_that_does_not_arrive_is_answered_with_408(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_connection, "ARRIVAL_SECONDS", 0.2)
+    async with served() as port, calling(port) as caller:
+        await caller.say(begun)
+        status, headers, _ = await caller.answer()
+        assert (status, headers["content-type"]) == (408, "application/problem+json")
+        assert await caller.end() == b""
+
+
+async def test_trailers_are_dropped_and_the_connection_goes_on() -> None:
+    chunked = request("/read").replace(b"content-length: 0", b"transfer-encoding: chunked")
+    async with served() as port, calling(port) as caller:
+        for _ in range(3):
+            await caller.say(chunked + b"3;a=b\r\nabc\r\n0\r\nt: x\r\n\r\n")
+            assert (await caller.answer())[0] == 200
