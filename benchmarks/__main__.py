@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks import engine, footprint, isolation, relay
 from benchmarks.gateway import bench as gateway
+from benchmarks.gateway import soak
 from benchmarks.invoicing import bench as invoicing
 from benchmarks.metering import bench as metering
 from benchmarks.metering import growth
@@ -26,9 +27,10 @@ ON_SERVERS = {
     "growth": growth.run,
     "invoicing": invoicing.run,
     "isolation": isolation.run,
+    "soak": soak.run,
 }
 ALONE = {"footprint": footprint.run}
-LONG = {"growth"}
+LONG = {"growth", "soak"}
 """Only when asked for by name."""
 
 POSTGRES = {"growth": {"shared_buffers": "6GB", "max_wal_size": "16GB", "wal_compression": "off"}}

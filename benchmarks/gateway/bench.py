@@ -149,7 +149,11 @@ async def _compare(ours: Server, other: Server, counted: Counted) -> list[Row]:
     assert set(orders.statuses) == {202}, orders.statuses
     rows.append(Row.of("orders, 16 connections, requests/s", orders.per_second))
     ended = ours.process.memory_info().rss / 2**20
-    rows.append(Row.of("memory after the run, MiB", ended, "at its start", began, "stated"))
+    rows.append(
+        Row.of(
+            "memory after the run, MiB", ended, "at its start", began, "stated; `make bench-soak`"
+        )
+    )
     return rows
 
 

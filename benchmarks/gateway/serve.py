@@ -6,6 +6,7 @@
 import asyncio
 import json
 import sys
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from tests.integration.gateway.world import NOW, assigned, open_world, registere
 from tests.support.running import running, settings_for
 
 TENANTS = 48
+TICK = timedelta(seconds=0.1)
 
 
 async def ours(spec: dict[str, Any]) -> None:
@@ -51,8 +53,18 @@ async def meter(spec: dict[str, Any]) -> None:
     settings = await settings_for(
         BillingSettings, "billing", spec["database"], spec["bootstrap"], spec["prefix"]
     )
-    async with running(build(settings), ManualClock(NOW)):
+    clock = ManualClock(NOW)
+    ticking = asyncio.create_task(_tick(clock))
+    async with running(build(settings), clock):
         await _until_the_end({"url": ""})
+    ticking.cancel()
+
+
+async def _tick(clock: ManualClock) -> None:
+    """A clock that stands still would never look again at what waited for the catalogue."""
+    while True:
+        await asyncio.sleep(TICK.total_seconds())
+        clock.advance(TICK)
 
 
 class Bare:

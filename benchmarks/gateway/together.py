@@ -44,14 +44,14 @@ class Sender:
     """Requests with events of each tenant in turn, none twice."""
 
     def __init__(self, door: Server) -> None:
-        self._door, self._services = door, list(door.said["services"].items())
+        self._door, self.services = door, list(door.said["services"].items())
         self._key = door.said["key"]
         self._n = 0
 
     def next(self, size: int) -> tuple[str, bytes]:
         """A tenant, and a batch of its events as a request."""
         self._n += 1
-        tenant, service_id = self._services[self._n % len(self._services)]
+        tenant, service_id = self.services[self._n % len(self.services)]
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": BATCHED}
         body = json.dumps(fresh(tenant, service_id, size)).encode()
         return tenant, request(self._door.url, "/v1/events", headers, body)
@@ -76,13 +76,23 @@ class Meter:
             while sum((await self.offsets()).values()) < total:
                 await asyncio.sleep(0.01)
 
-    async def check(self, total: int) -> None:
-        """Every event was counted once. Raises `AssertionError`."""
+    async def knows(self, services: int) -> None:
+        """Wait until billing knows so many services. Raises `TimeoutError`."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while await self._db.fetchval("select count(*) from billing.service") < services:
+                await asyncio.sleep(0.1)
+
+    async def outcomes(self) -> dict[str, int]:
+        """What became of how many events."""
         found = await self._db.fetch(
             "select outcome, sum(n)::bigint as n from billing.usage_tally group by 1"
         )
-        told = {row["outcome"]: row["n"] for row in found if row["n"]}
-        assert told == {"counted": total}, (total, told)
+        return {row["outcome"]: row["n"] for row in found if row["n"]}
+
+    async def check(self, total: int) -> None:
+        """Every event was counted once. Raises `AssertionError`."""
+        found = await self.outcomes()
+        assert found == {"counted": total}, (total, found)
 
 
 async def run(on: Servers) -> list[Row]:
@@ -94,15 +104,19 @@ async def run(on: Servers) -> list[Row]:
     async with AsyncExitStack() as stack:
         door = await stack.enter_async_context(served("ours", prefix + USAGE.name, spec))
         sender = Sender(door)
-        alone = await _in_batches(door, sender)
-        await stack.enter_async_context(served("meter", prefix + USAGE.name, spec))
+        billing = await stack.enter_async_context(served("meter", prefix + USAGE.name, spec))
         db = await asyncpg.connect(url)
         stack.push_async_callback(db.close)
         meter = Meter(db)
+        await meter.knows(len(sender.services))
+        requests = [[sender.next(BATCH)[1] for _ in range(REQUESTS)] for _ in range(2)]
+        billing.process.suspend()
+        alone = await _in_batches(door, requests[0])
+        billing.process.resume()
         sent = round(alone[0] * alone[1])
         await meter.until(sent)
         began = time.perf_counter()
-        together = await _in_batches(door, sender)
+        together = await _in_batches(door, requests[1])
         sent += round(together[0] * together[1])
         await meter.until(sent)
         counted = together[0] * together[1] / (time.perf_counter() - began)
@@ -119,9 +133,8 @@ async def run(on: Servers) -> list[Row]:
     ]  # fmt: skip
 
 
-async def _in_batches(door: Server, sender: Sender) -> tuple[float, float]:
+async def _in_batches(door: Server, requests: list[bytes]) -> tuple[float, float]:
     """Events a second, and for how many seconds."""
-    requests = [sender.next(BATCH)[1] for _ in range(REQUESTS)]
     found = await ask(door.url, requests, CONNECTIONS, SECONDS)
     assert set(found.statuses) == {202}, found.statuses
     assert found.statuses.total() < REQUESTS, "more requests were asked than there are"

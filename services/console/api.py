@@ -8,9 +8,11 @@ from fastapi import FastAPI, Query, Request, Response
 
 from services.chassis.database import Connection
 from services.chassis.engine.freshness import Freshness
+from services.chassis.other_service import OtherService
 from services.chassis.service import Runtime
 from services.chassis.web import Problem, application
 from services.console import metrics, store
+from services.console.acting import add_acting
 from services.console.api_reading import Reader, add_reading
 from services.console.lists import OFFSET_MAX, Listing, Offset
 from services.console.pages import Pages, add_pages
@@ -24,7 +26,7 @@ LIMIT_MAX = 1_000
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="At most so many.")]
 
 
-def build_api(runtime: Runtime, freshness: Freshness) -> FastAPI:
+def build_api(runtime: Runtime, freshness: Freshness, gateway: OtherService) -> FastAPI:
     """The query API and the pages. Both want the operator's token; pages take it once, for a session."""
     guard = Guard(runtime)
     app = application("Vicino console", guard.admit, public=PUBLIC, version="1.0.0")
@@ -32,6 +34,7 @@ def build_api(runtime: Runtime, freshness: Freshness) -> FastAPI:
     _add_queries(app, Queries(runtime))
     add_reading(app, Reader(runtime, freshness))
     add_pages(app, show)
+    add_acting(app, show, runtime, gateway)
     add_signing(app, show, guard)
 
     @app.get("/{path:path}", include_in_schema=False)

@@ -2,21 +2,24 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import uuid4
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Query, Response
 from fastapi.responses import HTMLResponse
 
+from schemas.alerts import AlertState
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
 from services.console import metrics, rendering, store
-from services.console.domain.stages import WAITING
-from services.console.lists import OFFSET_MAX, Listing, Offset
+from services.console.domain.stages import DeliveryOutcome, OrderStage
+from services.console.lists import OFFSET_MAX, Offset
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -24,6 +27,30 @@ HEADERS = {
 PAGE = 100
 WAITING_SHOWN = 50
 PLOTTED = 30
+MONTHS_SHOWN = 12
+RESELLERS_OFFERED = 1_000
+SECTIONS = {
+    "tenant": "tenants", "order": "orders", "alert": "alerts", "delivery": "deliveries", "reseller": "resellers",
+    "invoice": "invoices",
+}  # fmt: skip
+"""Which list a page of one thing belongs to."""
+
+STATES = {
+    "tenants": ("waiting", "onboarding", "active"),
+    "orders": tuple(OrderStage),
+    "alerts": tuple(AlertState),
+    "deliveries": tuple(DeliveryOutcome),
+    "invoices": ("open", "overdue", "paid", "overpaid", "credit"),
+}
+SORTS = {
+    "tenants": ("name", "state", "reseller", "town"),
+    "orders": ("oldest",),
+    "alerts": ("due",),
+    "invoices": ("largest",),
+}
+Word = Annotated[str | None, Query(max_length=100, description="Only those that are named so.")]
+State = Annotated[str | None, Query(max_length=20, description="Only those in this state.")]
+Sort = Annotated[str | None, Query(max_length=20, description="In this order.")]
 
 
 class _Missing(Exception):
@@ -60,20 +87,18 @@ class Pages:
     def plain(self, name: str, status: int = 200, **found: Any) -> Response:
         """A page that needs no question."""
         html = self._templates.get_template(f"{name}.html").render(
-            page=name, now=self.now(), **found
+            page=name, section=SECTIONS.get(name, name), now=self.now(), new_id=uuid4, **found
         )
         return HTMLResponse(html, status, headers=HEADERS)
 
 
-async def _overview(db: Connection, at: datetime) -> dict[str, Any]:
-    some = store.Part(WAITING_SHOWN)
+async def _overview(db: Connection) -> dict[str, Any]:
+    waiting = await store.waiting(db, WAITING_SHOWN + 1)
     return {
-        "figures": await store.figures(db), "shown": WAITING_SHOWN, "plot": rendering.bars(await store.invoiced(db, PLOTTED)),
-        "waiting": {
-            "tenants": await store.tenants(db, some, at=at, state="waiting"),
-            "alerts": await store.alerts(db, some, waiting=True),
-            "orders": await store.orders(db, some, states=WAITING),
-        },
+        "figures": await store.figures(db), "shown": WAITING_SHOWN, "waiting": waiting[:WAITING_SHOWN],
+        "has_more": len(waiting) > WAITING_SHOWN, "months": await store.months(db, MONTHS_SHOWN),
+        "plot": rendering.bars(await store.invoiced(db, PLOTTED)),
+        "resellers": await store.resellers(db, store.ONE),
     }  # fmt: skip
 
 
@@ -84,7 +109,50 @@ async def _one_tenant(db: Connection, tenant_id: str, at: datetime) -> dict[str,
     return {
         "tenant": found[0], "orders": await store.orders(db, tenant_id=tenant_id),
         "invoices": await store.invoices(db, tenant_id=tenant_id), "alerts": await store.alerts(db, tenant_id=tenant_id),
-        "caps": await store.caps(db, tenant_id),
+        "caps": await store.caps(db, tenant_id), "acts": await store.acts(db, about=tenant_id),
+        "offered": await _offered(db, found[0]) if found[0]["state"] == "waiting" else [],
+    }  # fmt: skip
+
+
+async def _offered(db: Connection, tenant: dict[str, Any]) -> list[dict[str, Any]]:
+    """The resellers that may be chosen: those that were ranked, the nearest first, then all others."""
+    km = {row["reseller_id"]: Decimal(row["distance_km"]) for row in tenant["ranking"]}
+    found = await store.resellers(db, store.Part(RESELLERS_OFFERED))
+    rows = [{**row, "distance_km": km.get(row["reseller_id"])} for row in found]
+    return sorted(rows, key=lambda row: (row["distance_km"] is None, row["distance_km"] or 0))
+
+
+async def _one_order(db: Connection, order_id: str) -> dict[str, Any]:
+    found = await store.orders(db, store.ONE, order_id=order_id)
+    if not found:
+        raise _Missing("order")
+    return {"order": found[0], "acts": await store.acts(db, about=order_id)}
+
+
+async def _one_alert(db: Connection, alert_id: str) -> dict[str, Any]:
+    found = await store.alerts(db, store.ONE, alert_id=alert_id)
+    if not found:
+        raise _Missing("alert")
+    return {
+        "alert": found[0], "deliveries": await store.deliveries(db, alert_id=alert_id),
+        "acts": await store.acts(db, about=alert_id),
+    }  # fmt: skip
+
+
+async def _one_delivery(db: Connection, notification_id: str) -> dict[str, Any]:
+    found = await store.deliveries(db, store.ONE, notification_id=notification_id)
+    if not found:
+        raise _Missing("notification")
+    return {"delivery": found[0], "acts": await store.acts(db, about=notification_id)}
+
+
+async def _one_reseller(db: Connection, reseller_id: str, at: datetime) -> dict[str, Any]:
+    found = await store.resellers(db, store.ONE, reseller_id=reseller_id)
+    if not found:
+        raise _Missing("reseller")
+    return {
+        "reseller": found[0], "tenants": await store.tenants(db, at=at, reseller_id=reseller_id),
+        "deliveries": await store.deliveries(db, recipient=reseller_id),
     }  # fmt: skip
 
 
@@ -95,19 +163,26 @@ async def _one_invoice(db: Connection, invoice_id: str) -> dict[str, Any]:
     return {"invoice": found[0]}
 
 
-async def _part(db: Connection, name: str, query: Listing, offset: int) -> dict[str, Any]:
-    """A part of a list, and where those before and after it begin."""
-    found = await query(db, store.Part(PAGE + 1, offset))
+Searched = Callable[[Connection, store.Part, store.Found], Awaitable[list[dict[str, Any]]]]
+
+
+async def _part(
+    db: Connection, name: str, query: Searched, offset: int, found: store.Found
+) -> dict[str, Any]:
+    """A part of a list, what was looked for, and where the parts before and after it begin."""
+    rows = await query(db, store.Part(PAGE + 1, offset), found)
     return {
-        name: found[:PAGE],
+        name: rows[:PAGE], "found": found, "states": STATES.get(name, ()), "sorts": SORTS.get(name, ()),
         "before": max(0, offset - PAGE) if offset else None,
-        "after": offset + PAGE if len(found) > PAGE and offset + PAGE <= OFFSET_MAX else None,
-    }
+        "after": offset + PAGE if len(rows) > PAGE and offset + PAGE <= OFFSET_MAX else None,
+    }  # fmt: skip
 
 
-async def _invoices(db: Connection, offset: int) -> dict[str, Any]:
-    parked = [] if offset else await store.parked_invoices(db, store.Part(WAITING_SHOWN))
-    return {**await _part(db, "invoices", store.invoices, offset), "parked": parked}
+def _looked_for(name: str, q: str | None, state: str | None, sort: str | None) -> store.Found:
+    """What a form of a list asks for; its empty fields ask for nothing. Raises `_Missing` for what there is not."""
+    if (state and state not in STATES.get(name, ())) or (sort and sort not in SORTS.get(name, ())):
+        raise _Missing("list")
+    return store.Found((q or "").strip() or None, state or None, sort or None)
 
 
 def add_pages(app: FastAPI, show: Pages) -> None:
@@ -116,46 +191,79 @@ def add_pages(app: FastAPI, show: Pages) -> None:
     @app.get("/", response_class=HTMLResponse)
     async def overview() -> Response:
         """Who waits for what, at a glance."""
-        return await show.show("overview", lambda db: _overview(db, show.now()))
+        return await show.show("overview", _overview)
 
-    def offer(name: str, query: Listing, about: str) -> None:
-        async def listed(offset: Offset = 0) -> Response:
-            return await show.show(name, lambda db: _part(db, name, query, offset))
+    async def tenants(db: Connection, part: store.Part, found: store.Found) -> list[dict[str, Any]]:
+        return await store.tenants(db, part, found, at=show.now())
+
+    _add_lists(app, show, tenants)
+    _add_things(app, show)
+
+
+def _add_lists(app: FastAPI, show: Pages, tenants: Searched) -> None:
+    def offer(name: str, query: Searched, about: str) -> None:
+        async def listed(
+            offset: Offset = 0, q: Word = None, state: State = None, sort: Sort = None
+        ) -> Response:
+            async def part(db: Connection) -> dict[str, Any]:
+                found = await _part(db, name, query, offset, _looked_for(name, q, state, sort))
+                if name == "invoices" and not offset:
+                    found["parked"] = await store.parked_invoices(db, store.Part(WAITING_SHOWN))
+                return found
+
+            return await show.show(name, part)
 
         app.get(f"/{name}", response_class=HTMLResponse, name=f"page of {name}", description=about)(
             listed
         )
 
-    async def tenants(db: Connection, part: store.Part) -> list[dict[str, Any]]:
-        return await store.tenants(db, part, at=show.now())
+    async def settlements(db: Connection, part: store.Part, _: store.Found) -> list[dict[str, Any]]:
+        return await store.settlements(db, part)
 
-    offer("tenants", tenants, "All tenants.")
+    async def acts(db: Connection, part: store.Part, _: store.Found) -> list[dict[str, Any]]:
+        return await store.acts(db, part)
+
+    offer("tenants", tenants, "Tenants.")
+    offer("orders", store.orders, "Orders, newest first.")
     offer("resellers", store.resellers, "Load against capacity.")
-    offer("settlements", store.settlements, "What resellers are paid, quarter by quarter.")
+    offer(
+        "invoices",
+        store.invoices,
+        "Documents, newest first; before them, who has none yet because a run fails.",
+    )
+    offer("settlements", settlements, "What resellers are paid, quarter by quarter.")
+    offer("alerts", store.alerts, "Alerts, newest first.")
+    offer("deliveries", store.deliveries, "Who was notified of what, newest first.")
+    offer("acts", acts, "What operators did here, newest first.")  # fmt: skip
 
-    @app.get("/invoices", response_class=HTMLResponse)
-    async def invoices(offset: Offset = 0) -> Response:
-        """All invoices, newest first; before them, who has none yet because a run fails."""
-        return await show.show("invoices", lambda db: _invoices(db, offset))
 
+def _add_things(app: FastAPI, show: Pages) -> None:
     @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
     async def tenant(tenant_id: str) -> Response:
         """One tenant, whole."""
         return await show.show("tenant", lambda db: _one_tenant(db, tenant_id, show.now()))
+
+    @app.get("/orders/{order_id}", response_class=HTMLResponse)
+    async def order(order_id: str) -> Response:
+        """How far an order has come, and what it waits for."""
+        return await show.show("order", lambda db: _one_order(db, order_id))
 
     @app.get("/invoices/{invoice_id}", response_class=HTMLResponse)
     async def invoice(invoice_id: str) -> Response:
         """An invoice as the SME reads it."""
         return await show.show("invoice", lambda db: _one_invoice(db, invoice_id))
 
-    @app.get("/alerts", response_class=HTMLResponse)
-    async def alerts(offset: Offset = 0) -> Response:
-        """Alerts, newest first, and who was notified last."""
+    @app.get("/alerts/{alert_id}", response_class=HTMLResponse)
+    async def alert(alert_id: str) -> Response:
+        """An alert: what happened to it, who was notified, and what can be done."""
+        return await show.show("alert", lambda db: _one_alert(db, alert_id))
 
-        async def query(db: Connection) -> dict[str, Any]:
-            return {
-                **await _part(db, "alerts", store.alerts, offset),
-                "deliveries": await store.deliveries(db),
-            }
+    @app.get("/deliveries/{notification_id}", response_class=HTMLResponse)
+    async def delivery(notification_id: str) -> Response:
+        """A notification, and what became of it."""
+        return await show.show("delivery", lambda db: _one_delivery(db, notification_id))
 
-        return await show.show("alerts", query)
+    @app.get("/resellers/{reseller_id}", response_class=HTMLResponse)
+    async def reseller(reseller_id: str) -> Response:
+        """A reseller, whom it serves, and what it was notified of."""
+        return await show.show("reseller", lambda db: _one_reseller(db, reseller_id, show.now()))

@@ -151,34 +151,43 @@ values (:id, :tenant_id, :alert_id, :recipient, :channel, :about, :state, :attem
 on conflict (id) do update
 set state = excluded.state, attempts = excluded.attempts, at = excluded.at, explanation = excluded.explanation;
 
--- name: tenants(id, state, limit, offset)
--- Tenants with the newest of their services: all, those in a state, or one.
+-- name: tenants(id, state, reseller_id, q, sort, limit, offset)
+-- Tenants with the newest of their services: all, one, those in a state, of a reseller, or with words in what names them.
 select tenant.id as tenant_id, external_id, name, details, state, reseller_id, distance_km, score, assigned_by, ranking,
        services_of(tenant.id) as services
 from tenant where (:id::text is null or tenant.id = :id) and (:state::text is null or state = :state)
-order by external_id, tenant.id limit :limit offset :offset;
+  and (:reseller_id::text is null or reseller_id = :reseller_id)
+  and (:q::text is null or strpos(lower(concat_ws(' ', external_id, name, details ->> 'partita_iva', details -> 'place' ->> 'comune', tenant.id)), lower(:q)) > 0)
+order by case :sort::text when 'name' then lower(name) when 'state' then state when 'reseller' then reseller_id when 'town' then details -> 'place' ->> 'comune' end,
+         external_id, tenant.id limit :limit offset :offset;
 
--- name: orders(tenant_id, states, limit, offset)
--- Orders, newest first: of all or of one tenant, in any state or in some.
+-- name: orders(id, tenant_id, state, q, sort, limit, offset)
+-- Orders, newest first or oldest first: of all or of one tenant, one, in a state, or with words in what names them.
 select service_order.id as order_id, tenant_id, tenant.external_id, tenant.name, reference, service_order.state,
        accepted_at, ended_at as completed_at, reason, explanation
 from service_order left join tenant on tenant.id = tenant_id
-where (:tenant_id::text is null or tenant_id = :tenant_id) and (:states::text[] is null or service_order.state = any (:states))
-order by accepted_at desc nulls last, reference, service_order.id limit :limit offset :offset;
+where (:id::text is null or service_order.id = :id) and (:tenant_id::text is null or tenant_id = :tenant_id)
+  and (:state::text is null or service_order.state = :state)
+  and (:q::text is null or strpos(lower(concat_ws(' ', reference, external_id, name, service_order.id)), lower(:q)) > 0)
+order by case when :sort::text = 'oldest' then accepted_at end nulls last, accepted_at desc nulls last, reference, service_order.id limit :limit offset :offset;
 
--- name: resellers(limit, offset)
--- Resellers, with the tenants placed here.
+-- name: resellers(id, q, limit, offset)
+-- Resellers, with the tenants placed here: all, one, or with words in what names them.
 select reseller.id as reseller_id, profile, count(tenant.id) as assigned
 from reseller left join tenant on tenant.reseller_id = reseller.id
+where (:id::text is null or reseller.id = :id)
+  and (:q::text is null or strpos(lower(concat_ws(' ', reseller.id, profile ->> 'name', profile -> 'place' ->> 'comune')), lower(:q)) > 0)
 group by reseller.id, profile order by reseller.id limit :limit offset :offset;
 
--- name: invoices(tenant_id, id, limit, offset)
--- Invoices, newest first: of all, of one tenant, or one.
-select invoice.id as invoice_id, tenant_id, external_id, name, details, number, issued_on as date, total, document, invoice.open, paid_on,
+-- name: invoices(tenant_id, id, state, q, sort, limit, offset)
+-- Invoices, newest first or the largest first: of all, of one tenant, one, in a state, or with words in what names them.
+select * from (select invoice.id as invoice_id, tenant_id, external_id, name, details, number, issued_on as date, total, document, invoice.open, paid_on,
        case when invoice.open is null then 'credit' when invoice.open < 0 then 'overpaid' when invoice.open = 0 then 'paid' when overdue then 'overdue' else 'open' end as state
 from invoice left join tenant on tenant.id = tenant_id
 where (:tenant_id::text is null or tenant_id = :tenant_id) and (:id::text is null or invoice.id = :id)
-order by issued_on desc, number desc, invoice.id limit :limit offset :offset;
+  and (:q::text is null or strpos(lower(concat_ws(' ', number, external_id, name)), lower(:q)) > 0)) as found
+where :state::text is null or state = :state
+order by case when :sort::text = 'largest' then total end desc nulls last, date desc, number desc, invoice_id limit :limit offset :offset;
 
 -- name: park_invoice(tenant_id, boundary, since, explanation)!
 -- A run fails.
@@ -206,13 +215,16 @@ select tenant_id, external_id, name, boundary, since, explanation
 from parked_invoice left join tenant on tenant.id = tenant_id
 order by since, tenant_id, boundary limit :limit offset :offset;
 
--- name: alerts(tenant_id, waiting, limit, offset)
--- Alerts, newest first: of all or of one tenant, in any state or those that wait for an answer.
-select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at
-from alert left join tenant on tenant.id = alert.tenant_id
-where document is not null and (:tenant_id::text is null or alert.tenant_id = :tenant_id)
-  and (not :waiting or (resolved_at is null and acknowledged_at is null))
-order by document ->> 'opened_at' desc, alert.id limit :limit offset :offset;
+-- name: alerts(id, tenant_id, state, q, sort, limit, offset)
+-- Alerts, newest first or by when an answer is due: of all or of one tenant, one, in a state, or with words in what names them.
+select * from (
+    select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at,
+           alert_state(acknowledged_at, escalated_at, resolved_at) as state
+    from alert left join tenant on tenant.id = alert.tenant_id
+    where document is not null and (:id::text is null or alert.id = :id) and (:tenant_id::text is null or alert.tenant_id = :tenant_id)
+      and (:q::text is null or strpos(lower(concat_ws(' ', external_id, name, document ->> 'summary', document ->> 'reseller_id')), lower(:q)) > 0)
+) as found where :state::text is null or state = :state
+order by case when :sort::text = 'due' then document ->> 'acknowledge_by' end nulls last, document ->> 'opened_at' desc, alert_id limit :limit offset :offset;
 
 -- name: figures(order_states)^
 -- What there is in all: tenants served and waiting, orders and alerts that wait, what was invoiced.
@@ -229,18 +241,73 @@ select coalesce(external_id, tenant_id) as label, sum((document -> 'totals' ->> 
 from invoice left join tenant on tenant.id = tenant_id
 group by 1 order by value desc, label limit :limit;
 
--- name: deliveries(limit, offset)
--- Notifications, newest first.
-select delivery.id as notification_id, delivery.tenant_id, external_id, alert_id, recipient, channel, about, delivery.state, attempts, at, explanation
-from delivery left join tenant on tenant.id = delivery.tenant_id order by at desc, delivery.id limit :limit offset :offset;
+-- name: deliveries(id, alert_id, recipient, state, q, limit, offset)
+-- Notifications, newest first: all, one, of an alert, to a recipient, in a state, or with words in what names them.
+select delivery.id as notification_id, delivery.tenant_id, external_id, name, alert_id, recipient, channel, about, delivery.state, attempts, at, explanation
+from delivery left join tenant on tenant.id = delivery.tenant_id
+where (:id::text is null or delivery.id = :id) and (:alert_id::text is null or alert_id = :alert_id)
+  and (:recipient::text is null or recipient = :recipient) and (:state::text is null or delivery.state = :state)
+  and (:q::text is null or strpos(lower(concat_ws(' ', recipient, about, external_id, name)), lower(:q)) > 0)
+order by at desc, delivery.id limit :limit offset :offset;
 
--- name: open_session(digest, opened_at, expires_at)!
+-- name: waiting(order_states, limit)
+-- What waits for a person, the latest first: an alert from when its answer was due, everything else from when it began to wait.
+select * from (
+    select 'tenant' as kind, id as object, id as tenant_id, external_id, name, state, null::text as what, null::text as why, ranking,
+           (select min(accepted_at) from service_order where tenant_id = tenant.id) as since, null::timestamptz as due
+    from tenant where state = 'waiting'
+    union all
+    select 'order', o.id, o.tenant_id, external_id, name, o.state, reference, explanation, '[]', coalesce(o.ended_at, o.accepted_at), null
+    from service_order as o left join tenant on tenant.id = o.tenant_id
+    where o.state = any (:order_states::text[]) and not (o.state = 'held' and coalesce(tenant.state, '') = 'waiting')
+    union all
+    select 'alert', alert.id, alert.tenant_id, external_id, name, alert_state(acknowledged_at, escalated_at, resolved_at),
+           document ->> 'severity', document ->> 'summary', '[]', (document ->> 'opened_at')::timestamptz, (document ->> 'acknowledge_by')::timestamptz
+    from alert left join tenant on tenant.id = alert.tenant_id where document is not null and resolved_at is null and acknowledged_at is null
+    union all
+    select 'delivery', delivery.id, delivery.tenant_id, external_id, name, delivery.state, recipient, explanation, '[]', at, null
+    from delivery left join tenant on tenant.id = delivery.tenant_id where delivery.state = 'failed'
+    union all
+    select 'invoice', boundary::text, parked_invoice.tenant_id, external_id, name, 'parked', boundary::text, explanation, '[]', since, null
+    from parked_invoice left join tenant on tenant.id = parked_invoice.tenant_id
+) as found order by coalesce(due, since) nulls first, kind, object limit :limit;
+
+-- name: months(limit)
+-- How business goes, the newest month first: what was invoiced, net, and which services began and ended. Months of UTC.
+with invoiced as (
+    select date_trunc('month', issued_on)::date as month,
+           sum((document -> 'totals' ->> 'imponibile')::numeric * case document ->> 'tipo_documento' when 'TD04' then -1 else 1 end) as net
+    from invoice group by 1
+), begun as (
+    select date_trunc('month', effective_at at time zone 'UTC')::date as month, count(*) as n from service where effective_at is not null group by 1
+), ended as (
+    select date_trunc('month', effective_at at time zone 'UTC')::date as month, count(distinct service_id) as n from service_state where state = 'ended' group by 1
+)
+select month, coalesce(net, 0) as net, coalesce(begun.n, 0) as begun, coalesce(ended.n, 0) as ended
+from invoiced full join begun using (month) full join ended using (month) order by month desc limit :limit;
+
+-- name: add_act(id, at, who, kind, object, tenant_id, detail)$
+-- What an operator asks for; none when it was asked for before.
+insert into act (id, at, who, kind, object, tenant_id, detail) values (:id, :at, :who, :kind, :object, :tenant_id, :detail)
+on conflict do nothing returning id;
+
+-- name: settle_act(id, outcome, explanation)!
+-- What came of it.
+update act set outcome = :outcome, explanation = :explanation where id = :id;
+
+-- name: acts(object, limit, offset)
+-- What operators did, newest first: everything, or to one thing.
+select act.id, at, who, kind, object, act.tenant_id, tenant.external_id, tenant.name, detail, outcome, explanation
+from act left join tenant on tenant.id = act.tenant_id where :object::text is null or object = :object
+order by at desc, act.id limit :limit offset :offset;
+
+-- name: open_session(digest, who, opened_at, expires_at)!
 -- Somebody signed in.
-insert into console_session (digest, opened_at, expires_at) values (:digest, :opened_at, :expires_at);
+insert into console_session (digest, who, opened_at, expires_at) values (:digest, :who, :opened_at, :expires_at);
 
--- name: is_session_open(digest, at)$
--- Whether a session with this id is open and has not expired.
-select exists (select from console_session where digest = :digest and expires_at > :at);
+-- name: who_is_in(digest, at)$
+-- Whose session with this id is open and has not expired; none when there is none.
+select who from console_session where digest = :digest and expires_at > :at;
 
 -- name: close_session(digest)!
 -- Somebody signed out.
@@ -284,8 +351,7 @@ from service_order left join tenant on tenant.id = tenant_id where service_order
 select * from (
     select alert.id as alert_id, alert.tenant_id, external_id, name, document, notified_at, acknowledged_at, escalated_at, resolved_at,
            document ->> 'opened_at' as place,
-           case when resolved_at is not null then 'resolved' when acknowledged_at is not null then 'acknowledged'
-                when escalated_at is not null then 'escalated' else 'open' end as state
+           alert_state(acknowledged_at, escalated_at, resolved_at) as state
     from alert left join tenant on tenant.id = alert.tenant_id
     where document is not null and (:reseller_id::text is null or tenant.reseller_id = :reseller_id)
       and (:tenant_id::text is null or alert.tenant_id = :tenant_id) and (:id::text is null or alert.id = :id)

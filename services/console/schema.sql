@@ -1,4 +1,11 @@
 -- Generated from the migrations by `make schema-sql`. Do not edit; nothing runs this file.
+CREATE FUNCTION alert_state(acknowledged_at timestamp with time zone, escalated_at timestamp with time zone, resolved_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when resolved_at is not null then 'resolved' when acknowledged_at is not null then 'acknowledged'
+                when escalated_at is not null then 'escalated' else 'open' end
+$$;
+
 CREATE FUNCTION services_of(tenant text) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -11,6 +18,18 @@ CREATE FUNCTION services_of(tenant text) RETURNS jsonb
         order by s.effective_at, s.sku, s.id), '[]')
     from (select * from service where tenant_id = tenant order by effective_at desc nulls first, id limit 200) as s
 $$;
+
+CREATE TABLE act (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    who text NOT NULL,
+    kind text NOT NULL,
+    object text NOT NULL,
+    tenant_id text,
+    detail text NOT NULL,
+    outcome text,
+    explanation text DEFAULT ''::text NOT NULL
+);
 
 CREATE TABLE alert (
     id text NOT NULL,
@@ -39,7 +58,8 @@ CREATE TABLE cap (
 CREATE TABLE console_session (
     digest bytea NOT NULL,
     opened_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    who text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE consumer_offset (
@@ -296,6 +316,9 @@ CREATE TABLE tenant_cap (
     forecast numeric
 );
 
+ALTER TABLE ONLY act
+    ADD CONSTRAINT act_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (id);
 
@@ -367,6 +390,10 @@ ALTER TABLE ONLY tenant_cap
 
 ALTER TABLE ONLY tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+
+CREATE INDEX act_at ON act USING btree (at DESC, id);
+
+CREATE INDEX act_object ON act USING btree (object, at DESC);
 
 CREATE INDEX alert_of_tenant ON alert USING btree (tenant_id);
 

@@ -4,14 +4,16 @@ import hmac
 import secrets
 from datetime import timedelta
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
+from schemas.identity import OPERATOR
 from services.chassis.gate import has_controls
 from services.chassis.service import Runtime
 from services.chassis.strangers import Strangers
-from services.chassis.web import address_of, bearer, check_pace, unauthorized
+from services.chassis.web import Problem, address_of, bearer, check_pace, unauthorized
 from services.console.store import sql
 
 COOKIE = "vicino_console"
@@ -34,6 +36,17 @@ def cookie_name(request: Request) -> str:
     return f"__Host-{COOKIE}" if is_secure(request) else COOKIE
 
 
+def check_origin(request: Request) -> None:
+    """Refuse a form of another site: its browser would send our cookie along. Raises `Problem` 403."""
+    if request.method in ("GET", "HEAD"):
+        return
+    said = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    is_ours = said is None or urlsplit(said).netloc == request.headers.get("host")
+    if not is_ours or site not in ("same-origin", "none"):
+        raise Problem(403, "Forbidden", "this form is of another site")
+
+
 class Guard:
     """Lets in who may look. A session ends with its time, with a sign-out, and with the token that opened it."""
 
@@ -46,7 +59,9 @@ class Guard:
         path = request.scope["path"]
         if has_controls(path):
             raise HTTPException(404)
-        if await self._has_session(request):
+        if (who := await self._who_is_in(request)) is not None:
+            check_origin(request)
+            request.state.who = who
             return
         is_page = not path.startswith("/api/") and (
             request.method in ("GET", "HEAD") or path == "/logout"
@@ -54,6 +69,7 @@ class Guard:
         if is_page and "authorization" not in request.headers:
             raise LoginNeeded
         self.check(request, bearer(request))
+        request.state.who = OPERATOR
 
     def check(self, request: Request, token: str) -> None:
         """Let the operator's token pass. Raises `Problem` 401, 429."""
@@ -63,13 +79,17 @@ class Guard:
             raise unauthorized()
         self._strangers.was_right(address_of(request), token)
 
-    async def sign_in(self, request: Request, response: Response) -> None:
-        """Open a session and give its cookie."""
+    async def sign_in(self, request: Request, response: Response, who: str) -> None:
+        """Open a session and give its cookie. `who` stands beside what is done in it."""
         value, now = secrets.token_urlsafe(VALUE_BYTES), self._runtime.clock.now()
         async with self._runtime.pool.acquire() as db, db.transaction():
             await sql.prune_sessions(db, at=now)
             await sql.open_session(
-                db, digest=self._digest(value), opened_at=now, expires_at=now + LASTS
+                db,
+                digest=self._digest(value),
+                who=who or OPERATOR,
+                opened_at=now,
+                expires_at=now + LASTS,
             )
         response.set_cookie(
             cookie_name(request), value, max_age=int(LASTS.total_seconds()), httponly=True, samesite="strict",
@@ -89,16 +109,14 @@ class Guard:
             path="/",
         )
 
-    async def _has_session(self, request: Request) -> bool:
+    async def _who_is_in(self, request: Request) -> str | None:
         value = request.cookies.get(cookie_name(request))
         if not value or len(value) > 2 * VALUE_BYTES:
-            return False
+            return None
+        digest, now = self._digest(value), self._runtime.clock.now()
         async with self._runtime.pool.acquire() as db:
-            return bool(
-                await sql.is_session_open(
-                    db, digest=self._digest(value), at=self._runtime.clock.now()
-                )
-            )
+            who = await sql.who_is_in(db, digest=digest, at=now)
+        return None if who is None else who or OPERATOR
 
     def _digest(self, value: str) -> bytes:
         """What is kept of a cookie. The token is its key: with another token, no session is open."""

@@ -1,6 +1,5 @@
 """The console's statements (`queries.sql`), and its read model as plain dictionaries."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +9,7 @@ from typing import Any
 from schemas.scalars import plain
 from services.chassis.database import Connection, load_queries
 from services.chassis.store import collect
-from services.console.domain.stages import WAITING, ServiceStage, alert_state, service_stage
+from services.console.domain.stages import WAITING, ServiceStage, service_stage
 
 sql = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -23,24 +22,37 @@ class Part:
     offset: int = 0
 
 
-STAMPS = ("acknowledged_at", "escalated_at", "resolved_at")
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What of a list is looked for: words in what names it, a state, and the order that it is shown in."""
+
+    q: str | None = None
+    state: str | None = None
+    sort: str | None = None
+
+
 FIRST = Part()
 ONE = Part(1)
+ANY = Found()
 
 
 async def tenants(
     db: Connection,
     part: Part = FIRST,
+    found: Found = ANY,
     *,
     at: datetime,
     tenant_id: str | None = None,
-    state: str | None = None,
+    reseller_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Tenants with their services, each in its state at an instant."""
-    found = sql.tenants(db, id=tenant_id, state=state, limit=part.limit, offset=part.offset)
+    rows = sql.tenants(
+        db, id=tenant_id, state=found.state, reseller_id=reseller_id, q=found.q, sort=found.sort, limit=part.limit,
+        offset=part.offset,
+    )  # fmt: skip
     return [
         {**row, "services": [_service(service, at) for service in row["services"]]}
-        for row in await collect(found)
+        for row in await collect(rows)
     ]
 
 
@@ -55,39 +67,47 @@ def _service(row: dict[str, Any], at: datetime) -> dict[str, Any]:
 async def orders(
     db: Connection,
     part: Part = FIRST,
+    found: Found = ANY,
     *,
     tenant_id: str | None = None,
-    states: Sequence[str] | None = None,
+    order_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Orders, newest first."""
-    found = sql.orders(db, tenant_id=tenant_id, states=states, limit=part.limit, offset=part.offset)
-    return [dict(row) for row in await collect(found)]
+    rows = sql.orders(
+        db, id=order_id, tenant_id=tenant_id, state=found.state, q=found.q, sort=found.sort,
+        limit=part.limit, offset=part.offset,
+    )  # fmt: skip
+    return [dict(row) for row in await collect(rows)]
 
 
-async def resellers(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
+async def resellers(
+    db: Connection, part: Part = FIRST, found: Found = ANY, *, reseller_id: str | None = None
+) -> list[dict[str, Any]]:
     """Resellers, with how many tenants they serve in all."""
-    found = await collect(sql.resellers(db, limit=part.limit, offset=part.offset))
+    rows = sql.resellers(db, id=reseller_id, q=found.q, limit=part.limit, offset=part.offset)
     return [
         {
             **row["profile"],
             "assigned": row["assigned"],
             "serving": row["profile"]["active"] + row["assigned"],
         }
-        for row in found
+        for row in await collect(rows)
     ]
 
 
 async def invoices(
     db: Connection,
     part: Part = FIRST,
+    found: Found = ANY,
     *,
     tenant_id: str | None = None,
     invoice_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Invoices with their lines and totals, newest first."""
-    found = await collect(
-        sql.invoices(db, tenant_id=tenant_id, id=invoice_id, limit=part.limit, offset=part.offset)
-    )
+    rows = sql.invoices(
+        db, tenant_id=tenant_id, id=invoice_id, state=found.state, q=found.q, sort=found.sort, limit=part.limit,
+        offset=part.offset,
+    )  # fmt: skip
     return [
         {
             **{k: v for k, v in row.items() if k != "document"},
@@ -95,7 +115,7 @@ async def invoices(
             "date": row["date"],
             "open": None if row["open"] is None else plain(row["open"]),
         }
-        for row in found
+        for row in await collect(rows)
     ]
 
 
@@ -122,31 +142,57 @@ async def caps(db: Connection, tenant_id: str, part: Part = FIRST) -> list[dict[
 
 
 async def alerts(
-    db: Connection, part: Part = FIRST, *, tenant_id: str | None = None, waiting: bool = False
+    db: Connection,
+    part: Part = FIRST,
+    found: Found = ANY,
+    *,
+    tenant_id: str | None = None,
+    alert_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Alerts with their state, newest first."""
-    found = await collect(
-        sql.alerts(db, tenant_id=tenant_id, waiting=waiting, limit=part.limit, offset=part.offset)
-    )
+    rows = sql.alerts(
+        db, id=alert_id, tenant_id=tenant_id, state=found.state, q=found.q, sort=found.sort, limit=part.limit,
+        offset=part.offset,
+    )  # fmt: skip
     return [
-        {
-            **row["document"],
-            **{k: v for k, v in row.items() if k != "document"},
-            "state": alert_state(
-                acknowledged_at=row["acknowledged_at"],
-                escalated_at=row["escalated_at"],
-                resolved_at=row["resolved_at"],
-            ),
-        }
-        for row in found
+        {**row["document"], **{k: v for k, v in row.items() if k != "document"}}
+        for row in await collect(rows)
     ]
 
 
-async def deliveries(db: Connection, part: Part = FIRST) -> list[dict[str, Any]]:
+async def deliveries(
+    db: Connection,
+    part: Part = FIRST,
+    found: Found = ANY,
+    *,
+    notification_id: str | None = None,
+    alert_id: str | None = None,
+    recipient: str | None = None,
+) -> list[dict[str, Any]]:
     """Notifications, newest first."""
-    return [
-        dict(row) for row in await collect(sql.deliveries(db, limit=part.limit, offset=part.offset))
-    ]
+    rows = sql.deliveries(
+        db, id=notification_id, alert_id=alert_id, recipient=recipient, state=found.state, q=found.q, limit=part.limit,
+        offset=part.offset,
+    )  # fmt: skip
+    return [dict(row) for row in await collect(rows)]
+
+
+async def waiting(db: Connection, limit: int) -> list[dict[str, Any]]:
+    """What waits for a person, the latest first."""
+    return [dict(row) for row in await collect(sql.waiting(db, order_states=WAITING, limit=limit))]
+
+
+async def months(db: Connection, limit: int) -> list[dict[str, Any]]:
+    """How business goes, the newest month first."""
+    return [dict(row) for row in await collect(sql.months(db, limit=limit))]
+
+
+async def acts(
+    db: Connection, part: Part = FIRST, *, about: str | None = None
+) -> list[dict[str, Any]]:
+    """What operators did, newest first: everything, or to one thing."""
+    rows = sql.acts(db, object=about, limit=part.limit, offset=part.offset)
+    return [dict(row) for row in await collect(rows)]
 
 
 async def figures(db: Connection) -> dict[str, Any]:

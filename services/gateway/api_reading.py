@@ -20,10 +20,10 @@ from schemas.views import (
     UsageView,
     WholeInvoiceView,
 )
+from services.chassis.other_service import OtherService, Seen
 from services.chassis.paging import Cursor
 from services.chassis.web import Problem
 from services.gateway import store
-from services.gateway.adapters.other_service import OtherService, Seen
 from services.gateway.contract import OF_ONE_THING
 from services.gateway.contract import problem as problem_of
 from services.gateway.domain.admission import Principal, PrincipalKind

@@ -5,10 +5,10 @@ from pathlib import Path
 from services.chassis.health import AsgiApp
 from services.chassis.logs import logger
 from services.chassis.names import Names
+from services.chassis.other_service import OtherService
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
 from services.gateway.adapters.mail import Mailer
-from services.gateway.adapters.other_service import OtherService
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import build_api
 from services.gateway.api_reading import OtherServices
@@ -21,6 +21,7 @@ from services.gateway.inbound.instants import Instants
 from services.gateway.inbound.limits import Limiter
 from services.gateway.inbound.pulse import Pulse
 from services.gateway.jobs import Messengers, jobs
+from services.gateway.metrics import READS
 from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.knowledge import Knowledge
 from services.gateway.usecases.admit_events import Intake
@@ -68,12 +69,14 @@ def build(settings: GatewaySettings) -> Service:
     )
     mailer = Mailer(settings.smtp_url, settings.operator_email)
 
-    others = OtherServices(
-        OtherService(
-            "the read model", settings.console_api, settings.token(), "VICINO_CONSOLE_API"
-        ),
-        OtherService("billing", settings.billing_api, settings.token(), "VICINO_BILLING_API"),
+    console, billing = (
+        OtherService(name, url, settings.token(), setting, READS, "events are accepted as ever")
+        for name, url, setting in (
+            ("the read model", settings.console_api, "VICINO_CONSOLE_API"),
+            ("billing", settings.billing_api, "VICINO_BILLING_API"),
+        )
     )
+    others = OtherServices(console, billing)
     knowledge, in_flight, instants = Knowledge(), InFlight(settings.keys()), Instants()
     limiter = Limiter(settings.requests_per_second, settings.requests_burst)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from selenium.webdriver.remote.command import Command
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+AXE = Path(str(find_spec("axe_core_python").submodule_search_locations[0])) / "axe.min.js"  # type: ignore[union-attr,index]
 DESK, PHONE = (1280, 900), (390, 844)
 PATIENCE_SECONDS = 10
 LOOK = """
@@ -128,6 +131,21 @@ class Person:
     def sees(self) -> Seen:
         """The page that is open."""
         return Seen(**self.driver.execute_script(LOOK))
+
+    def faults(self) -> list[str]:
+        """What axe finds wrong with the page that is open: the rule, and where."""
+        self.driver.execute_script(AXE.read_text(encoding="utf-8"))
+        found = self.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+        return [
+            f"{fault['id']}: {node['html'][:120]}"
+            for fault in found["violations"]
+            for node in fault["nodes"]
+        ]
+
+    def prefers(self, scheme: str) -> None:
+        """Ask pages to be light, or dark."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def complaints(self) -> list[str]:
         """What the browser has complained of since it was last asked."""

@@ -33,6 +33,8 @@ INVOICE = "33333333-3333-3333-3333-333333333333"
 OPEN, ANSWERED, OVER, EARLY, UNHEARD_OF = (
     f"{n * 8}-{n * 4}-{n * 4}-{n * 4}-{n * 12}" for n in "45678"
 )
+ALERTS = (OPEN, ANSWERED, OVER, EARLY)
+"""Those that have a page: of the fifth only its end is known."""
 
 
 def story() -> list[Event[Any]]:

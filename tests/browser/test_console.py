@@ -8,7 +8,7 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from tests.browser.person import DESK, PHONE, Person, Seen
-from tests.browser.story import CREDIT, INVOICE, NAME
+from tests.browser.story import ALERTS, CREDIT, INVOICE, NAME
 from tests.integration.console.test_console import A, B
 
 pytestmark = pytest.mark.browser
@@ -16,10 +16,13 @@ pytestmark = pytest.mark.browser
 MENU = {
     "Overview": "/",
     "Tenants": "/tenants",
+    "Orders": "/orders",
     "Resellers": "/resellers",
     "Invoices": "/invoices",
     "Settlements": "/settlements",
     "Alerts": "/alerts",
+    "Notifications": "/deliveries",
+    "Done here": "/acts",
 }
 
 
@@ -32,15 +35,20 @@ class Visit:
     text: str
     table_roles: set[str]
     complaints: list[str]
+    faults: list[str]
+    """What axe finds, in light at a desk and in dark on a phone."""
 
 
 def visit(person: Person, path: str) -> Visit:
     person.opens(path)
-    scenario, text = person.sees(), person.text
+    scenario, text, faults = person.sees(), person.text, person.faults()
     person.sits_at(PHONE)
+    person.prefers("dark")
     person.opens(path)
+    faults += person.faults()
+    person.prefers("light")
     roles = {table.aria_role for table in person.driver.find_elements(By.TAG_NAME, "table")}
-    found = Visit(scenario, person.sees(), text, roles, person.complaints())
+    found = Visit(scenario, person.sees(), text, roles, person.complaints(), faults)
     person.sits_at(DESK)
     return found
 
@@ -109,7 +117,11 @@ def test_the_browser_keeps_no_token_and_no_page_can_read_its_cookie(operator: Pe
 
 def test_every_link_from_the_first_page_on_leads_to_a_page(pages: dict[str, Visit]) -> None:
     things = {f"/tenants/{A}", f"/tenants/{B}", f"/invoices/{INVOICE}", f"/invoices/{CREDIT}"}
-    assert set(pages) == {"/login", *MENU.values(), *things}
+    things |= {f"/orders/{A}", f"/orders/{B}", f"/deliveries/{A}", f"/deliveries/{B}"}
+    things |= {f"/alerts/{alert}" for alert in ALERTS} | {"/resellers/VAR-TO-01"}
+    assert set(pages) - {path for path in pages if path.startswith("/resellers/")} | {
+        "/resellers/VAR-TO-01"
+    } == {"/login", *MENU.values(), *things}
     assert {
         path: page.scenario.status for path, page in pages.items() if page.scenario.status != 200
     } == {}
@@ -123,11 +135,11 @@ def test_the_menu_leads_there_and_shows_where_one_is(operator: Person) -> None:
 
 
 def test_the_overview_says_who_waits_for_what(operator: Person) -> None:
-    waiting = operator.section("Waiting for a person")
+    waiting = operator.section("Waiting for a person, the latest first")
     for words in (
         "a reseller, chosen by an operator",
         "nearest is VAR-RM-01, 411,9 km: distance",
-        "ORD-B held",
+        "an answer by 01 Nov 2026, 01:15 late",
     ):
         assert words in waiting
     assert "1.224,50" in operator.text
@@ -220,7 +232,8 @@ def test_alerts_show_their_state_and_who_was_told(operator: Person) -> None:
         for tag in operator.driver.find_elements(By.CSS_SELECTOR, "table:first-of-type .tag")
     ]
     assert sorted(states) == ["acknowledged", "escalated", "open", "resolved"]
-    assert "VAR-TO-01 webhook alert opened SME-01 delivered 1" in operator.section("Who was told")
+    operator.clicks("Notifications")
+    assert "VAR-TO-01 webhook alert opened SME-01 delivered 1" in operator.text
 
 
 @pytest.mark.parametrize(
@@ -308,11 +321,29 @@ def test_on_a_phone_tables_are_still_tables_to_a_screen_reader(pages: dict[str, 
 
 def test_the_keyboard_alone_goes_from_the_menu_to_a_tenant(operator: Person) -> None:
     operator.opens("/tenants")
-    reached = []
-    for _ in range(len(MENU) + 2):
+    reached: list[str] = []
+    while NAME not in reached and len(reached) < 3 * len(MENU):
         operator.types(Keys.TAB)
-        reached.append(operator.focus.text)
-        assert operator.focus.value_of_css_property("outline-style") != "none"
-    assert reached == [*MENU, "Sign out", NAME]
+        focus = operator.focus
+        reached.append(focus.text if focus.tag_name in ("a", "button") else focus.tag_name)
+        assert focus.value_of_css_property("outline-style") != "none"
+    assert reached == [
+        "To the content", *MENU, "Sign out", "input", "select", "select", "Find", NAME,
+    ]  # fmt: skip
     operator.follows(lambda: operator.types(Keys.ENTER))
     assert operator.path == f"/tenants/{A}"
+
+
+def test_axe_finds_nothing_on_any_page_light_or_dark(pages: dict[str, Visit]) -> None:
+    assert {path: page.faults for path, page in pages.items() if page.faults} == {}
+
+
+def test_a_list_is_searched_and_filtered(operator: Person) -> None:
+    operator.opens("/tenants?q=nuraghe&state=waiting")
+    rows = operator.driver.find_elements(By.CSS_SELECTOR, "table.list tr")
+    assert len(rows) == 2
+    assert "Nuraghe Foods" in rows[1].text
+    operator.clicks("show all")
+    assert NAME in operator.text
+    operator.opens("/tenants?q=nobody-is-called-so")
+    assert "None is named so." in operator.text

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from schemas.alerts import AlertState
-
 
 class OrderStage(StrEnum):
     """How far an order has come."""
@@ -58,17 +56,3 @@ class DeliveryOutcome(StrEnum):
 
     DELIVERED = "delivered"
     FAILED = "failed"
-
-
-def alert_state(
-    *,
-    acknowledged_at: datetime | None,
-    escalated_at: datetime | None,
-    resolved_at: datetime | None,
-) -> AlertState:
-    """The state of an alert by what happened to it: the end first, then an answer, then an escalation."""
-    if resolved_at:
-        return AlertState.RESOLVED
-    if acknowledged_at:
-        return AlertState.ACKNOWLEDGED
-    return AlertState.ESCALATED if escalated_at else AlertState.OPEN

@@ -20,7 +20,7 @@ from services.gateway import store
 from services.gateway.domain.admission import Known, KnownService, KnownTenant, Principal
 from services.gateway.domain.keys import matches, split
 from services.gateway.domain.reading import Typed
-from services.gateway.store import Held, Plans
+from services.gateway.store import Held, Plans, sql
 
 FRESH_SECONDS = 3.0
 """How long a revoked key or a reseller that lost a tenant may still be believed."""
@@ -112,6 +112,7 @@ class Knowledge:
         self._services: _Fresh[KnownService] = _Fresh()
         self._alerts: _Fresh[str] = _Fresh()
         self._plans: _Fresh[Plans] = _Fresh()
+        self._read: Plans | None = None
 
     def look_in(self, pool: Pool) -> None:
         """Say where it is looked up; before anything is asked."""
@@ -204,11 +205,14 @@ class Knowledge:
         return found if found is not None else await self._plans.once("", self._read_plans)
 
     async def _read_plans(self) -> Plans:
+        """The catalogue in force. Hundreds of plans take a while to read, so it is read once."""
         async with (
             self._pool.acquire() as db,
             db.transaction(isolation="repeatable_read", readonly=True),
         ):
-            found = await store.plans(db)
+            found = self._read
+            if found is None or found.revision != int(await sql.revision(db)):
+                found = self._read = await store.plans(db)
         self._plans.keep("", found)
         return found
 

@@ -1,15 +1,15 @@
-"""Another service's API, asked for what a door shows: bounded in time and size, and never in the way of events."""
+"""Another service's API, asked with the operator's token: bounded in time and size, and never in the way of events."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
+from prometheus_client import Counter
 
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
-from services.gateway import metrics
 
 TIMEOUT_SECONDS = 8.0
 CONNECTIONS = 16
@@ -17,8 +17,12 @@ CONNECTIONS = 16
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 RETRY_AFTER_SECONDS = 2
-MEANT = (200, 400, 404, 422)
+FAULTS = 400
+ABOUT_QUESTIONS = frozenset({200, 400, 404, 422})
 """Answers that are about the question; any other is about the two services, and the reader can do nothing."""
+
+ABOUT_REQUESTS = frozenset({200, 201, 202, 400, 404, 409, 413, 422})
+"""The same of what asks for something to be done."""
 
 log = logger(__name__)
 
@@ -32,10 +36,16 @@ class Seen(NamedTuple):
 
 
 class OtherService:
-    """Asks one service, with the operator's token. `url` is where its API is; None: it is not set up."""
+    """Asks one service, with the operator's token. `url` is where its API is; None: it is not set up.
 
-    def __init__(self, name: str, url: str | None, token: str, setting: str) -> None:
-        self._name, self._url, self._setting = name, url, setting
+    `asked` counts by the service's name and by outcome: `answered`, or `unavailable`. `meanwhile` says what holds then.
+    """
+
+    def __init__(
+        self, name: str, url: str | None, token: str, setting: str, asked: Counter, meanwhile: str
+    ) -> None:
+        self._name, self._url, self._setting, self._asked = name, url, setting, asked
+        self._meanwhile = meanwhile
         self._headers = {"authorization": f"Bearer {token}"}
         self._session: aiohttp.ClientSession | None = None
 
@@ -49,33 +59,43 @@ class OtherService:
 
     async def get(self, path: str, params: Mapping[str, Any]) -> Seen:
         """Ask; parameters that are None are left out. Raises `Problem` 503 when there is no answer that means anything."""
-        if self._url is None:
-            raise self._unavailable(f"not set up: the operator sets {self._setting}")
-        try:
-            seen = await self._asked(self._url.rstrip("/") + path, params)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("no answer from another service", service=self._name, error=repr(error))
-            raise self._unavailable("unavailable") from None
-        if seen.status not in MEANT or not _is_json(seen):
-            log.warning("another service cannot answer", service=self._name, status=seen.status)
-            raise self._unavailable("unavailable")
-        metrics.READS.labels(self._name, "answered").inc()
-        return seen
-
-    async def _asked(self, url: str, params: Mapping[str, Any]) -> Seen:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
-                headers=self._headers,
-            )
         said = [
             (name, str(text))
             for name, value in params.items()
             if value is not None
             for text in (value if isinstance(value, list) else [value])
         ]
-        async with self._session.get(url, params=said, allow_redirects=False) as answer:
+        return await self._ask("GET", path, ABOUT_QUESTIONS, params=said)
+
+    async def send(
+        self, method: str, path: str, content: Any, media_type: str = "application/json"
+    ) -> Seen:
+        """Ask for something to be done. Raises `Problem` 503: then perhaps it was done."""
+        headers, body = {"content-type": media_type}, msgspec.json.encode(content)
+        return await self._ask(method, path, ABOUT_REQUESTS, data=body, headers=headers)
+
+    async def _ask(self, method: str, path: str, meant: Collection[int], **request: Any) -> Seen:
+        if self._url is None:
+            raise self._unavailable(f"not set up: the operator sets {self._setting}")
+        try:
+            seen = await self._answer(method, self._url.rstrip("/") + path, request)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("no answer from another service", service=self._name, error=repr(error))
+            raise self._unavailable("unavailable") from None
+        if seen.status not in meant or not _is_json(seen):
+            log.warning("another service cannot answer", service=self._name, status=seen.status)
+            raise self._unavailable("unavailable")
+        self._asked.labels(self._name, "answered").inc()
+        return seen
+
+    async def _answer(self, method: str, url: str, request: Mapping[str, Any]) -> Seen:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+                headers=self._headers,
+            )
+        async with self._session.request(method, url, allow_redirects=False, **request) as answer:
             text = await answer.content.read(BODY_BYTES_MAX + 1)
             while not answer.content.at_eof() and len(text) <= BODY_BYTES_MAX:
                 text += await answer.content.read(BODY_BYTES_MAX + 1)
@@ -84,9 +104,9 @@ class OtherService:
             return Seen(answer.status, text, answer.headers)
 
     def _unavailable(self, why: str) -> Problem:
-        metrics.READS.labels(self._name, "unavailable").inc()
+        self._asked.labels(self._name, "unavailable").inc()
         return Problem(
-            503, "Service Unavailable", f"{self._name} is {why}; events are accepted as ever",
+            503, "Service Unavailable", f"{self._name} is {why}; {self._meanwhile}",
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )  # fmt: skip
 
@@ -97,4 +117,4 @@ def _is_json(seen: Seen) -> bool:
         found = msgspec.json.decode(seen.body)
     except msgspec.DecodeError:
         return False
-    return seen.status == 200 or (isinstance(found, dict) and {"title", "detail"} <= found.keys())
+    return seen.status < FAULTS or (isinstance(found, dict) and {"title", "detail"} <= found.keys())

@@ -1,0 +1,1 @@
+"""What the console does, one verb per file."""
