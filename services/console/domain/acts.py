@@ -24,7 +24,7 @@ class ActKind(StrEnum):
     REDELIVER = "redeliver"
 
 
-class Outcome(StrEnum):
+class ActOutcome(StrEnum):
     """What came of it."""
 
     DONE = "done"
@@ -47,7 +47,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ActRequest:
     """The request that does it, at the gateway."""
 
     method: str
@@ -56,18 +56,18 @@ class Asked:
     media_type: str = "application/json"
 
 
-def _assign(act: Act, _: str) -> Asked:
-    return Asked(
+def _assign(act: Act, _: str) -> ActRequest:
+    return ActRequest(
         "PUT", f"/operator/v1/tenants/{act.object}/assignment", {"reseller_id": act.detail}
     )
 
 
-def _review(act: Act, _: str) -> Asked:
+def _review(act: Act, _: str) -> ActRequest:
     path = f"/operator/v1/tenants/{act.tenant_id}/orders/{act.object}/review"
-    return Asked("PUT", path, {"review": act.kind, "reason": act.detail})
+    return ActRequest("PUT", path, {"review": act.kind, "reason": act.detail})
 
 
-def _answer(act: Act, at: str) -> Asked:
+def _answer(act: Act, at: str) -> ActRequest:
     is_end = act.kind is ActKind.RESOLVE
     data = {"alert_id": act.object, "by": act.who} | ({"note": act.detail} if is_end else {})
     kind = ResolutionGiven if is_end else AcknowledgementGiven
@@ -75,14 +75,14 @@ def _answer(act: Act, at: str) -> Asked:
         "specversion": SPEC_VERSION, "id": act.id, "source": SOURCE, "type": kind.wire_type, "time": at,
         "subject": act.tenant_id, "data": data,
     }  # fmt: skip
-    return Asked("POST", "/v1/events", event, EVENTS)
+    return ActRequest("POST", "/v1/events", event, EVENTS)
 
 
-def _redeliver(act: Act, _: str) -> Asked:
-    return Asked("POST", f"/operator/v1/deliveries/{act.object}/redeliver", {})
+def _redeliver(act: Act, _: str) -> ActRequest:
+    return ActRequest("POST", f"/operator/v1/deliveries/{act.object}/redeliver", {})
 
 
-REQUESTS: dict[ActKind, Callable[[Act, str], Asked]] = {
+REQUESTS: dict[ActKind, Callable[[Act, str], ActRequest]] = {
     ActKind.ASSIGN: _assign,
     ActKind.RELEASE: _review,
     ActKind.REFUSE: _review,
@@ -99,6 +99,6 @@ FINAL = {
 """What cannot be undone is asked first, with what it means."""
 
 
-def request_of(act: Act, at: Any) -> Asked:
+def request_of(act: Act, at: Any) -> ActRequest:
     """The request that does an act. Sent twice, it acts once: it carries the act's id, or changes nothing the second time."""
     return REQUESTS[act.kind](act, rfc3339(at))

@@ -8,7 +8,7 @@ from services.chassis.other_service import OtherService
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
 from services.console import metrics
-from services.console.domain.acts import Act, Outcome, request_of
+from services.console.domain.acts import Act, ActOutcome, request_of
 from services.console.store import sql
 
 DONE = 400
@@ -31,15 +31,15 @@ async def act(runtime: Runtime, gateway: OtherService, asked: Act) -> None:
         await sql.settle_act(db, id=asked.id, outcome=outcome, explanation=explanation)
 
 
-async def _ask(gateway: OtherService, asked: Act, now: Any) -> tuple[Outcome, str]:
+async def _ask(gateway: OtherService, asked: Act, now: Any) -> tuple[ActOutcome, str]:
     request = request_of(asked, now)
     try:
         seen = await gateway.send(request.method, request.path, request.content, request.media_type)
     except Problem as problem:
-        return Outcome.UNAVAILABLE, problem.detail
+        return ActOutcome.UNAVAILABLE, problem.detail
     if seen.status < DONE:
-        return Outcome.DONE, ""
-    return Outcome.REFUSED, _why(msgspec.json.decode(seen.body))
+        return ActOutcome.DONE, ""
+    return ActOutcome.REFUSED, _why(msgspec.json.decode(seen.body))
 
 
 def _why(problem: Any) -> str:
