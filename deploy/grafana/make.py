@@ -40,6 +40,7 @@ COMMON: tuple[Panel, ...] = (
 )
 OWN: dict[str, tuple[Panel, ...]] = {
     "gateway": (
+        ("Waiting longest", "s", "max by (kind) (vicino_waiting_oldest_seconds)", "Hours: a receiver does not take its notifications."),
         ("Events accepted per second", "ops", "sum by (type) (rate(vicino_gateway_events_accepted_total[1m]))", "Zero in working hours: senders have a problem."),
         ("Faults at the door", "short", "sum by (reason) (increase(vicino_gateway_faults_total[5m]))", "One reason rising: a sender's mistake; call them."),
         ("Time at the door, p99", "s", "histogram_quantile(0.99, sum by (le) (rate(vicino_gateway_request_seconds_bucket[5m])))", "Above one second: Kafka is slow to acknowledge."),
@@ -47,6 +48,7 @@ OWN: dict[str, tuple[Panel, ...]] = {
         ("Answered 503", "short", "increase(vicino_gateway_unavailable_total[5m])", "Above zero: Kafka or the database is unavailable."),
     ),
     "onboarding": (
+        ("Waiting longest", "s", "max by (kind) (vicino_waiting_oldest_seconds)", "Hours: a person must choose a reseller or decide about an order; undo: a back-end does not take away what was made."),
         ("Tenants placed", "short", "sum by (by) (increase(vicino_onboarding_assignments_total[1h]))", "`nobody` above zero: a tenant waits for a person."),
         ("Orders ended", "short", "sum by (outcome) (increase(vicino_onboarding_orders_total[1h]))", "Failed above zero: see the console's waiting list."),
         ("Back-ends' answers, p99", "s", "histogram_quantile(0.99, sum by (le, driver) (rate(vicino_onboarding_driver_seconds_bucket[5m])))", "Near the time-out: the back-end is slow."),
@@ -60,6 +62,7 @@ OWN: dict[str, tuple[Panel, ...]] = {
         ("Invoices issued", "short", "increase(vicino_billing_invoices_issued_total[1d])", "Zero two days after the first of a month: runs do not finish."),
     ),
     "monitoring": (
+        ("Waiting longest", "s", "max by (kind) (vicino_waiting_oldest_seconds)", "A quarter of an hour: nobody has taken a tenant's trouble in hand."),
         ("Alerts", "short", "sum by (kind, event) (increase(vicino_monitoring_alerts_total[1h]))", "Escalated above zero: a reseller did not answer."),
     ),
     "console": (

@@ -61,6 +61,12 @@ JOBS_FAILING = Gauge(
     "For how long a waiting job has failed by now, the longest",
     ["kind"],
 )
+WAITING = Gauge("vicino_waiting", "What waits for somebody, by kind", ["kind"])
+WAITING_OLDEST = Gauge(
+    "vicino_waiting_oldest_seconds",
+    "For how long the oldest of it has waited; 0: none does",
+    ["kind"],
+)
 READY = Gauge("vicino_ready", "1 when /readyz would say yes")
 WRONG_TOKENS = Counter("vicino_wrong_tokens_total", "Wrong tokens presented at an API", ["door"])
 CONNECTIONS = Gauge("vicino_http_connections", "HTTP connections that are open")

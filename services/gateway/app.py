@@ -8,6 +8,7 @@ from services.chassis.names import Names
 from services.chassis.other_service import OtherService
 from services.chassis.service import Runtime, Service, run
 from services.chassis.settings import ServiceSettings
+from services.chassis.waiting import Question, measuring
 from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import build_api
@@ -24,11 +25,16 @@ from services.gateway.jobs import Messengers, jobs
 from services.gateway.metrics import READS
 from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.knowledge import Knowledge
+from services.gateway.store import sql
 from services.gateway.usecases.admit_events import Intake
 from services.gateway.usecases.registry import Registry
 
 log = logger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+WAITING: dict[str, Question] = {"delivery": lambda db, _: sql.waiting_deliveries(db)}
+"""What waits here: notifications, for their receivers."""
 
 
 class GatewaySettings(ServiceSettings):
@@ -94,7 +100,7 @@ def build(settings: GatewaySettings) -> Service:
     return Service(
         "gateway", settings, MIGRATIONS, routes=ROUTES, slices=SLICES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,
         background=(
-            keep_house, knowledge.keep, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep,
+            keep_house, measuring(WAITING), knowledge.keep, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep,
             others.read_model.keep, others.billing.keep,
         ),
     )  # fmt: skip

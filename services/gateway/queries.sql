@@ -422,3 +422,8 @@ select min(at) from rejected_event;
 -- An order that a sender was answered a 202 for.
 select answer ->> 'tenant_id' as tenant_id, accepted_at from accepted_order
 where principal = :principal and answer ->> 'order_id' = :order_id order by accepted_at limit 1;
+
+-- name: waiting_deliveries()^
+-- Notifications that wait to be delivered, to addresses that are open.
+select count(*) as n, min(notification.created_at) as since
+from notification left join reseller on reseller.id = recipient where state = 'waiting' and webhook_closed_at is null;

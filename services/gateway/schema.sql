@@ -433,6 +433,8 @@ CREATE INDEX notification_created_at ON notification USING btree (created_at);
 
 CREATE INDEX notification_recipient ON notification USING btree (recipient, created_at);
 
+CREATE INDEX notification_waiting ON notification USING btree (created_at) WHERE (state = 'waiting'::text);
+
 CREATE INDEX parked_due ON parked USING btree (next_try_at);
 
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);

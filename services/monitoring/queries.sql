@@ -32,6 +32,10 @@ from tenant left join reseller on reseller.id = tenant.reseller_id where tenant.
 -- A service instance that lives, or was to live.
 insert into service (id, tenant_id, sku) values (:id, :tenant_id, :sku) on conflict do nothing;
 
+-- name: unanswered_alerts(at)^
+-- Alerts whose answer is late.
+select count(*) as n, min(acknowledge_by) as since from alert where state in ('open', 'escalated') and acknowledge_by < :at;
+
 -- name: add_state(service_id, state, effective_at)!
 -- From an instant on a service is in a state.
 insert into service_state (service_id, state, effective_at) values (:service_id, :state, :effective_at);

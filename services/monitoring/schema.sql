@@ -271,6 +271,8 @@ ALTER TABLE ONLY way_in
 
 CREATE UNIQUE INDEX alert_open ON alert USING btree (fingerprint) WHERE (state <> 'resolved'::text);
 
+CREATE INDEX alert_unanswered ON alert USING btree (acknowledge_by) WHERE (state = ANY (ARRAY['open'::text, 'escalated'::text]));
+
 CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
 
 CREATE INDEX job_due ON job USING btree (kind, limit_name, party, run_at, seq) WHERE (state = 'waiting'::text);

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from services.chassis.names import Names
 from services.chassis.service import Service, run
 from services.chassis.settings import ServiceSettings, SettingsWrong
+from services.chassis.waiting import Question, measuring
 from services.onboarding.adapters import Driver, Drivers
 from services.onboarding.adapters.http import HttpDriver
 from services.onboarding.adapters.postgres import PostgresDriver
@@ -17,6 +18,7 @@ from services.onboarding.domain.allowing import Allowed, allowed
 from services.onboarding.domain.quotas import Quota
 from services.onboarding.handlers import ROUTES
 from services.onboarding.jobs import jobs
+from services.onboarding.store import sql
 from services.onboarding.usecases.rotate_logins import remember_logins
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -60,6 +62,14 @@ class OnboardingSettings(ServiceSettings):
         )
 
 
+WAITING: dict[str, Question] = {
+    "tenant": lambda db, _: sql.waiting_tenants(db),
+    "order": lambda db, _: sql.waiting_orders(db),
+    "undo": lambda db, _: sql.undoing_services(db),
+}
+"""What waits here for a person, or for a back-end."""
+
+
 def drivers_there_are(postgres: Driver, http: Driver) -> dict[str, Driver]:
     """Every driver, by the name that plans call it."""
     return {"postgres": postgres, "http": http}
@@ -81,7 +91,7 @@ def build(settings: OnboardingSettings) -> Service:
     remember = partial(remember_logins, driver=postgres)
     return Service(
         "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()),
-        background=(remember, names.keep),
+        background=(remember, names.keep, measuring(WAITING)),
     )  # fmt: skip
 
 

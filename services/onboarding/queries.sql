@@ -154,9 +154,21 @@ from service_instance where id = :id;
 -- Every service instance there ever was.
 select id from service_instance order by id;
 
--- name: set_service(id, state, steps_done)!
--- How far a service instance is made.
-update service_instance set state = :state, steps_done = :steps_done where id = :id;
+-- name: set_service(id, state, steps_done, undone_from)!
+-- How far a service instance is made; and from when on it is undone, the first time that is said.
+update service_instance set state = :state, steps_done = :steps_done, undone_from = coalesce(undone_from, :undone_from) where id = :id;
+
+-- name: waiting_tenants()^
+-- Tenants that wait for a person to choose their reseller.
+select count(*) as n, min(registered_at) as since from tenant where state = 'waiting';
+
+-- name: waiting_orders()^
+-- Orders that wait for a person.
+select count(*) as n, min(accepted_at) as since from service_order where state = 'held';
+
+-- name: undoing_services()^
+-- Services that are being undone.
+select count(*) as n, min(coalesce(undone_from, begun_at)) as since from service_instance where state = 'undoing';
 
 -- name: set_quantities(id, quantities)!
 -- What a service instance has from now on.

@@ -189,6 +189,7 @@ CREATE TABLE service_instance (
     steps_done integer DEFAULT 0 NOT NULL,
     ordered_by text,
     begun_at timestamp with time zone,
+    undone_from timestamp with time zone,
     CONSTRAINT service_instance_state_check CHECK ((state = ANY (ARRAY['provisioning'::text, 'active'::text, 'undoing'::text, 'failed'::text]))),
     CONSTRAINT service_instance_steps_done_check CHECK ((steps_done >= 0))
 );
@@ -303,9 +304,15 @@ CREATE INDEX reject_reason ON reject USING btree (reason, id);
 
 CREATE INDEX service_instance_ordered_by ON service_instance USING btree (ordered_by, begun_at) WHERE (ordered_by IS NOT NULL);
 
+CREATE INDEX service_instance_undoing ON service_instance USING btree (COALESCE(undone_from, begun_at)) WHERE (state = 'undoing'::text);
+
+CREATE INDEX service_order_held ON service_order USING btree (accepted_at) WHERE (state = 'held'::text);
+
 CREATE INDEX service_order_tenant ON service_order USING btree (tenant_id);
 
 CREATE INDEX tenant_registered_by ON tenant USING btree (registered_by, registered_at) WHERE (registered_by IS NOT NULL);
+
+CREATE INDEX tenant_waiting ON tenant USING btree (registered_at) WHERE (state = 'waiting'::text);
 
 ALTER TABLE ONLY order_item
     ADD CONSTRAINT order_item_order_id_fkey FOREIGN KEY (order_id) REFERENCES service_order(id);

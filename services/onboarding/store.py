@@ -1,6 +1,7 @@
 """Onboarding's statements (`queries.sql`), typed. A state changes only by the moves of `domain/states.py`."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -167,11 +168,20 @@ async def lock_service(db: Connection, service_id: str) -> ServiceInstance:
 
 
 async def move_service(
-    db: Connection, instance: ServiceInstance, to: ServiceState, steps_done: int
+    db: Connection,
+    instance: ServiceInstance,
+    to: ServiceState,
+    steps_done: int,
+    at: datetime | None = None,
 ) -> None:
-    """Where a service instance stands now, and how many steps of its plan are made. Raises `IllegalMove`."""
+    """Where a service instance stands now, and how many steps of its plan are made. Raises `IllegalMove`.
+
+    `at` says when, of one that is to be undone.
+    """
     state = move(SERVICE_MOVES, instance.state, to)
-    await sql.set_service(db, id=instance.id, state=state, steps_done=steps_done)
+    await sql.set_service(
+        db, id=instance.id, state=state, steps_done=steps_done, undone_from=at
+    )  # fmt: skip
 
 
 async def active_services(db: Connection, order_id: str) -> tuple[str, ...]:

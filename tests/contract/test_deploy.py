@@ -102,7 +102,7 @@ def test_every_file_that_the_compose_file_mounts_or_builds_from_is_there() -> No
     copied = re.findall(
         r"^COPY ([^-]\S*) ", (ROOT / recipe).read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert len(mounted) == len(copied) == 3
+    assert (len(mounted), len(copied)) == (3, 3)
     assert [name for name in (*mounted, recipe, *copied) if not (ROOT / name).exists()] == []
 
 
@@ -133,12 +133,29 @@ def test_tenants_databases_are_on_a_server_of_their_own() -> None:
     assert (own.split(":")[0], tenants.split(":")[0]) == ("postgres", "postgres-tenants")
 
 
-def test_prometheus_asks_every_service() -> None:
+def test_prometheus_asks_every_service_and_what_is_beside_it() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    [targets] = [
-        static["targets"] for job in config["scrape_configs"] for static in job["static_configs"]
-    ]
-    assert sorted(targets) == sorted(f"{name}:{INSIDE}" for name in SERVICES)
+    targets = {
+        job["job_name"]: [
+            target for static in job["static_configs"] for target in static["targets"]
+        ]
+        for job in config["scrape_configs"]
+    }
+    assert sorted(targets["vicino"]) == sorted(f"{name}:{INSIDE}" for name in SERVICES)
+    [alerting] = config["alerting"]["alertmanagers"][0]["static_configs"]
+    beside = {name.split(":")[0] for name in (*targets["servers"], *alerting["targets"])}
+    assert beside == {"postgres-exporter", "kafka-exporter", "node-exporter", "alertmanager"}
+    assert beside < COMPOSE["services"].keys()
+
+
+def test_what_prometheus_finds_is_mailed_to_the_operator_pages_more_often() -> None:
+    config = yaml.safe_load(COMPOSE["configs"]["alertmanager"]["content"])
+    [receiver] = config["receivers"]
+    assert receiver["email_configs"][0]["to"] == "${VICINO_OPERATOR_EMAIL}"
+    [pages] = config["route"]["routes"]
+    assert (config["route"]["receiver"], pages["receiver"]) == (receiver["name"], receiver["name"])
+    assert pages["matchers"] == ["severity = page"]
+    assert {rule["labels"]["severity"] for rule in RULES} == {"page", "ticket"}
 
 
 def test_the_port_for_the_inside_is_asked_by_health_checks_and_published_nowhere() -> None:

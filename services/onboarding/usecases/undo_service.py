@@ -27,7 +27,7 @@ async def begin_undoing(args: Step, why: str, unit: Unit) -> None:
     """
     service = await store.lock_service(unit.db, args.service_id)
     step = service.plan.provisioning[args.step]
-    await store.move_service(unit.db, service, ServiceState.UNDOING, args.step)
+    await store.move_service(unit.db, service, ServiceState.UNDOING, args.step, unit.now)
     undo = UndoStep(
         service_id=service.id, step=args.step, failed=step.driver, why=why, attempts=unit.attempts
     )

@@ -9,7 +9,7 @@ import pytest
 
 from schemas import identity
 from schemas.catalogue import CataloguePublished, ResellerRegistered
-from schemas.orders import OrderPlaced
+from schemas.orders import AssignmentDecided, OrderPlaced
 from schemas.tenants import (
     AssignmentNeeded,
     OrderCompleted,
@@ -21,7 +21,9 @@ from schemas.tenants import (
     TenantActivated,
     TenantAssigned,
 )
+from services.chassis.waiting import measure
 from services.local.demo.world import catalogue
+from services.onboarding.app import WAITING
 from services.onboarding.domain.credentials import name_of
 from tests.integration.onboarding.scenario import (
     NEAR,
@@ -30,6 +32,7 @@ from tests.integration.onboarding.scenario import (
     order,
     places_taken,
 )
+from tests.support.waits import waits
 
 
 async def test_an_order_becomes_an_active_tenant_once_however_often_it_comes(
@@ -132,6 +135,29 @@ async def test_what_a_step_made_and_is_not_there_any_more_is_an_error_and_no_suc
 
     await scenario.service.eventually(complained)
     assert await scenario.service.published(ProvisioningFailed) == []
+    scenario.clock.advance(timedelta(hours=2))
+    await measure(scenario.service.runtime, WAITING)
+    n, seconds = waits("undo")
+    assert n == 1
+    assert seconds is not None
+    assert 7200 <= seconds < 8 * 3600
+
+
+async def test_a_firm_without_a_reseller_and_its_order_wait_until_one_is_chosen(
+    scenario: Scenario,
+) -> None:
+    await scenario.know({**NEAR, "capacity": 0})
+    placed = order("F1", 0, "MAIL-STD")
+    await scenario.service.publish(placed)
+    await scenario.service.settled()
+    scenario.clock.advance(timedelta(hours=5))
+    await measure(scenario.service.runtime, WAITING)
+    assert (waits("tenant"), waits("order")) == ((1, 18_000), (1, 18_000))
+    chosen = AssignmentDecided(reseller_id=NEAR["id"], reason="")
+    await scenario.service.publish(event(placed.subject, chosen, "decided"))
+    await scenario.service.settled()
+    await measure(scenario.service.runtime, WAITING)
+    assert (waits("tenant"), waits("order"), waits("undo")) == ((0, 0), (0, 0), (0, 0))
 
 
 async def test_a_later_order_of_an_unknown_tenant_fails_and_says_why(scenario: Scenario) -> None:
