@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 RUN := cd $(ROOT) &&
 
-.PHONY: help venv venv-dev demo up test test-cluster check format vectors faults bench lock jars-lock docs clean coverage
+.PHONY: help venv venv-dev demo play up test test-cluster check format vectors faults bench lock jars-lock docs clean coverage
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(ROOT)/Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ $(VENV)/.dev: $(ROOT)/requirements/dev.lock $(VENV)/.runtime
 
 demo: venv ## the main job, played on a fresh stack: watch it, then read .vicino/demo.json
 	@$(RUN) exec $(BIN)/vicino demo
+
+play: venv ## the demo's world, to stay: the console is full, the clock is in your hand
+	@$(RUN) exec $(BIN)/vicino play
 
 up: venv ## the same stack, to stay: prints its addresses, keeps its data in .vicino/
 	@$(RUN) exec $(BIN)/vicino up

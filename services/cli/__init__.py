@@ -4,10 +4,11 @@ import typer
 
 from services.cli.accounts import accounts
 from services.cli.catalogue import catalogue_app
+from services.cli.clock import clock_app
 from services.cli.invoices import invoices_app
 from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
-from services.cli.local import demo, dsn, kafka_login, up
+from services.cli.local import demo, dsn, kafka_login, play_on, up
 from services.cli.meters import meters_app
 from services.cli.money import (
     audit,
@@ -51,6 +52,8 @@ for command in (
     app.command()(command)
 app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)
+app.command("play")(play_on)
+app.add_typer(clock_app, name="clock")
 app.command()(credentials)
 app.add_typer(topics_app, name="topics")
 app.add_typer(catalogue_app, name="catalogue")

@@ -22,6 +22,9 @@ from services.local.home import Home, default_home
 from services.local.play import cannot_go_on, play
 from services.local.roles import SERVICES
 
+PLAY = "play"
+"""The folder, within the state folder, of a demo that stays."""
+
 
 def up(
     home: HomeOption = None,
@@ -91,6 +94,34 @@ def demo(home: HomeOption = None) -> None:
 
     if not play(run(home or default_home(), console)):
         raise typer.Exit(1)
+
+
+def play_on(home: HomeOption = None) -> None:
+    """Play the demo's story in a folder of its own, and stay: the console is full, and the clock is in your hand."""
+    from services.local.demo.stage import Stage
+    from services.local.demo.staying import stay
+
+    folder = Home((home or default_home()) / PLAY)
+
+    def begin(stage: Stage) -> None:
+        print_addresses(keep_addresses(stage.stack))
+        console.print(
+            f"The world stays. In another terminal: export VICINO_HOME={folder.path}\n"
+            "  vicino tenants list, vicino clock show, vicino clock set +1d, and every other command.\n"
+            "Look in at the console with the operator token. Ctrl-C ends it; the next one begins anew.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+    async def staying() -> None:
+        with addresses_forgotten(folder), suppress(asyncio.CancelledError):
+            await stay(folder, console, begin)
+        console.print("stopping ...")
+
+    if folder.is_running():
+        cannot_go_on(f"it plays already: VICINO_HOME={folder.path} vicino status")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    play(staying())
+    console.print("stopped.")
 
 
 def dsn(name: ServiceArgument, home: HomeOption = None) -> None:

@@ -16,6 +16,10 @@ from services.local.process import GRACE_SECONDS, has_writers
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+CLOCK_FILE = "clock.json"
+"""Of a stack whose clock is steered: where its services read what time it is."""
+
+
 class HomeBusy(RuntimeError):
     """Another stack runs in this folder."""
 

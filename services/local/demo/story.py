@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from services.local.demo import joining, money, month, secrecy, tables, trouble,
 from services.local.demo.outcome import outcome
 from services.local.demo.stage import Stage, rome
 from services.local.demo.world import Mailbox
-from services.local.home import Home, HomeBusy
+from services.local.home import CLOCK_FILE, Home, HomeBusy
 from services.local.roles import SERVICES
 from services.local.stack import Stack
 
 OPERATOR_EMAIL = "desk@vicino.example.it"
+DEMO = "demo"
 HOMES_MAX = 9
 """Demos that may play beside each other in one checkout."""
 
@@ -75,7 +76,7 @@ async def play(stage: Stage, console: Console) -> None:
 
 async def _own_home(home: Path, life: AsyncExitStack) -> Home:
     """A folder of its own for this demo, made empty; another demo in this checkout has another one."""
-    for name in ("demo", *(f"demo-{n}" for n in range(2, HOMES_MAX + 1))):
+    for name in (DEMO, *(f"{DEMO}-{n}" for n in range(2, HOMES_MAX + 1))):
         try:
             folder = await life.enter_async_context(Home(home / name))
         except HomeBusy:
@@ -96,11 +97,12 @@ def _guest_prefix(life: AsyncExitStack) -> str:
     return prefix
 
 
-async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stage:
-    """A fresh stack, and the world around it."""
+async def set_stage(
+    folder: Home, console: Console, life: AsyncExitStack, ports: Mapping[str, int] | None = None
+) -> Stage:
+    """A fresh stack in an empty folder, and the world around it. `ports`: where its APIs are, if they are free."""
     with console.status("starting PostgreSQL, Apache Kafka and five services ...") as status:
-        folder = await _own_home(home, life)
-        clock_file = folder.path / "clock.json"
+        clock_file = folder.path / CLOCK_FILE
         steer(clock_file, rome(2026, 11, 1, 0, 5))
         mailbox = Mailbox()
         prefix = _guest_prefix(life)
@@ -117,6 +119,7 @@ async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stag
                 environment=environment,
                 topic_prefix=prefix,
                 own_postgres=True,
+                usual_ports=ports or {},
             )
         )
     console.print(
@@ -130,7 +133,7 @@ async def _set_stage(home: Path, console: Console, life: AsyncExitStack) -> Stag
     return stage
 
 
-async def _while_it_lives(stack: Stack, story: Coroutine[Any, Any, None]) -> None:
+async def while_it_lives(stack: Stack, story: Coroutine[Any, Any, None]) -> None:
     """Play; a stack that lost a server ends the story at once. Raises `PartLost`."""
     playing, losing = asyncio.create_task(story), asyncio.create_task(stack.lost())
     try:
@@ -153,8 +156,8 @@ async def run(home: Path, console: Console) -> bool:
         "[bold]Vicino[/]: nine resellers, eleven firms, two months. Each act says how many expectations held."
     )
     async with AsyncExitStack() as life:
-        stage = await _set_stage(home, console, life)
-        await _while_it_lives(stage.stack, play(stage, console))
+        stage = await set_stage(await _own_home(home, life), console, life)
+        await while_it_lives(stage.stack, play(stage, console))
         found = await outcome(stage)
     found["seconds"] = round(time.monotonic() - began, 1)
     file.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
