@@ -9,6 +9,7 @@ from services.cli.invoices import invoices_app
 from services.cli.jobs import jobs_app
 from services.cli.keys import credentials, keys_app
 from services.cli.local import demo, dsn, kafka_login, play_on, up
+from services.cli.mail import mail_app
 from services.cli.meters import meters_app
 from services.cli.money import (
     audit,
@@ -54,6 +55,7 @@ app.command("kafka-login")(kafka_login)
 app.command("version")(show_version)
 app.command("play")(play_on)
 app.add_typer(clock_app, name="clock")
+app.add_typer(mail_app, name="mail")
 app.command()(credentials)
 app.add_typer(topics_app, name="topics")
 app.add_typer(catalogue_app, name="catalogue")

@@ -45,6 +45,12 @@ def _clock(home: HomeOption) -> tuple[Home, SteeredClock]:
     return folder, SteeredClock(file)
 
 
+def now_in(home: HomeOption) -> datetime:
+    """The time that a stack goes by: its own, if it has a clock of its own."""
+    file = (home or default_home()) / CLOCK_FILE
+    return SteeredClock(file).now() if file.exists() else datetime.now(UTC)
+
+
 def _print(at: datetime) -> None:
     console.print(f"{at.astimezone(ROME):%A %d %B %Y, %H:%M} in Rome", highlight=False)
 

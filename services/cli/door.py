@@ -17,6 +17,10 @@ TIMEOUT_SECONDS = 30.0
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON.")]
 
 
+JSON = "application/json"
+EVENT = "application/cloudevents+json"
+
+
 class Door(NamedTuple):
     """Where the gateway is, and the token that opens it."""
 
@@ -48,10 +52,12 @@ def door_of(home: Path | None) -> Door:
 
 
 def ask(
-    home: Path | None, method: str, path: str, body: Any = None, etag: str | None = None, **params: Any
+    home: Path | None, method: str, path: str, body: Any = None, etag: str | None = None, media_type: str = JSON,
+    **params: Any,
 ) -> Answered:  # fmt: skip
     """Ask the gateway; what it refuses is printed line by line and ends the command."""
-    return Answered(*play(_ask(door_of(home), method, path, body, etag, params)))
+    headers = {"Content-Type": media_type} | ({"If-Match": etag} if etag else {})
+    return Answered(*play(_ask(door_of(home), method, path, body, headers, params)))
 
 
 def ask_all(home: Path | None, path: str, limit: int, **params: Any) -> list[dict[str, Any]]:
@@ -86,14 +92,17 @@ def _given(params: dict[str, Any]) -> dict[str, str]:
 
 
 async def _ask(
-    door: Door, method: str, path: str, body: Any, etag: str | None, params: dict[str, Any]
-) -> tuple[Any, str | None]:  # fmt: skip
-    headers = {"If-Match": etag} if etag else {}
+    door: Door, method: str, path: str, body: Any, headers: dict[str, str], params: dict[str, Any]
+) -> tuple[Any, str | None]:
     async with (
         _session(door) as session,
         session.request(
-            method, door.url + path, params=_given(params), json=body, headers=headers
-        ) as answer,
+            method,
+            door.url + path,
+            params=_given(params),
+            headers=headers,
+            data=None if body is None else json.dumps(body),
+        ) as answer,  # fmt: skip
     ):
         return await _checked(answer), answer.headers.get("ETag")
 

@@ -27,9 +27,17 @@ def resellers_show(reseller: ResellerArgument, home: HomeOption = None) -> None:
 
 
 @resellers_app.command("add")
-def resellers_add(reseller: ResellerArgument, file: FileArgument, home: HomeOption = None) -> None:
+def resellers_add(
+    reseller: ResellerArgument,
+    file: FileArgument,
+    home: HomeOption = None,
+    revision: Annotated[
+        int | None, typer.Option(help="Only in place of this revision: somebody may have put another since.")
+    ] = None,
+) -> None:  # fmt: skip
     """Register a reseller, or change what is known of it. Its key and signing secret are printed once."""
-    found = ask(home, "PUT", f"{PATH}/{reseller}", read_json(file)).body
+    etag = None if revision is None else f'"{revision}"'
+    found = ask(home, "PUT", f"{PATH}/{reseller}", read_json(file), etag).body
     if "api_key" in found:
         print_json(found)
     else:

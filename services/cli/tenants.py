@@ -1,11 +1,16 @@
 """`vicino tenants`, `orders`, `alerts` and `deliveries`: what the operator looks at every day, and the decisions about it."""
 
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
+from schemas.envelope import SPEC_VERSION
+from schemas.orders import OrderPlaced
+from schemas.scalars import rfc3339
 from services.cli.answers import JsonOption, print_json, show
-from services.cli.door import ask, ask_all
+from services.cli.clock import now_in
+from services.cli.door import EVENT, FileArgument, ask, ask_all, read_json
 from services.cli.shared import HomeOption, console
 
 LimitOption = Annotated[int, typer.Option(min=1, help="At most so many.")]
@@ -77,6 +82,36 @@ def orders_list(
         "explanation",
     )
     show(ask_all(home, "/v1/orders", limit, state=state, tenant_id=tenant), names, as_json)
+
+
+@orders_app.command("new")
+def orders_new(
+    file: FileArgument,
+    tenant: TenantOption = None,
+    event_id: Annotated[
+        str, typer.Option("--id", help="Under this id; sent twice under one id, it is one order.")
+    ] = "",
+    placed_at: Annotated[
+        str, typer.Option("--time", help="When it was placed, RFC 3339; now, if not said.")
+    ] = "",
+    home: HomeOption = None,
+) -> None:
+    """Place an order: the file holds its data (docs/reference/events.md), and the first order of a firm its details.
+
+    A later order needs `--tenant`.
+    """
+    event = {
+        "specversion": SPEC_VERSION, "id": event_id or str(uuid4()), "source": "/vicino/cli",
+        "type": OrderPlaced.wire_type, "time": placed_at or rfc3339(now_in(home)),
+        "data": read_json(file),
+    }  # fmt: skip
+    if tenant is not None:
+        event["subject"] = tenant
+    [accepted] = ask(home, "POST", "/v1/events", event, media_type=EVENT).body["accepted"]
+    console.print(
+        f"order {accepted['order_id']} of tenant {accepted['tenant_id']}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 @orders_app.command("show")

@@ -12,7 +12,7 @@ from services.gateway import contract
 from services.gateway.doors import KeyId
 from services.gateway.operator_requests import BackendSpec, CatalogueSpec, ResellerSpec
 from services.gateway.usecases import rotate_secrets
-from services.gateway.usecases.publish_catalogue import Overtaken, Retroactive, publish_catalogue
+from services.gateway.usecases.publish_catalogue import Retroactive, publish_catalogue
 from services.gateway.usecases.read_back import (
     read_catalogue,
     read_reseller,
@@ -20,7 +20,7 @@ from services.gateway.usecases.read_back import (
 )
 from services.gateway.usecases.register_backend import register_backend
 from services.gateway.usecases.register_reseller import register_reseller
-from services.gateway.usecases.registry import Registry
+from services.gateway.usecases.registry import Overtaken, Registry
 
 CATALOGUE_PATH = "/operator/v1/catalogue"
 CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
@@ -43,6 +43,11 @@ def etag(revision: int) -> dict[str, str]:
     return {"ETag": f'"{revision}"'}
 
 
+def _replaced(if_match: str | None) -> int | None:
+    """The revision that a request means to replace."""
+    return None if if_match is None else int(if_match.strip('"'))
+
+
 def add_registry(app: FastAPI, registry: Registry) -> None:
     """The operator's paths for what is registered."""
     _add_catalogue(app, registry)
@@ -55,9 +60,8 @@ def _add_catalogue(app: FastAPI, registry: Registry) -> None:
         spec: CatalogueSpec, answer: Response, if_match: IfMatch = None
     ) -> dict[str, int]:
         """Put a catalogue into force; with `If-Match`, only in place of the one that was read."""
-        replaced = None if if_match is None else int(if_match.strip('"'))
         try:
-            revision = await publish_catalogue(registry, spec, replaced)
+            revision = await publish_catalogue(registry, spec, _replaced(if_match))
         except Retroactive as error:
             raise refused("/valid_from", Reason.RETROACTIVE, str(error)) from None
         except Overtaken as error:
@@ -86,12 +90,22 @@ def _add_resellers(app: FastAPI, registry: Registry) -> None:
 
     @app.put(
         "/operator/v1/resellers/{reseller_id}",
-        responses={**contract.NEW, **contract.conflict()},
+        responses={**contract.NEW, **contract.conflict(), **CHANGED},
     )
-    async def put_reseller(reseller_id: Key, spec: ResellerSpec) -> JSONResponse:
-        """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it."""
-        answer, is_new = await register_reseller(registry, reseller_id, spec)
-        return JSONResponse(answer, 201 if is_new else 200)
+    async def put_reseller(
+        reseller_id: Key, spec: ResellerSpec, if_match: IfMatch = None
+    ) -> JSONResponse:
+        """Register a reseller (201, with its key and signing secret, shown once), or change what is known of it.
+
+        With `If-Match`, only in place of what was read.
+        """
+        try:
+            answer, is_new = await register_reseller(
+                registry, reseller_id, spec, _replaced(if_match)
+            )
+        except Overtaken as error:
+            raise Problem(412, "Precondition Failed", str(error)) from None
+        return JSONResponse(answer, 201 if is_new else 200, headers=etag(answer["revision"]))
 
     @app.post(
         "/operator/v1/resellers/{reseller_id}/keys", status_code=201, responses=contract.conflict()

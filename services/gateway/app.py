@@ -1,6 +1,9 @@
 """The gateway, put together."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from services.chassis.health import AsgiApp
 from services.chassis.logs import logger
@@ -13,6 +16,7 @@ from services.gateway.adapters.mail import Mailer
 from services.gateway.adapters.webhook import WebhookSender
 from services.gateway.api import build_api
 from services.gateway.api_reading import OtherServices
+from services.gateway.domain.channels import is_mail_address
 from services.gateway.doors import Doors
 from services.gateway.events_door import EventsDoor
 from services.gateway.handlers import ROUTES, SLICES
@@ -37,13 +41,22 @@ WAITING: dict[str, Question] = {"delivery": lambda db, _: sql.waiting_deliveries
 """What waits here: notifications, for their receivers."""
 
 
+def mail_address(text: str) -> str:
+    """The text, if a mail may come from there. Raises `ValueError`."""
+    if not is_mail_address(text):
+        raise ValueError("no mail can come from there")
+    return text
+
+
 class GatewaySettings(ServiceSettings):
     """What the gateway needs beside the common settings."""
 
     smtp_url: str | None = None
-    """`smtp://host:port` for mails to the operator."""
+    """The mail server: `smtp://[user:password@]host:port`, or `smtps://` where TLS comes first."""
+    mail_from: Annotated[str, AfterValidator(mail_address)] = "vicino@localhost"
+    """Whom mails come from. Mail servers take an address of your own domain, and no other."""
     operator_email: str | None = None
-    """Who gets them."""
+    """Where the operator reads mails: escalations."""
     webhook_allow_private: bool = False
     """Webhooks to private addresses and by plain http: only where everything runs on one machine."""
     nameservers: str = ""
@@ -73,7 +86,7 @@ def build(settings: GatewaySettings) -> Service:
     very_large = frozenset(
         name.strip() for name in settings.very_large_tenants.split(",") if name.strip()
     )
-    mailer = Mailer(settings.smtp_url, settings.operator_email)
+    mailer = Mailer(settings.smtp_url, settings.operator_email, settings.mail_from)
 
     console, billing = (
         OtherService(name, url, settings.token(), setting, READS, "events are accepted as ever")

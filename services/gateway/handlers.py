@@ -36,7 +36,7 @@ from services.chassis.engine.slices import Slice, SliceUnit, on_slice
 from services.chassis.unit import Unit
 from services.gateway.store import sql
 from services.gateway.usecases.note_rejects import note_rejects
-from services.gateway.usecases.notify import notify
+from services.gateway.usecases.notify import notify, notify_reseller
 
 
 async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
@@ -49,7 +49,7 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
     """Who may send events for a tenant, and is notified about it."""
     await sql.set_reseller(unit.db, id=event.subject, reseller_id=event.data.reseller_id)
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify_reseller(event, event.data.reseller_id, unit)
 
 
 async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
@@ -80,40 +80,40 @@ async def service_resumed(event: Event[ServiceResumed], unit: Unit) -> None:
 
 async def _notify_reseller(event: Event[Any], unit: Unit) -> None:
     reseller_id = await sql.reseller_of(unit.db, tenant_id=event.subject)
-    await notify(event, reseller_id, Channel.WEBHOOK, unit)
+    await notify_reseller(event, reseller_id, unit)
 
 
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     """The reseller hears that its tenant is served."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify_reseller(event, event.data.reseller_id, unit)
 
 
 async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
     """The reseller hears that an order waits for a back-end."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify_reseller(event, event.data.reseller_id, unit)
 
 
 async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit: Unit) -> None:
     """The reseller hears which items of an order failed, and which are done."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify_reseller(event, event.data.reseller_id, unit)
 
 
 async def alert_opened(event: Event[AlertOpened], unit: Unit) -> None:
     """The assigned reseller hears of trouble; from now on it can be answered."""
     await sql.add_alert(unit.db, id=event.data.alert_id, tenant_id=event.subject)
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    await notify_reseller(event, event.data.reseller_id, unit, event.data.alert_id)
 
 
 async def alert_raised(event: Event[AlertRaised], unit: Unit) -> None:
     """The assigned reseller hears that it is worse, and the operator, if the operator has joined."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    await notify_reseller(event, event.data.reseller_id, unit, event.data.alert_id)
     if event.data.state is AlertState.ESCALATED:
         await notify(event, OPERATOR, Channel.EMAIL, unit, event.data.alert_id)
 
 
 async def alert_resolved(event: Event[AlertResolved], unit: Unit) -> None:
     """And of its end."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit, event.data.alert_id)
+    await notify_reseller(event, event.data.reseller_id, unit, event.data.alert_id)
 
 
 async def alert_escalated(event: Event[AlertEscalated], unit: Unit) -> None:
@@ -124,7 +124,7 @@ async def alert_escalated(event: Event[AlertEscalated], unit: Unit) -> None:
 async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
     """Whoever ordered for a tenant of another's hears that nothing was done."""
     if event.data.sender is not None and event.data.sender != OPERATOR:
-        await notify(event, event.data.sender, Channel.WEBHOOK, unit)
+        await notify_reseller(event, event.data.sender, unit)
 
 
 AboutMoney = TypeVar(
@@ -135,7 +135,7 @@ AboutMoney = TypeVar(
 
 async def about_money(event: Event[AboutMoney], unit: Unit) -> None:
     """The reseller hears what its tenant owes and has paid, and what it earns itself."""
-    await notify(event, event.data.reseller_id, Channel.WEBHOOK, unit)
+    await notify_reseller(event, event.data.reseller_id, unit)
 
 
 async def events_rejected(piece: Slice, unit: SliceUnit) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 import msgspec
 
 from schemas.deliveries import Channel
+from schemas.identity import OPERATOR
 from services.chassis.jobs import GiveUp, Job, JobHandler, RetryLater, handle
 from services.chassis.logs import logger
 from services.chassis.unit import Unit
@@ -20,7 +21,8 @@ from services.gateway.job_kinds import (
     notify_of_more,
     send_email,
 )
-from services.gateway.outbound.compose import compose, receiver_of
+from services.gateway.outbound.compose import compose, receiver_of, technician_of
+from services.gateway.outbound.mail_text import body_of, subject_of
 from services.gateway.principals.contacts import Contacts
 from services.gateway.store import sql
 from services.gateway.usecases.note_rejects import notify_of_the_rest
@@ -71,12 +73,20 @@ async def _not_delivered(
 
 
 async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
-    """Send a mail to the operator."""
+    """Send a mail: to the operator, or to the technician of a reseller."""
     async with job.read() as db:
         notification = await store.notification(db, job.args.notification_id)
+        to_operator = notification.recipient == OPERATOR
+        to = messengers.mailer.operator if to_operator else None
+        if not to_operator:
+            reseller = await store.reseller(db, notification.recipient)
+            if reseller is None:
+                raise GiveUp("there is no such reseller")
+            to = technician_of(reseller, messengers.contacts)["email"]
         event = await compose(db, notification, messengers.contacts)
+    subject, text = (say(event, to_operator=to_operator) for say in (subject_of, body_of))
     try:
-        await messengers.mailer.send(notification.id, event)
+        await messengers.mailer.send(notification.id, to, subject, text)
     except Exception as error:  # noqa: BLE001 - whatever a mail server does is an attempt that failed
         metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.RETRY).inc()
         answer = mail_fault(error)

@@ -7,10 +7,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.catalogue import Meter, Place, Plan, ResellerTier
 from schemas.catalogue_rules import CatalogueFault, faults
+from schemas.deliveries import Channel
 from schemas.orders import Review
 from schemas.reasons import Reason
 from schemas.scalars import Currency, Instant, Key, ShortText, Text
 from schemas.validation import broken, reason_of
+from services.gateway.domain.channels import NotifyBy, is_mail_address
 from services.gateway.domain.faults import pointer
 
 PLANS_MAX = 500
@@ -94,7 +96,26 @@ class ResellerSpec(_Spec):
     active: int = Field(ge=0)
     tier: ResellerTier = ResellerTier.SILVER
     contact: Technician
-    webhook_url: Text
+    webhook_url: Text = ""
+    notify_by: NotifyBy = NotifyBy.WEBHOOK
+    """`webhook`, `email` (to the technician's address), or `both`."""
+
+    @model_validator(mode="after")
+    def _can_be_notified(self) -> "ResellerSpec":
+        channels = self.notify_by.channels
+        if Channel.WEBHOOK in channels and not self.webhook_url:
+            raise _fault(("webhook_url",), "webhooks need an address")
+        if Channel.EMAIL in channels and not is_mail_address(self.contact.email):
+            raise _fault(("contact", "email"), "no mail can be addressed so")
+        return self
+
+
+def _fault(place: tuple[str, ...], message: str) -> ValidationError:
+    return ValidationError.from_exception_data(
+        "reseller",
+        [{"type": broken(Reason.BAD_DATA, message), "loc": place, "input": None}],
+        hide_input=True,
+    )
 
 
 class BackendSpec(_Spec):

@@ -60,6 +60,14 @@ returning (xmax = 0);
 -- A reseller.
 select id, name, webhook_url, webhook_secret, webhook_closed_at, contact from reseller where id = :id;
 
+-- name: reseller_revision(id)$
+-- With which revision a reseller was put.
+select revision from reseller where id = :id;
+
+-- name: notify_by(id)$
+-- How a reseller wants to be notified; none for a recipient that is no reseller, or was registered before one could say.
+select profile ->> 'notify_by' from reseller where id = :id;
+
 -- name: past_secrets(id, now)
 -- The secrets before the current one that still sign along, newest first.
 select secret from webhook_secret_past where reseller_id = :id and ends_at > :now order by ends_at desc;
@@ -112,8 +120,8 @@ select key_id, created_at from api_key where principal = :principal and revoked_
 update reseller set webhook_url = :webhook_url, webhook_closed_at = null where id = :id;
 
 -- name: recipient_of(id)$
--- To whom a webhook goes.
-select recipient from notification where id = :id and channel = 'webhook';
+-- To whom a notification goes.
+select recipient from notification where id = :id;
 
 -- name: live_keys(principal)$
 -- How many keys of a principal are live.

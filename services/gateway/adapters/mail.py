@@ -1,78 +1,35 @@
-"""Mail to the operator, through SMTP."""
+"""Mail, through SMTP."""
 
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-
-from services.chassis.texts import one_line
 
 TIMEOUT_SECONDS = 20.0
 
 
 class MailNotConfigured(RuntimeError):
-    """No mail server or no operator's address is set: VICINO_SMTP_URL and VICINO_OPERATOR_EMAIL."""
-
-
-LINE_LENGTH_MAX = 500
-
-_WHY = {
-    "delivery_failed": "The reseller could not be notified of this alert; the service desk joins.",
-    "no_reseller": "The tenant of this alert has no reseller; the service desk joins.",
-}
-
-
-def _why(data: dict[str, Any]) -> str:
-    if "before" in data:
-        return f"This alert, which the service desk has joined, rose from {data['before']} to {data['severity']}."
-    return _WHY.get(
-        str(data.get("reason")),
-        "Nobody has acknowledged this alert in time; the service desk joins.",
-    )
-
-
-def _body(event: dict[str, Any]) -> str:
-    data, tenant = event["data"], event["data"]["tenant"]
-    who, person = data.get("contact") or {}, tenant.get("contact") or {}
-    values = {
-        "Tenant": f"{tenant['name']} ({tenant['external_id']})",
-        "Service": f"{data['sku']} {data['service_id']}",
-        "Trouble": data["summary"],
-        "Answer due": data["acknowledge_by"],
-        "Reseller": f"{data['reseller_id']}, technician {who.get('name', '-')} {who.get('phone', '-')}",
-        "At the firm": f"{person.get('name', '-')} {person.get('phone', '-')}",
-        "Alert": data["alert_id"],
-    }
-    lines = [
-        f"{name + ':':<12}{one_line(value, LINE_LENGTH_MAX)}" for name, value in values.items()
-    ]
-    return "\n".join([one_line(_why(data), LINE_LENGTH_MAX), "", *lines])
+    """No mail server or no address is set: VICINO_SMTP_URL, and VICINO_OPERATOR_EMAIL for the operator."""
 
 
 class Mailer:
-    """Sends mails. `url` is `smtp://[user:password@]host:port`, or `smtps://` where TLS comes first."""
+    """Sends mails. `url` is `smtp://[user:password@]host:port`, or `smtps://` where TLS comes first; `sender` is their From."""
 
-    def __init__(
-        self, url: str | None, operator: str | None, sender: str = "vicino@localhost"
-    ) -> None:
-        self._url, self._operator, self._sender = url, operator, sender
+    def __init__(self, url: str | None, operator: str | None, sender: str) -> None:
+        self._url, self.operator, self._sender = url, operator, sender
 
-    async def send(self, message_id: str, event: dict[str, Any]) -> None:
-        """Send a notification. Raises `MailNotConfigured`, `aiosmtplib.SMTPException`, `OSError`."""
-        if not self._url or not self._operator:
+    async def send(self, message_id: str, to: str | None, subject: str, text: str) -> None:
+        """Send a mail. Raises `MailNotConfigured`, `aiosmtplib.SMTPException`, `OSError`."""
+        if not self._url or not to:
             raise MailNotConfigured(str(MailNotConfigured.__doc__))
         parts = urlsplit(self._url)
         mail = EmailMessage()
-        mail["From"], mail["To"] = self._sender, self._operator
-        mail["Subject"] = one_line(
-            f"[Vicino] alert escalated: {event['data']['tenant']['name']} - {event['data']['summary']}",
-            LINE_LENGTH_MAX,
-        )
+        mail["From"], mail["To"], mail["Subject"] = self._sender, to, subject
         mail["Date"] = formatdate(usegmt=True)
-        mail["Message-ID"] = f"<{message_id}@vicino>"
-        mail.set_content(_body(event))
+        mail["Message-ID"] = f"<{message_id}@{self._sender.rpartition('@')[2]}>"
+        mail["Auto-Submitted"] = "auto-generated"  # nobody's holiday notice answers it (RFC 3834)
+        mail.set_content(text)
         is_tls = parts.scheme == "smtps"
         # A password never travels in clear: with one, a server without TLS is refused.
         start_tls = True if parts.username and not is_tls else False if is_tls else None

@@ -45,12 +45,15 @@ async def compose(db: Connection, notification: Notification, contacts: Contacts
     if notification.alert_id is not None:
         data["tenant"]["contact"] = await contact_of(db, contacts, tenant)
         reseller = await store.reseller(db, data["reseller_id"])
-        data["contact"] = (
-            contacts.open(reseller.contact, sealed.reseller_contact(reseller.id))
-            if reseller
-            else None
-        )
+        data["contact"] = technician_of(reseller, contacts) if reseller else None
     return _addressed(notification, data)
+
+
+def technician_of(reseller: NotifiedReseller, contacts: Contacts) -> dict[str, Any]:
+    """Whom to call at a reseller."""
+    found = contacts.open(reseller.contact, sealed.reseller_contact(reseller.id))
+    assert found is not None, "a reseller has a technician"
+    return found
 
 
 def _addressed(notification: Notification, data: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from services.chassis.web import Problem
 from services.gateway.domain.addresses import AddressRefused
 from services.gateway.job_kinds import deliver_webhook, limit_of
 from services.gateway.store import sql
-from services.gateway.usecases.notify import ask_for_delivery, notify
+from services.gateway.usecases.notify import ask_for_delivery, notify_reseller
 from services.gateway.usecases.registry import Registry
 
 
@@ -59,7 +59,7 @@ async def send_test(registry: Registry, reseller_id: str) -> str:
     """Send a reseller a notification that means nothing; returns its id, under which the delivery log has it."""
     async with registry.runtime.unit(f"test|{uuid4()}") as unit:
         event = unit.publish(WebhookTested(reseller_id=reseller_id), subject=reseller_id)
-        found = await notify(event, reseller_id, Channel.WEBHOOK, unit)
+        found = await notify_reseller(event, reseller_id, unit)
         assert found is not None, "its id is new"
         return found
 
@@ -69,5 +69,5 @@ async def redeliver_own(registry: Registry, reseller_id: str, notification_id: s
     async with registry.runtime.unit(f"redeliver|{uuid4()}") as unit:
         if await sql.recipient_of(unit.db, id=notification_id) != reseller_id:
             raise Problem(404, "Not Found", "no such notification to you")
-        await sql.reopen_notification(unit.db, id=notification_id)
-        ask_for_delivery(notification_id, Channel.WEBHOOK, reseller_id, unit)
+        found = await sql.reopen_notification(unit.db, id=notification_id)
+        ask_for_delivery(notification_id, Channel(found["channel"]), reseller_id, unit)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from schemas.deliveries import Channel
 from schemas.envelope import Event
 from schemas.rejects import EventRejected
 from services.chassis.store import collect
@@ -13,7 +12,7 @@ from services.gateway import store
 from services.gateway.domain.damping import Notice
 from services.gateway.job_kinds import MoreRejects, notify_of_more
 from services.gateway.store import sql
-from services.gateway.usecases.notify import notify
+from services.gateway.usecases.notify import notify_reseller
 
 Rejection = Event[EventRejected]
 Of = tuple[str, str]
@@ -85,7 +84,7 @@ async def _put(of: Of, notice: Notice, unit: Unit) -> None:
 async def _notify(event: Rejection, more: int, unit: Unit) -> None:
     data = event.data.model_copy(update={"more": more})
     said = Event(event.id, event.source, event.type, event.subject, event.time, data)
-    await notify(said, data.sender, Channel.WEBHOOK, unit)
+    await notify_reseller(said, data.sender, unit)
 
 
 def _event(row: Any) -> Rejection:

@@ -7,15 +7,11 @@ from schemas.scalars import rfc3339
 from services.gateway.domain.measuring import need_of
 from services.gateway.operator_requests import CatalogueSpec
 from services.gateway.store import sql
-from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry
+from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry, check_replaced
 
 
 class Retroactive(ValueError):
     """A catalogue would begin before the one that was published last."""
-
-
-class Overtaken(RuntimeError):
-    """Another catalogue was published than the one that was to be replaced."""
 
 
 async def publish_catalogue(
@@ -29,8 +25,7 @@ async def publish_catalogue(
         revision = int(await sql.next_revision(unit.db))
         newest = await sql.newest_catalogue(unit.db)
         stands = newest["revision"] if newest is not None else 0
-        if replaced is not None and replaced != stands:
-            raise Overtaken(f"the catalogue that stands has revision {stands}, not {replaced}")
+        check_replaced("catalogue", stands, replaced)
         begins = newest["valid_from"] if newest is not None else None
         if begins is not None and spec.valid_from < begins:
             raise Retroactive(

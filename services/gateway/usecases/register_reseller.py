@@ -12,22 +12,33 @@ from services.gateway.operator_requests import ResellerSpec
 from services.gateway.principals import sealed
 from services.gateway.store import sql
 from services.gateway.usecases.look_after_oneself import try_waiting
-from services.gateway.usecases.registry import CATALOGUE_SUBJECT, Registry, check_name, issue_key
+from services.gateway.usecases.registry import (
+    CATALOGUE_SUBJECT,
+    Registry,
+    check_name,
+    check_replaced,
+    issue_key,
+)
 
 
 async def register_reseller(
-    registry: Registry, reseller_id: str, spec: ResellerSpec
+    registry: Registry, reseller_id: str, spec: ResellerSpec, replaced: int | None = None
 ) -> tuple[dict[str, Any], bool]:
     """Register a reseller; the first time, its key and signing secret are in the answer, and never again.
 
-    Raises `Problem` 409 for a name that is taken, 422 for an address where no webhook may go.
+    `replaced`: only in place of what was put with this revision.
+
+    Raises `Overtaken`, `Problem` 409 for a name that is taken, 422 for an address where no webhook may go.
     """
-    _check_address(registry, spec.webhook_url)
+    if spec.webhook_url:
+        _check_address(registry, spec.webhook_url)
     secret = new_webhook_secret()
     async with registry.runtime.unit(f"reseller|{uuid4()}") as unit:
         revision = int(await sql.next_revision(unit.db))
         await check_name(unit.db, PrincipalKind.RESELLER, reseller_id)
-        known = spec.model_dump(exclude={"contact", "webhook_url"})
+        stands = await sql.reseller_revision(unit.db, id=reseller_id)
+        check_replaced("reseller", int(stands or 0), replaced)
+        known = spec.model_dump(exclude={"contact", "webhook_url", "notify_by"})
         is_new = await sql.put_reseller(
             unit.db, id=reseller_id, name=spec.name, webhook_url=spec.webhook_url,
             webhook_secret=registry.webhooks.seal_secret(secret, sealed.webhook_secret(reseller_id)),

@@ -20,6 +20,16 @@ from services.gateway.store import sql
 CATALOGUE_SUBJECT = "catalogue"
 
 
+class Overtaken(RuntimeError):
+    """Another one was put than the one that was to be replaced."""
+
+
+def check_replaced(what: str, stands: int, replaced: int | None) -> None:
+    """Raises `Overtaken` when something else stands than what was to be replaced; None replaces anything."""
+    if replaced is not None and replaced != stands:
+        raise Overtaken(f"the {what} that stands has revision {stands}, not {replaced}")
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """What the operator registers is kept and published with these."""

@@ -113,6 +113,11 @@ async def test_the_operator_changes_an_address_to_the_same_effect(served: World)
 
 
 async def test_a_closed_address_is_opened_and_what_failed_is_sent_again(served: World) -> None:
+    async with receiving(answering("204 No Content")) as before:
+        await point(served, "VAR-B", before)
+        await (
+            served.gateway.settled()
+        )  # what waited is delivered: the alert is the first to meet the 410
     async with receiving(answering("410 Gone")) as gone:
         await point(served, "VAR-B", gone)
         opened = alert(served, "B", "VAR-B")

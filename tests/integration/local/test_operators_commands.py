@@ -8,12 +8,15 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.scalars import rfc3339
 from schemas.tenants import AssignmentNeeded, OrderHeld
 from tests.integration.chassis.test_operators import run
 from tests.integration.gateway.street import Street, open_street
 from tests.integration.gateway.world import TOKEN, registered, reseller, tenant_of
 from tests.support.catalogue import CATALOGUE
 from tests.support.servers import Addresses
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +89,12 @@ async def test_a_reseller_is_added_read_back_and_given_keys(street: Street, tmp_
     given = json.loads(await vicino(street, "resellers", "add", "VAR-CLI", written(tmp_path, spec)))
     assert given["api_key"]
     shown = json.loads(await vicino(street, "resellers", "show", "VAR-CLI"))
-    assert shown == spec | {"verticals": []}
+    assert shown == spec | {"verticals": [], "notify_by": "webhook"}
     changed = written(tmp_path, shown | {"capacity": 99})
-    assert "Changed" in await vicino(street, "resellers", "add", "VAR-CLI", changed)
+    revision = str(given["revision"])
+    add = ("resellers", "add", "VAR-CLI", changed, "--revision", revision)
+    assert "Changed" in await vicino(street, *add)
+    assert f"not {revision}" in await vicino(street, *add, expect=1)
     [row] = [r for r in await listed(street, "resellers", "list") if r["reseller_id"] == "VAR-CLI"]
     assert (row["capacity"], row["keys"], row["comune"]) == (99, 1, "Modena")
     key = (await vicino(street, "resellers", "key", "VAR-CLI")).strip()
@@ -116,6 +122,23 @@ async def test_tenants_orders_alerts_and_deliveries_are_listed_and_decided(stree
     again = await vicino(street, "deliveries", "again", deliveries[0]["notification_id"])
     assert "1 will be sent again" in again
     assert "no such notification" in await vicino(street, "deliveries", "again", str(uuid4()), expect=1)  # fmt: skip
+
+
+async def test_an_order_is_placed_from_a_file_once_under_one_id(
+    street: Street, tmp_path: Path
+) -> None:
+    example = json.loads((ROOT / "docs/examples/order.json").read_text(encoding="utf-8"))
+    file, at = written(tmp_path, example), ("--time", rfc3339(street.world.clock.now()))
+    said = [await vicino(street, "orders", "new", file, "--id", "cli-1", *at) for _ in range(2)]
+    assert said[0] == said[1]
+    _, order_id, _, _, tenant_id = said[0].split()
+    shown = json.loads(await vicino(street, "orders", "show", order_id))
+    assert shown["tenant_id"] == tenant_id
+    wrong = written(tmp_path, {"reference": "R", "items": [], "surprise": 1})
+    told = await vicino(street, "orders", "new", wrong, "--tenant", tenant_id, *at, expect=1)
+    assert "/data/surprise" in told
+    later = written(tmp_path, {k: v for k, v in example.items() if k != "tenant"})
+    assert "subject_missing" in await vicino(street, "orders", "new", later, *at, expect=1)
 
 
 async def test_a_tenant_that_waits_is_assigned_once(street: Street) -> None:

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import AuthResult, Envelope
 
 from services.chassis.texts import one_line
 from services.gateway.adapters.mail import Mailer
+from services.gateway.outbound.mail_text import body_of, subject_of
 from services.local.ports import free_port
 
 BREAKING = [
@@ -33,12 +34,14 @@ FIELDS = (
     "technician",
     "firm",
 )
-FORGED = "Reseller:   forged"
+FORGED = "Reseller:    forged"
 
 
 def escalation(**values: str) -> dict[str, Any]:
     text = {field: field for field in FIELDS} | values
     return {
+        "type": "vicino.alert.escalated.v1",
+        "time": "2026-12-03T08:00:00Z",
         "data": {
             "tenant": {
                 "name": text["name"], "external_id": text["external_id"],
@@ -84,20 +87,34 @@ async def smtp() -> AsyncIterator[tuple[Inbox, int]]:
         await asyncio.to_thread(server.stop)
 
 
+async def send(url: str, event: dict[str, Any], *, to_operator: bool = True) -> None:
+    subject, text = (say(event, to_operator=to_operator) for say in (subject_of, body_of))
+    await Mailer(url, None, "vicino@asp.example").send("m-1", "ops@example.org", subject, text)
+
+
 def test_no_sign_that_breaks_or_reorders_a_line_is_left_of_a_value() -> None:
     assert len(BREAKING) > 200
     assert {one_line(f"a{sign}b") for sign in BREAKING} == {"a b"}
 
 
+@pytest.mark.parametrize(
+    ("wire_type", "to_operator"),
+    [
+        ("vicino.alert.escalated.v1", True),
+        ("vicino.alert.opened.v1", False),
+        ("vicino.invoice.issued.v1", False),
+    ],
+)
 @pytest.mark.parametrize("field", FIELDS)
-async def test_no_value_forges_a_line_of_a_mail(field: str) -> None:
+async def test_no_value_forges_a_line_of_a_mail(
+    field: str, wire_type: str, to_operator: bool
+) -> None:
     async with smtp() as (inbox, port):
         value = "".join(
             f"{sign}{FORGED}{sign}\n" for sign in ("\r", "\n", "\x0b", "\x85", "\u2028")
         )
-        await Mailer(f"smtp://127.0.0.1:{port}", "ops@example.org").send(
-            "m-1", escalation(**{field: value})
-        )
+        event = escalation(**{field: value}) | {"type": wire_type}
+        await send(f"smtp://127.0.0.1:{port}", event, to_operator=to_operator)
         content = inbox.mails[0].content
         assert isinstance(content, bytes)
         lines = content.decode().splitlines()
@@ -106,7 +123,7 @@ async def test_no_value_forges_a_line_of_a_mail(field: str) -> None:
 
 async def test_a_mail_says_when_it_was_written_and_has_an_id() -> None:
     async with smtp() as (inbox, port):
-        await Mailer(f"smtp://127.0.0.1:{port}", "ops@example.org").send("m-1", escalation())
+        await send(f"smtp://127.0.0.1:{port}", escalation())
         content = inbox.mails[0].content
         assert isinstance(content, bytes)
         head = dict(
@@ -115,12 +132,11 @@ async def test_a_mail_says_when_it_was_written_and_has_an_id() -> None:
             if ": " in line
         )
         assert parsedate_to_datetime(head["Date"]).tzinfo is not None
-        assert head["Message-ID"] == "<m-1@vicino>"
+        assert head["Message-ID"] == "<m-1@asp.example>"
 
 
 async def test_a_password_never_leaves_in_clear() -> None:
     async with smtp() as (inbox, port):
-        mailer = Mailer(f"smtp://user:p%40ss@127.0.0.1:{port}", "ops@example.org")
         with pytest.raises(aiosmtplib.SMTPException):
-            await mailer.send("m-1", escalation())
+            await send(f"smtp://user:p%40ss@127.0.0.1:{port}", escalation())
         assert (inbox.passwords, inbox.mails) == (0, [])
