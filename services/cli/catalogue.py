@@ -2,12 +2,12 @@
 
 import difflib
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from services.cli.answers import print_json
-from services.cli.door import FileArgument, ask, read_json
+from services.cli.door import FileArgument, RevisionOption, ask, etag_of, read_json
 from services.cli.shared import HomeOption, console
 from services.local.play import cannot_go_on
 
@@ -67,11 +67,8 @@ def _text(catalogue: Any) -> list[str]:
 def catalogue_put(
     file: FileArgument,
     home: HomeOption = None,
-    revision: Annotated[
-        int | None, typer.Option(help="Only in place of this revision: somebody may have put another since.")
-    ] = None,
-) -> None:  # fmt: skip
+    revision: RevisionOption = None,
+) -> None:
     """Put a catalogue into force."""
-    etag = None if revision is None else f'"{revision}"'
-    found = ask(home, "PUT", PATH, read_json(file), etag)
+    found = ask(home, "PUT", PATH, read_json(file), etag_of(revision))
     console.print(f"The catalogue is published, with revision {found.body['revision']}.")

@@ -21,6 +21,16 @@ JSON = "application/json"
 EVENT = "application/cloudevents+json"
 
 
+RevisionOption = Annotated[
+    int | None, typer.Option("--revision", help="Only in place of this revision: somebody may have put another since.")
+]  # fmt: skip
+
+
+def etag_of(revision: int | None) -> str | None:
+    """A revision as HTTP says it."""
+    return None if revision is None else f'"{revision}"'
+
+
 class Door(NamedTuple):
     """Where the gateway is, and the token that opens it."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.answers import JsonOption, print_json, show
-from services.cli.door import FileArgument, ask, read_json
+from services.cli.door import FileArgument, RevisionOption, ask, etag_of, read_json
 from services.cli.shared import HomeOption, console
 
 PATH = "/operator/v1/resellers"
@@ -31,13 +31,10 @@ def resellers_add(
     reseller: ResellerArgument,
     file: FileArgument,
     home: HomeOption = None,
-    revision: Annotated[
-        int | None, typer.Option(help="Only in place of this revision: somebody may have put another since.")
-    ] = None,
-) -> None:  # fmt: skip
+    revision: RevisionOption = None,
+) -> None:
     """Register a reseller, or change what is known of it. Its key and signing secret are printed once."""
-    etag = None if revision is None else f'"{revision}"'
-    found = ask(home, "PUT", f"{PATH}/{reseller}", read_json(file), etag).body
+    found = ask(home, "PUT", f"{PATH}/{reseller}", read_json(file), etag_of(revision)).body
     if "api_key" in found:
         print_json(found)
     else:

@@ -122,14 +122,14 @@ async def _offered(db: Connection, tenant: dict[str, Any]) -> list[dict[str, Any
     return sorted(rows, key=lambda row: (row["distance_km"] is None, row["distance_km"] or 0))
 
 
-async def _one_order(db: Connection, order_id: str) -> dict[str, Any]:
+async def _one_order(db: Connection, order_id: str, _: datetime) -> dict[str, Any]:
     found = await store.orders(db, store.ONE, order_id=order_id)
     if not found:
         raise _Missing("order")
     return {"order": found[0], "acts": await store.acts(db, about=order_id)}
 
 
-async def _one_alert(db: Connection, alert_id: str) -> dict[str, Any]:
+async def _one_alert(db: Connection, alert_id: str, _: datetime) -> dict[str, Any]:
     found = await store.alerts(db, store.ONE, alert_id=alert_id)
     if not found:
         raise _Missing("alert")
@@ -139,7 +139,7 @@ async def _one_alert(db: Connection, alert_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _one_delivery(db: Connection, notification_id: str) -> dict[str, Any]:
+async def _one_delivery(db: Connection, notification_id: str, _: datetime) -> dict[str, Any]:
     found = await store.deliveries(db, store.ONE, notification_id=notification_id)
     if not found:
         raise _Missing("notification")
@@ -156,7 +156,7 @@ async def _one_reseller(db: Connection, reseller_id: str, at: datetime) -> dict[
     }  # fmt: skip
 
 
-async def _one_invoice(db: Connection, invoice_id: str) -> dict[str, Any]:
+async def _one_invoice(db: Connection, invoice_id: str, _: datetime) -> dict[str, Any]:
     found = await store.invoices(db, store.ONE, invoice_id=invoice_id)
     if not found:
         raise _Missing("invoice")
@@ -238,32 +238,24 @@ def _add_lists(app: FastAPI, show: Pages, tenants: Searched) -> None:
 
 
 def _add_things(app: FastAPI, show: Pages) -> None:
-    @app.get("/tenants/{tenant_id}", response_class=HTMLResponse)
-    async def tenant(tenant_id: str) -> Response:
-        """One tenant, whole."""
-        return await show.show("tenant", lambda db: _one_tenant(db, tenant_id, show.now()))
+    def offer(
+        section: str, name: str, query: Callable[[Connection, str, datetime], Awaitable[dict[str, Any]]], about: str
+    ) -> None:  # fmt: skip
+        async def shown(thing_id: str) -> Response:
+            return await show.show(name, lambda db: query(db, thing_id, show.now()))
 
-    @app.get("/orders/{order_id}", response_class=HTMLResponse)
-    async def order(order_id: str) -> Response:
-        """How far an order has come, and what it waits for."""
-        return await show.show("order", lambda db: _one_order(db, order_id))
+        app.get(
+            f"/{section}/{{thing_id}}", response_class=HTMLResponse, name=f"page of one {name}", description=about,
+        )(shown)  # fmt: skip
 
-    @app.get("/invoices/{invoice_id}", response_class=HTMLResponse)
-    async def invoice(invoice_id: str) -> Response:
-        """An invoice as the SME reads it."""
-        return await show.show("invoice", lambda db: _one_invoice(db, invoice_id))
-
-    @app.get("/alerts/{alert_id}", response_class=HTMLResponse)
-    async def alert(alert_id: str) -> Response:
-        """An alert: what happened to it, who was notified, and what can be done."""
-        return await show.show("alert", lambda db: _one_alert(db, alert_id))
-
-    @app.get("/deliveries/{notification_id}", response_class=HTMLResponse)
-    async def delivery(notification_id: str) -> Response:
-        """A notification, and what became of it."""
-        return await show.show("delivery", lambda db: _one_delivery(db, notification_id))
-
-    @app.get("/resellers/{reseller_id}", response_class=HTMLResponse)
-    async def reseller(reseller_id: str) -> Response:
-        """A reseller, whom it serves, and what it was notified of."""
-        return await show.show("reseller", lambda db: _one_reseller(db, reseller_id, show.now()))
+    offer("tenants", "tenant", _one_tenant, "One tenant, whole.")
+    offer("orders", "order", _one_order, "How far an order has come, and what it waits for.")
+    offer("invoices", "invoice", _one_invoice, "An invoice as the SME reads it.")
+    offer(
+        "alerts",
+        "alert",
+        _one_alert,
+        "What happened to an alert, who was notified, and what can be done.",
+    )
+    offer("deliveries", "delivery", _one_delivery, "A notification, and what became of it.")
+    offer("resellers", "reseller", _one_reseller, "Whom it serves, and what it was notified of.")  # fmt: skip
