@@ -43,7 +43,12 @@ class Act:
     tenant_id: str | None
     who: str
     detail: str = ""
-    """The reseller that was chosen, or a reason."""
+    """The reseller that was chosen, or a reason in the operator's words."""
+
+    @property
+    def kept(self) -> str:
+        """What is kept of it here. Words may name persons: they travel sealed to where they are erased with their tenant."""
+        return self.detail if self.kind is ActKind.ASSIGN else ""
 
 
 @dataclass(frozen=True, slots=True)

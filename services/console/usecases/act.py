@@ -21,7 +21,7 @@ async def act(runtime: Runtime, gateway: OtherService, asked: Act) -> None:
     async with runtime.pool.acquire() as db:
         is_new = await sql.add_act(
             db, id=asked.id, at=now, who=asked.who, kind=asked.kind, object=asked.object, tenant_id=asked.tenant_id,
-            detail=asked.detail,
+            detail=asked.kept,
         )  # fmt: skip
     if is_new is None:
         return
