@@ -92,8 +92,8 @@ class Pages:
         return HTMLResponse(html, status, headers=HEADERS)
 
 
-async def _overview(db: Connection) -> dict[str, Any]:
-    waiting = await store.waiting(db, WAITING_SHOWN + 1)
+async def _overview(db: Connection, at: datetime) -> dict[str, Any]:
+    waiting = await store.waiting(db, at, WAITING_SHOWN + 1)
     return {
         "figures": await store.figures(db), "shown": WAITING_SHOWN, "waiting": waiting[:WAITING_SHOWN],
         "has_more": len(waiting) > WAITING_SHOWN, "months": await store.months(db, MONTHS_SHOWN),
@@ -191,7 +191,7 @@ def add_pages(app: FastAPI, show: Pages) -> None:
     @app.get("/", response_class=HTMLResponse)
     async def overview() -> Response:
         """Who waits for what, at a glance."""
-        return await show.show("overview", _overview)
+        return await show.show("overview", lambda db: _overview(db, show.now()))
 
     async def tenants(db: Connection, part: store.Part, found: store.Found) -> list[dict[str, Any]]:
         return await store.tenants(db, part, found, at=show.now())

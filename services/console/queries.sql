@@ -250,8 +250,9 @@ where (:id::text is null or delivery.id = :id) and (:alert_id::text is null or a
   and (:q::text is null or strpos(lower(concat_ws(' ', recipient, about, external_id, name)), lower(:q)) > 0)
 order by at desc, delivery.id limit :limit offset :offset;
 
--- name: waiting(order_states, limit)
+-- name: waiting(order_states, failed_since, limit)
 -- What waits for a person, the latest first: an alert from when its answer was due, everything else from when it began to wait.
+-- What has failed is over, and waits only for a look: it is among them for a while, and would else fill the page for ever.
 select * from (
     select 'tenant' as kind, id as object, id as tenant_id, external_id, name, state, null::text as what, null::text as why, ranking,
            (select min(accepted_at) from service_order where tenant_id = tenant.id) as since, null::timestamptz as due
@@ -260,13 +261,14 @@ select * from (
     select 'order', o.id, o.tenant_id, external_id, name, o.state, reference, explanation, '[]', coalesce(o.ended_at, o.accepted_at), null
     from service_order as o left join tenant on tenant.id = o.tenant_id
     where o.state = any (:order_states::text[]) and not (o.state = 'held' and coalesce(tenant.state, '') = 'waiting')
+      and (o.state <> 'failed' or coalesce(o.ended_at, o.accepted_at) > :failed_since)
     union all
     select 'alert', alert.id, alert.tenant_id, external_id, name, alert_state(acknowledged_at, escalated_at, resolved_at),
            document ->> 'severity', document ->> 'summary', '[]', (document ->> 'opened_at')::timestamptz, (document ->> 'acknowledge_by')::timestamptz
     from alert left join tenant on tenant.id = alert.tenant_id where document is not null and resolved_at is null and acknowledged_at is null
     union all
     select 'delivery', delivery.id, delivery.tenant_id, external_id, name, delivery.state, recipient, explanation, '[]', at, null
-    from delivery left join tenant on tenant.id = delivery.tenant_id where delivery.state = 'failed'
+    from delivery left join tenant on tenant.id = delivery.tenant_id where delivery.state = 'failed' and at > :failed_since
     union all
     select 'invoice', boundary::text, parked_invoice.tenant_id, external_id, name, 'parked', boundary::text, explanation, '[]', since, null
     from parked_invoice left join tenant on tenant.id = parked_invoice.tenant_id

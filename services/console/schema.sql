@@ -397,7 +397,17 @@ CREATE INDEX act_object ON act USING btree (object, at DESC);
 
 CREATE INDEX alert_of_tenant ON alert USING btree (tenant_id);
 
+CREATE INDEX alert_waiting ON alert USING btree (id) WHERE ((resolved_at IS NULL) AND (acknowledged_at IS NULL));
+
 CREATE INDEX console_session_expires_at ON console_session USING btree (expires_at);
+
+CREATE INDEX delivery_at ON delivery USING btree (at DESC, id);
+
+CREATE INDEX delivery_failed ON delivery USING btree (at) WHERE (state = 'failed'::text);
+
+CREATE INDEX delivery_of_alert ON delivery USING btree (alert_id, at DESC);
+
+CREATE INDEX delivery_to ON delivery USING btree (recipient, at DESC);
 
 CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
 

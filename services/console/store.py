@@ -1,7 +1,7 @@
 """The console's statements (`queries.sql`), and its read model as plain dictionaries."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ class Found:
     state: str | None = None
     sort: str | None = None
 
+
+FAILED_LATELY = timedelta(days=7)
+"""So long the first page shows orders and notifications that failed; the lists show all."""
 
 FIRST = Part()
 ONE = Part(1)
@@ -177,9 +180,10 @@ async def deliveries(
     return [dict(row) for row in await collect(rows)]
 
 
-async def waiting(db: Connection, limit: int) -> list[dict[str, Any]]:
-    """What waits for a person, the latest first."""
-    return [dict(row) for row in await collect(sql.waiting(db, order_states=WAITING, limit=limit))]
+async def waiting(db: Connection, at: datetime, limit: int) -> list[dict[str, Any]]:
+    """What waits for a person at an instant, the latest first; of what failed, what did so lately."""
+    rows = sql.waiting(db, order_states=WAITING, failed_since=at - FAILED_LATELY, limit=limit)
+    return [dict(row) for row in await collect(rows)]
 
 
 async def months(db: Connection, limit: int) -> list[dict[str, Any]]:

@@ -218,3 +218,30 @@ async def test_each_value_on_a_page_stays_within_its_line(console: Running) -> N
                 one for one in text if unicodedata.category(one) in UNSEEN and one != "\n"
             ] == [], path
             assert re.findall(r"\n\s*forged", text) == [], path
+
+
+async def test_what_failed_long_ago_does_not_hide_who_waits_now(console: Running) -> None:
+    for age, count, name in (("30 days", 2 * pages.WAITING_SHOWN, "old"), ("1 hour", 1, "new")):
+        await console.sql(
+            "insert into service_order (id, tenant_id, reference, state, rank, ended_at)"
+            f" select $1 || n, 't', $1 || '-order', 'failed', 3, now() - interval '{age}' from generate_series(1, $2) as n",
+            name, count,
+        )  # fmt: skip
+        await console.sql(
+            "insert into delivery (id, tenant_id, recipient, channel, about, state, attempts, at)"
+            f" select $1 || n, 't', $1 || '-receiver', 'webhook', 'a.b.v1', 'failed', 9, now() - interval '{age}'"
+            " from generate_series(1, $2) as n",
+            name, count,
+        )  # fmt: skip
+    await console.sql("insert into alert (id, tenant_id, document) values ('a', 't', $1)", ALERT)
+    async with aiohttp.ClientSession(headers=TOKEN) as session:
+        overview = await page(session, f"{console.url}/")
+        assert [
+            words in overview
+            for words in ("old-order", "old-receiver", "new-order", "new-receiver")
+        ] == [False, False, True, True]
+        assert 'href="/alerts/a"' in overview
+        assert "old-order" in await page(session, f"{console.url}/orders")
+        assert "old-receiver" in await page(
+            session, f"{console.url}/deliveries?state=failed&offset=1"
+        )
