@@ -234,6 +234,14 @@ async def test_a_form_of_another_site_does_nothing(desk: Desk, headers: dict[str
     await desk.page("/")  # still signed in
 
 
+async def test_behind_a_proxy_that_changes_the_host_the_browsers_word_counts(desk: Desk) -> None:
+    form = {"act_id": str(uuid4()), "about": str(uuid4())}
+    headers = {"Origin": "https://console.asp.example", "Sec-Fetch-Site": "same-origin"}
+    url = f"{desk.console.url}/acts/redeliver"
+    async with desk.session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 303
+
+
 @pytest.mark.parametrize(
     "form",
     [
