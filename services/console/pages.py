@@ -92,6 +92,13 @@ class Pages:
         return HTMLResponse(html, status, headers=HEADERS)
 
 
+def _only(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
+    """The one that was asked for. Raises `_Missing`."""
+    if not rows:
+        raise _Missing(what)
+    return rows[0]
+
+
 async def _overview(db: Connection, at: datetime) -> dict[str, Any]:
     waiting = await store.waiting(db, at, WAITING_SHOWN + 1)
     return {
@@ -103,14 +110,12 @@ async def _overview(db: Connection, at: datetime) -> dict[str, Any]:
 
 
 async def _one_tenant(db: Connection, tenant_id: str, at: datetime) -> dict[str, Any]:
-    found = await store.tenants(db, store.ONE, at=at, tenant_id=tenant_id)
-    if not found:
-        raise _Missing("tenant")
+    found = _only(await store.tenants(db, store.ONE, at=at, tenant_id=tenant_id), "tenant")
     return {
-        "tenant": found[0], "orders": await store.orders(db, tenant_id=tenant_id),
+        "tenant": found, "orders": await store.orders(db, tenant_id=tenant_id),
         "invoices": await store.invoices(db, tenant_id=tenant_id), "alerts": await store.alerts(db, tenant_id=tenant_id),
         "caps": await store.caps(db, tenant_id), "acts": await store.acts(db, about=tenant_id),
-        "offered": await _offered(db, found[0]) if found[0]["state"] == "waiting" else [],
+        "offered": await _offered(db, found) if found["state"] == "waiting" else [],
     }  # fmt: skip
 
 
@@ -123,44 +128,36 @@ async def _offered(db: Connection, tenant: dict[str, Any]) -> list[dict[str, Any
 
 
 async def _one_order(db: Connection, order_id: str, _: datetime) -> dict[str, Any]:
-    found = await store.orders(db, store.ONE, order_id=order_id)
-    if not found:
-        raise _Missing("order")
-    return {"order": found[0], "acts": await store.acts(db, about=order_id)}
+    found = _only(await store.orders(db, store.ONE, order_id=order_id), "order")
+    return {"order": found, "acts": await store.acts(db, about=order_id)}
 
 
 async def _one_alert(db: Connection, alert_id: str, _: datetime) -> dict[str, Any]:
-    found = await store.alerts(db, store.ONE, alert_id=alert_id)
-    if not found:
-        raise _Missing("alert")
+    found = _only(await store.alerts(db, store.ONE, alert_id=alert_id), "alert")
     return {
-        "alert": found[0], "deliveries": await store.deliveries(db, alert_id=alert_id),
+        "alert": found, "deliveries": await store.deliveries(db, alert_id=alert_id),
         "acts": await store.acts(db, about=alert_id),
     }  # fmt: skip
 
 
 async def _one_delivery(db: Connection, notification_id: str, _: datetime) -> dict[str, Any]:
-    found = await store.deliveries(db, store.ONE, notification_id=notification_id)
-    if not found:
-        raise _Missing("notification")
-    return {"delivery": found[0], "acts": await store.acts(db, about=notification_id)}
+    found = _only(
+        await store.deliveries(db, store.ONE, notification_id=notification_id), "notification"
+    )
+    return {"delivery": found, "acts": await store.acts(db, about=notification_id)}
 
 
 async def _one_reseller(db: Connection, reseller_id: str, at: datetime) -> dict[str, Any]:
-    found = await store.resellers(db, store.ONE, reseller_id=reseller_id)
-    if not found:
-        raise _Missing("reseller")
+    found = _only(await store.resellers(db, store.ONE, reseller_id=reseller_id), "reseller")
     return {
-        "reseller": found[0], "tenants": await store.tenants(db, at=at, reseller_id=reseller_id),
+        "reseller": found, "tenants": await store.tenants(db, at=at, reseller_id=reseller_id),
         "deliveries": await store.deliveries(db, recipient=reseller_id),
     }  # fmt: skip
 
 
 async def _one_invoice(db: Connection, invoice_id: str, _: datetime) -> dict[str, Any]:
-    found = await store.invoices(db, store.ONE, invoice_id=invoice_id)
-    if not found:
-        raise _Missing("invoice")
-    return {"invoice": found[0]}
+    found = _only(await store.invoices(db, store.ONE, invoice_id=invoice_id), "invoice")
+    return {"invoice": found}
 
 
 Searched = Callable[[Connection, store.Part, store.Found], Awaitable[list[dict[str, Any]]]]
