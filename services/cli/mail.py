@@ -1,12 +1,12 @@
 """`vicino mail`: whether mails leave."""
 
 import asyncio
-import os
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
+from services.cli.running import made_settings
 from services.cli.shared import HomeOption, console
 from services.local.home import Home, default_home
 from services.local.play import cannot_go_on
@@ -22,10 +22,9 @@ def mail_test(
     """Send a mail with the settings of the stack, and say what the mail server answers."""
     from services.gateway.adapters.mail import Mailer, MailNotConfigured
     from services.gateway.app import GatewaySettings
-    from services.local.stack_settings import settings_of
 
-    folder = Home(home or default_home())
-    given = {name: one.value for name, one in settings_of(folder.path, os.environ).items()}
+    settings = made_settings(Home(home or default_home()))
+    given = {name: one.value for name, one in settings.items()}
     sender = given.get("VICINO_MAIL_FROM", GatewaySettings.model_fields["mail_from"].default)
     operator = given.get("VICINO_OPERATOR_EMAIL")
     mailer = Mailer(given.get("VICINO_SMTP_URL"), operator, sender)

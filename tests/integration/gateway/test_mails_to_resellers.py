@@ -180,6 +180,8 @@ async def test_an_operator_tries_the_mail_settings(tmp_path: Path) -> None:
     assert (code, "VICINO_OPERATOR_EMAIL" in said) == (1, True)
     code, said = await ask_for_a_test(home, "--to", "anna@asp.example", **settings)
     assert (code, "the mail server did not take it" in said) == (1, True)
+    code, said = await ask_for_a_test(home, VICINO_SMPT_URL="smtp://127.0.0.1:25")
+    assert (code, "perhaps VICINO_SMTP_URL" in said, "Traceback" in said) == (1, True, False)
 
 
 def test_a_sender_that_is_no_address_is_refused_at_start() -> None:
