@@ -45,7 +45,8 @@ async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
     async with job.read() as db:
         notification = await store.notification(db, job.args.notification_id)
         reseller = await store.reseller(db, notification.recipient)
-        if reseller is None or reseller.webhook_closed_at is not None:
+        takes = reseller is not None and reseller.webhook_url and not reseller.webhook_closed_at
+        if reseller is None or not takes:
             raise GiveUp("this recipient takes no webhooks")
         body = msgspec.json.encode(await compose(db, notification, messengers.contacts))
         receiver = await receiver_of(db, reseller, messengers.webhooks, job.now)

@@ -14,10 +14,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from pydantic import ValidationError
 
+from schemas.deliveries import DeliveryFailed
 from schemas.tenants import TenantActivated
 from services.gateway.app import GatewaySettings
 from services.local.ports import free_port
-from tests.integration.gateway.notifying import alert
+from tests.integration.gateway.notifying import alert, attempts
 from tests.integration.gateway.receivers import answering, receiving
 from tests.integration.gateway.world import NOW, World, open_world, reseller, tenant_of
 
@@ -120,6 +121,35 @@ async def test_both_ways_carry_the_same_facts_and_each_has_its_line(
         assert answer.status == 202
         await world.gateway.settled()
         assert (len(receiver.told), len(mailbox.letters)) == (1, 2)
+
+
+async def test_what_waits_for_a_webhook_ends_when_its_reseller_wants_mails_instead(
+    database: str, bootstrap: str, topic_prefix: str
+) -> None:
+    async with (
+        mailing(database, bootstrap, topic_prefix) as (world, mailbox),
+        receiving(answering("503 Service Unavailable")) as silent,
+    ):
+        assert await put(world, "VAR-A", webhook_url=silent.url) == 200
+        await world.serve("A", "VAR-A")
+        opened = alert(world, "A", "VAR-A")
+        await world.tell(tenant_of("A"), opened)
+        await attempts(world, opened.alert_id, 1)
+        assert await put(world, "VAR-A", notify_by="email", webhook_url="") == 200
+        await world.gateway.settled()
+        rows = await world.gateway.sql(
+            "select distinct channel, state, last_answer from notification"
+        )
+        assert [tuple(row) for row in rows] == [
+            ("webhook", "failed", "this recipient takes no webhooks")
+        ]
+        [failed] = [
+            event
+            for event in await world.gateway.published(DeliveryFailed)
+            if event.data.alert_id == opened.alert_id
+        ]
+        assert failed.data.recipient == "VAR-A"
+    assert mailbox.letters == []
 
 
 async def test_a_test_goes_the_way_that_is_wanted_and_what_was_put_is_read_back(
