@@ -256,7 +256,7 @@ class Connection(HttpToolsProtocol):
             name == b"transfer-encoding" and value.lower() != b"chunked"
             for name, value in self.headers
         ):
-            raise _Unacceptable(NOT_IMPLEMENTED, "a body is sent as it is, or in chunks")  # fmt: skip
+            raise _Unacceptable(NOT_IMPLEMENTED, "a body is sent as it is, or in chunks")
         if self.parser.get_method() == b"CONNECT":
             raise _Unacceptable(NOT_IMPLEMENTED, "this is no proxy")
         if len(self.pipeline) >= PIPELINED_MAX:

@@ -87,11 +87,15 @@ class Intake:
 
         By the rules of `accept`, asked of those events that decide for all. Raises what `accept` raises, but `Refused`.
         """
+        pace = Pace()
         typed = decisive(usage)
         known = await self._knowledge.of(typed)
         now, _ = self._instants.fair(self._runtime.clock)
-        if any(claims(item, principal, known) or too_far(item, now) for item in typed):
-            return None
+        for item in typed:
+            if claims(item, principal, known) or too_far(item, now):
+                return None
+            if pace.is_over:
+                await pace.breathe()
         topic, large = UsageRecorded.topic.name, self._very_large
         messages = [
             (topic, key_of_usage(item.said.subject, item.said.id, large), item.encode(principal.id, known.revision), ())
