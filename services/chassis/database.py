@@ -118,7 +118,7 @@ def is_lost(db: Connection) -> bool:
         return True
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """An error as it may be kept, logged and put into an event: bounded, printable, and silent about our servers.
 
     A database's message may repeat a row's values or name roles, a connection's names hosts: only their class is kept.

@@ -9,7 +9,7 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.chassis import metrics
-from services.chassis.database import Pool, told
+from services.chassis.database import Pool, error_text
 from services.chassis.logs import logger
 
 PING_TIMEOUT_SECONDS = 2.0
@@ -46,7 +46,7 @@ async def database_problems(pool: Pool, url: str) -> list[str]:
     problems = []
     for part, answer in zip(asked, answers, strict=True):
         if isinstance(answer, Exception):
-            log.warning("the database is unavailable", part=part, error=told(answer))
+            log.warning("the database is unavailable", part=part, error=error_text(answer))
             problems.append(f"database: {part} is unavailable")
         elif isinstance(answer, BaseException):
             raise answer

@@ -22,7 +22,7 @@ class SettingsWrong(ValueError):
     """A setting is missing or does not fit; says which, never what it held."""
 
 
-def told(error: ValidationError) -> str:
+def settings_faults(error: ValidationError) -> str:
     """Which settings are missing or do not fit, under the names they have in the environment."""
     faults = error.errors(include_input=False, include_url=False)
     names = ["".join(f"{PREFIX}{part}: ".upper() for part in fault["loc"][:1]) for fault in faults]

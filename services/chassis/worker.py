@@ -14,7 +14,7 @@ from schemas.envelope import faults
 from services.chassis import metrics, store
 from services.chassis.backoff import Backoff
 from services.chassis.clock import Elapsed
-from services.chassis.database import is_infrastructure, told
+from services.chassis.database import error_text, is_infrastructure
 from services.chassis.failing_limits import FailingLimits
 from services.chassis.failpoints import reach
 from services.chassis.jobs import (
@@ -178,7 +178,10 @@ class Worker:
             if is_infrastructure(fault):
                 raise
             log.error(
-                "a delay could not be told", kind=job.kind.name, job=str(job.id), error=told(fault)
+                "a delay could not be told",
+                kind=job.kind.name,
+                job=str(job.id),
+                error=error_text(fault),
             )
 
     async def _exhaust(
@@ -193,7 +196,9 @@ class Worker:
         except Exception as fault:
             if is_infrastructure(fault):
                 raise
-            return await self._keep(row, f"could not be ended: {told(fault)}, after {told(error)}")
+            return await self._keep(
+                row, f"could not be ended: {error_text(fault)}, after {error_text(error)}"
+            )
         return "exhausted"
 
     async def _keep(self, row: asyncpg.Record, why: str) -> str:
@@ -230,4 +235,4 @@ class Worker:
 
 def _why(error: Exception) -> str:
     """An error as it is reported: a job's own words are kept."""
-    return bounded(str(error)) if isinstance(error, GiveUp | RetryLater) else told(error)
+    return bounded(str(error)) if isinstance(error, GiveUp | RetryLater) else error_text(error)

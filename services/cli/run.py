@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from services import __version__
-from services.chassis.settings import PREFIX, SettingsWrong, told
+from services.chassis.settings import PREFIX, SettingsWrong, settings_faults
 from services.cli.shared import (
     BootstrapOption,
     PostgresOption,
@@ -27,7 +27,7 @@ def serve(name: ServiceArgument) -> None:
         refuse_unknown(name, os.environ)
         importlib.import_module(f"services.{known_service(name)}.app").main()
     except ValidationError as error:
-        cannot_go_on(told(error))
+        cannot_go_on(settings_faults(error))
     except SettingsWrong as error:
         cannot_go_on(str(error))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from services.chassis.settings import PREFIX, SettingsWrong, told
+from services.chassis.settings import PREFIX, SettingsWrong, settings_faults
 from services.local.environment import WITH_API, known, settings_class
 from services.local.roles import SERVICES
 
@@ -172,4 +172,4 @@ def check(given: Mapping[str, Given]) -> None:
         try:
             kind(_env_prefix="NOTHING_OF_THE_ENVIRONMENT_", **(required | own))  # type: ignore[arg-type]
         except ValidationError as error:
-            raise SettingsWrong(told(error)) from None
+            raise SettingsWrong(settings_faults(error)) from None

@@ -104,8 +104,8 @@ class _Portion(fetcher.PartitionRecords):  # type: ignore[misc] # aiokafka ships
         try:
             yield from super()._unpack_records()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch is reported to the reader of the partition
-            for told in _LISTENERS:
-                told(self._tp, self.next_fetch_offset, error)
+            for listener in _LISTENERS:
+                listener(self._tp, self.next_fetch_offset, error)
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> Record:
         return Record(

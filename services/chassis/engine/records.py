@@ -12,7 +12,7 @@ from schemas.envelope import Event, Malformed, Payload, Wire, peek, typed
 from schemas.identity import event_name
 from schemas.reasons import Reason
 from services.chassis import metrics, parking, store
-from services.chassis.database import is_infrastructure, told
+from services.chassis.database import error_text, is_infrastructure
 from services.chassis.engine.batches import Record
 from services.chassis.engine.slices import Slice, SliceUnit
 from services.chassis.parking import Missing
@@ -251,5 +251,5 @@ def reason_of(error: Exception) -> tuple[str, str]:
     return (
         (error.reason, error.detail)
         if isinstance(error, Rejected)
-        else (Reason.HANDLER_FAILED, told(error))
+        else (Reason.HANDLER_FAILED, error_text(error))
     )

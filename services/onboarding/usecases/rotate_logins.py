@@ -3,7 +3,7 @@
 import asyncio
 
 from services.chassis.backoff import Backoff
-from services.chassis.database import Connection, is_infrastructure, told
+from services.chassis.database import Connection, error_text, is_infrastructure
 from services.chassis.logs import logger
 from services.chassis.service import Runtime
 from services.chassis.store import collect
@@ -27,7 +27,7 @@ async def remember_logins(runtime: Runtime, driver: PostgresDriver) -> None:
             if not is_infrastructure(error):
                 raise
             failures += 1
-            log.warning("logins are not noted yet", error=told(error))
+            log.warning("logins are not noted yet", error=error_text(error))
             await asyncio.sleep(RETRY.seconds(failures))
         else:
             if noted:

@@ -71,7 +71,7 @@ async def served(keep_alive: int = 60) -> AsyncIterator[int]:
 
 
 class Caller:
-    """A client that says exactly what it is told to."""
+    """A client that sends exactly the bytes it is given."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer

@@ -1,4 +1,4 @@
-"""A queue works off in order, holds back who brings too much, and ends when it is told to."""
+"""A queue processes in order, holds back a producer that brings too much, and ends when it is stopped."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from services.chassis.engine.partition_queue import PartitionQueue
 
 
 class Bench:
-    """Work that waits to be let go."""
+    """Work that waits until it is released."""
 
     def __init__(self) -> None:
         self.begun: list[int] = []

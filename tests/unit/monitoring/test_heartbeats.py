@@ -1,4 +1,4 @@
-"""The rule of silence, against a story of a sender, a door and a log that is told minute by minute."""
+"""The rule of silence, against a story of a sender, a door and a log that is simulated minute by minute."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is told of an error can be stored, sent and shown, and says nothing of our servers."""
+"""The text of an error can be stored, sent and shown, and says nothing of our servers."""
 
 import asyncpg
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from schemas.scalars import Text
-from services.chassis.database import told
+from services.chassis.database import error_text
 from services.chassis.texts import TEXT_LENGTH_MAX, bounded
 
 ANYTHING = st.text(alphabet=st.characters(exclude_categories=()), max_size=3000)
@@ -19,7 +19,7 @@ ANYTHING = st.text(alphabet=st.characters(exclude_categories=()), max_size=3000)
 @example("\ud800" * 600)
 @example("\ufffe\u2028\u202e")
 def test_any_text_of_an_error_fits_every_schema_and_the_database(text: str) -> None:
-    found = told(RuntimeError(text))
+    found = error_text(RuntimeError(text))
     assert len(found) <= TEXT_LENGTH_MAX
     assert TypeAdapter(Text).validate_python(found) == found
     assert "\x00" not in found.encode().decode()
@@ -40,5 +40,5 @@ def test_what_is_cut_says_so() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_hosts_and_roles_are_not_told(error: Exception) -> None:
-    assert "10.1.2.3" not in told(error)
+def test_hosts_and_roles_are_not_in_it(error: Exception) -> None:
+    assert "10.1.2.3" not in error_text(error)
