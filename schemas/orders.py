@@ -16,10 +16,19 @@ class ItemAction(StrEnum):
 
     ADD = "add"
     CHANGE = "change"
+    SUSPEND = "suspend"
+    """Nobody reaches the service, its data stay, and what its plan marks as `paused` costs nothing."""
+    RESUME = "resume"
+    END = "end"
+    """For good. Its data are kept for the retention time, then removed."""
+
+
+OF_STATE = frozenset({ItemAction.SUSPEND, ItemAction.RESUME, ItemAction.END})
+"""They change what state a service instance is in."""
 
 
 class OrderItem(Value):
-    """`add` names a SKU; `change` names a service instance and the new quantities of what changes."""
+    """`add` names a SKU; the others name a service instance, and `change` the new quantities of what changes."""
 
     action: ItemAction
     sku: Key | None = None
@@ -34,6 +43,10 @@ class OrderItem(Value):
             self.service_id is None or self.sku is not None or not self.quantities
         ):
             raise ValueError("change needs a service_id, quantities and no sku")
+        if self.action in OF_STATE and (
+            self.service_id is None or self.sku is not None or self.quantities
+        ):
+            raise ValueError(f"{self.action} needs a service_id, no quantities and no sku")
         return self
 
 
@@ -82,6 +95,12 @@ class OrderPlaced(Payload, type="vicino.order.placed.v1", topic=ORDERS):
     # Left out where it is not said: an order digests to what it always did.
     preferred_reseller: Key | None = Field(default=None, exclude_if=lambda said: said is None)
     """Who shall serve a firm that has no reseller yet: it does, if it fits. A reseller may name itself."""
+
+
+class OrderCancelRequested(Payload, type="vicino.order.cancel_requested.v1", topic=ORDERS):
+    """Whoever may order for the tenant wants an order back, before any of its items is done."""
+
+    order_id: Uuid
 
 
 class Review(StrEnum):

@@ -47,6 +47,8 @@ class Reason(StrEnum):
     TIME_IN_FUTURE = "time_in_future"
     TIME_TOO_OLD = "time_too_old"
     ENDED = "ended"
+    END_IN_PAST = "end_in_past"
+    TOO_LATE = "too_late"
     ID_REUSE = "id_reuse"
 
     # It asks for what cannot be done.
@@ -74,6 +76,7 @@ class Reason(StrEnum):
     HANDLER_FAILED = "handler_failed"
 
     # Why an order waits, or how it ended.
+    CANCELLED = "cancelled"
     CHANGE_FAILED = "change_failed"
     BACK_END_UNAVAILABLE = "back_end_unavailable"
     MANUAL_ASSIGNMENT = "assignment.manual_required"

@@ -28,9 +28,12 @@ class OrderState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     HELD = "held"
     IN_PROGRESS = "in_progress"
+    PENDING_CANCELLATION = "pending_cancellation"
+    """It was cancelled while back-ends were at it: what they did is taken back."""
     COMPLETED = "completed"
     PARTIAL = "partial"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class TaxProfile(StrEnum):
@@ -153,6 +156,13 @@ class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
     """Who is notified beside the tenant's reseller: the sender of an order for a tenant of another reseller (`not_yours`)."""
 
 
+class OrderCancelled(Payload, type="vicino.order.cancelled.v1", topic=TENANTS):
+    """An order was cancelled before any of its items was done. What had been made for it was taken back."""
+
+    order_id: Uuid
+    reference: ShortText
+
+
 class RankedReseller(Value):
     """A candidate and why it stands where it stands. Kilometres with one decimal, score with two."""
 
@@ -258,6 +268,18 @@ class ServiceEnded(Payload, type="vicino.service.ended.v1", topic=TENANTS):
     reason: Key
     """Why: `requested`, `operator`."""
     order_id: Uuid | None = None
+    retained_until: Instant | None = None
+    """Until then its data are kept, and nobody but the operator reaches them; None: it is not said."""
+
+
+class ServiceRemoved(Payload, type="vicino.service.removed.v1", topic=TENANTS):
+    """What an ended service instance had in its back-ends is removed for good, its data among it."""
+
+    service_id: Uuid
+    sku: Key
+    ended_at: Instant
+    order_id: Uuid
+    """The order that ended it."""
 
 
 StateChanged = ServiceSuspended | ServiceResumed | ServiceEnded

@@ -1,17 +1,19 @@
 """`vicino tenants`, `orders`, `alerts` and `deliveries`: what the operator looks at every day, and the decisions about it."""
 
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
-from schemas.envelope import SPEC_VERSION
-from schemas.orders import OrderPlaced
+from schemas.envelope import SPEC_VERSION, Payload
+from schemas.orders import ItemAction, OrderCancelRequested, OrderPlaced
 from schemas.scalars import rfc3339
 from services.cli.answers import JsonOption, print_json, show
 from services.cli.clock import now_in
 from services.cli.door import EVENT, FileArgument, ask, ask_all, read_json
 from services.cli.shared import HomeOption, console
+from services.local.play import cannot_go_on
 
 LimitOption = Annotated[int, typer.Option(min=1, help="At most so many.")]
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Only of this tenant: its id.")]
@@ -63,6 +65,71 @@ def tenants_assign(
     console.print("Decided; `vicino tenants show` says when it is done.")
 
 
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--service", help="Only this service, by its id; may be given several times.")
+]  # fmt: skip
+PlacedAtOption = Annotated[
+    str, typer.Option("--time", help="When it was placed, RFC 3339; now, if not said.")
+]
+AtOption = Annotated[str | None, typer.Option("--at", help="From when on, RFC 3339; now, if not said.")]  # fmt: skip
+
+
+@tenants_app.command("suspend")
+def tenants_suspend(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    service: OnlyOption = None,
+    at: AtOption = None,
+    placed_at: PlacedAtOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Suspend a tenant's services: nobody of the firm reaches them, their data stay."""
+    _order_state(home, tenant, ItemAction.SUSPEND, ("active",), service, at, placed_at)
+
+
+@tenants_app.command("resume")
+def tenants_resume(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    service: OnlyOption = None,
+    at: AtOption = None,
+    placed_at: PlacedAtOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Let a tenant's suspended services serve again."""
+    _order_state(home, tenant, ItemAction.RESUME, ("suspended",), service, at, placed_at)
+
+
+@tenants_app.command("end")
+def tenants_end(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    service: OnlyOption = None,
+    at: AtOption = None,
+    placed_at: PlacedAtOption = "",
+    home: HomeOption = None,
+) -> None:
+    """End a tenant's services for good. Their data are kept for the retention time, then removed."""
+    _order_state(home, tenant, ItemAction.END, ("active", "suspended"), service, at, placed_at)
+
+
+def _order_state(
+    home: Path | None, tenant: str, action: ItemAction, states: tuple[str, ...], only: list[str] | None, at: str | None,
+    placed_at: str,
+) -> None:  # fmt: skip
+    """Order a state for services of a tenant: those named, or all that are in one of these states."""
+    services = ask(home, "GET", f"/v1/tenants/{tenant}").body["services"]
+    fitting = [one["service_id"] for one in services if one["state"] in states]
+    chosen = only or fitting
+    if strangers := sorted(set(chosen) - set(fitting)):
+        cannot_go_on(f"the tenant has no {' or '.join(states)} service {', '.join(strangers)}")
+    if not chosen:
+        cannot_go_on(f"the tenant has no {' or '.join(states)} service")
+    items = [{"action": action, "service_id": one} for one in chosen]
+    name = str(uuid4())
+    data = {"reference": f"{action} {name[:8]}", "items": items} | (
+        {"effective_at": at} if at else {}
+    )
+    _say_order(_send(home, OrderPlaced, data, tenant, name, placed_at or rfc3339(now_in(home))))
+
+
 @orders_app.command("list")
 def orders_list(
     state: StateOption = None,
@@ -91,27 +158,49 @@ def orders_new(
     event_id: Annotated[
         str, typer.Option("--id", help="Under this id; sent twice under one id, it is one order.")
     ] = "",
-    placed_at: Annotated[
-        str, typer.Option("--time", help="When it was placed, RFC 3339; now, if not said.")
-    ] = "",
+    placed_at: PlacedAtOption = "",
     home: HomeOption = None,
 ) -> None:
     """Place an order: the file holds its data (docs/reference/events.md), and the first order of a firm its details.
 
     A later order needs `--tenant`.
     """
+    name, at = event_id or str(uuid4()), placed_at or rfc3339(now_in(home))
+    accepted = _send(home, OrderPlaced, read_json(file), tenant, name, at)
+    _say_order(accepted)
+
+
+def _send(
+    home: Path | None, payload: type[Payload], data: Any, tenant: str | None, name: str, at: str
+) -> dict[str, Any]:
+    """Send one event, and give back what the door says of it."""
     event = {
-        "specversion": SPEC_VERSION, "id": event_id or str(uuid4()), "source": "/vicino/cli",
-        "type": OrderPlaced.wire_type, "time": placed_at or rfc3339(now_in(home)),
-        "data": read_json(file),
+        "specversion": SPEC_VERSION, "id": name, "source": "/vicino/cli", "type": payload.wire_type, "time": at,
+        "data": data,
     }  # fmt: skip
     if tenant is not None:
         event["subject"] = tenant
     [accepted] = ask(home, "POST", "/v1/events", event, media_type=EVENT).body["accepted"]
-    console.print(
-        f"order {accepted['order_id']} of tenant {accepted['tenant_id']}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    found: dict[str, Any] = accepted
+    return found
+
+
+def _say_order(accepted: dict[str, Any]) -> None:
+    said = f"order {accepted['order_id']} of tenant {accepted['tenant_id']}"
+    console.print(said, highlight=False, soft_wrap=True)
+
+
+@orders_app.command("cancel")
+def orders_cancel(
+    order: Annotated[str, typer.Argument(help="Its id.")],
+    asked_at: PlacedAtOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Take an order back, before any of its items is done; `vicino rejects list` says so if it is too late."""
+    tenant = ask(home, "GET", f"/v1/orders/{order}").body["tenant_id"]
+    name, at = str(uuid4()), asked_at or rfc3339(now_in(home))
+    _send(home, OrderCancelRequested, {"order_id": order}, tenant, name, at)
+    console.print("Asked for; `vicino orders show` says when it is done.")
 
 
 @orders_app.command("show")

@@ -10,15 +10,9 @@ from schemas.scalars import Text, Uuid
 from services.chassis.other_service import OtherService
 from services.chassis.service import Runtime
 from services.chassis.texts import one_line
-from services.console.domain.acts import FINAL, Act, ActKind
+from services.console.domain.acts import FINAL, Act, ActKind, page_of
 from services.console.pages import Pages
 from services.console.usecases import act as acting
-
-OBJECT_OF = {
-    ActKind.ASSIGN: "tenants", ActKind.RELEASE: "orders", ActKind.REFUSE: "orders", ActKind.ACKNOWLEDGE: "alerts",
-    ActKind.RESOLVE: "alerts", ActKind.REDELIVER: "deliveries",
-}  # fmt: skip
-"""The pages that show what an act is done to."""
 
 YES = "yes"
 Detail = Annotated[Text, AfterValidator(lambda text: one_line(text).strip())]
@@ -39,7 +33,7 @@ def add_acting(app: FastAPI, show: Pages, runtime: Runtime, gateway: OtherServic
     ) -> Response:
         """Do it, and show what it was done to; or ask first."""
         asked = Act(act_id, kind, about, tenant_id, request.state.who, detail)
-        where = f"/{OBJECT_OF[kind]}/{about}"
+        where = page_of(kind, about, tenant_id)
         if kind in FINAL and confirmed != YES:
             return show.plain("confirm", asked=asked, means=FINAL[kind], where=where)
         await acting.act(runtime, gateway, asked)

@@ -298,9 +298,9 @@ on conflict do nothing returning id;
 update act set outcome = :outcome, explanation = :explanation where id = :id;
 
 -- name: acts(object, limit, offset)
--- What operators did, newest first: everything, or to one thing.
+-- What operators did, newest first: everything, or to one thing, a tenant with its services.
 select act.id, at, who, kind, object, act.tenant_id, tenant.external_id, tenant.name, detail, outcome, explanation
-from act left join tenant on tenant.id = act.tenant_id where :object::text is null or object = :object
+from act left join tenant on tenant.id = act.tenant_id where :object::text is null or object = :object or (act.tenant_id = :object and kind in ('suspend', 'resume', 'end'))
 order by at desc, act.id limit :limit offset :offset;
 
 -- name: open_session(digest, who, opened_at, expires_at)!

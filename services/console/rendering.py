@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.chassis.texts import one_line
 from services.console import italian
+from services.console.domain.acts import page_of
 
 ROME = ZoneInfo("Europe/Rome")
 
@@ -46,6 +47,7 @@ def environment() -> Environment:
         moment=_moment,
         spoken=_spoken,
     )
+    made.globals["page_of"] = page_of
     return made
 
 

@@ -395,6 +395,8 @@ CREATE INDEX act_at ON act USING btree (at DESC, id);
 
 CREATE INDEX act_object ON act USING btree (object, at DESC);
 
+CREATE INDEX act_of_tenant ON act USING btree (tenant_id, at DESC);
+
 CREATE INDEX alert_of_tenant ON alert USING btree (tenant_id);
 
 CREATE INDEX alert_waiting ON alert USING btree (id) WHERE ((resolved_at IS NULL) AND (acknowledged_at IS NULL));

@@ -194,7 +194,7 @@ async def months(db: Connection, limit: int) -> list[dict[str, Any]]:
 async def acts(
     db: Connection, part: Part = FIRST, *, about: str | None = None
 ) -> list[dict[str, Any]]:
-    """What operators did, newest first: everything, or to one thing."""
+    """What operators did, newest first: everything, or to one thing, a tenant with its services."""
     rows = sql.acts(db, object=about, limit=part.limit, offset=part.offset)
     return [dict(row) for row in await collect(rows)]
 

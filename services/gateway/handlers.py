@@ -19,11 +19,13 @@ from schemas.envelope import Event, Malformed, decode
 from schemas.identity import OPERATOR
 from schemas.rejects import EventRejected
 from schemas.tenants import (
+    OrderCancelled,
     OrderDelayed,
     OrderFailed,
     OrderPartiallyCompleted,
     ServiceActivated,
     ServiceEnded,
+    ServiceRemoved,
     ServiceResumed,
     ServiceSuspended,
     TenantActivated,
@@ -75,6 +77,16 @@ async def service_suspended(event: Event[ServiceSuspended], unit: Unit) -> None:
 
 async def service_resumed(event: Event[ServiceResumed], unit: Unit) -> None:
     """The reseller is notified that a service of its tenant serves again."""
+    await _notify_reseller(event, unit)
+
+
+async def service_removed(event: Event[ServiceRemoved], unit: Unit) -> None:
+    """The reseller is notified that nothing is left of a service of its tenant."""
+    await _notify_reseller(event, unit)
+
+
+async def order_cancelled(event: Event[OrderCancelled], unit: Unit) -> None:
+    """The reseller is notified that an order of its tenant was taken back."""
     await _notify_reseller(event, unit)
 
 
@@ -160,6 +172,8 @@ ROUTES = routes(
     on(ServiceSuspended, service_suspended),
     on(ServiceResumed, service_resumed),
     on(ServiceEnded, service_ended),
+    on(ServiceRemoved, service_removed),
+    on(OrderCancelled, order_cancelled),
     on(TenantActivated, tenant_activated),
     on(OrderDelayed, order_delayed),
     on(OrderPartiallyCompleted, order_partially_completed),

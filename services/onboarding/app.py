@@ -33,6 +33,8 @@ class OnboardingSettings(ServiceSettings):
         default_factory=dict
     )
     """How long the back-ends of a driver are tried before an order fails, by driver, as `{"http": 72}`; 24 unless said."""
+    retention_days: int = Field(default=30, ge=0, le=3650)
+    """For so long the data of an ended service are kept before they are removed."""
     quota_firms_per_day: int = Field(default=100, ge=0)
     """New firms that one reseller may bring in within 24 hours; what goes beyond waits for the operator."""
     quota_services_per_day: int = Field(default=500, ge=0)
@@ -66,6 +68,7 @@ WAITING: dict[str, Question] = {
     "tenant": lambda db, _: sql.waiting_tenants(db),
     "order": lambda db, _: sql.waiting_orders(db),
     "undo": lambda db, _: sql.undoing_services(db),
+    "removal": lambda db, now: sql.removals(db, now=now),
 }
 """What waits here for a person, or for a back-end."""
 
@@ -88,9 +91,10 @@ def build(settings: OnboardingSettings) -> Service:
             f"VICINO_GIVE_UP_AFTER_HOURS names drivers that there are not: {', '.join(sorted(unknown))}"
         )
     drivers = Drivers(found, patience)
+    retention = timedelta(days=settings.retention_days)
     remember = partial(remember_logins, driver=postgres)
     return Service(
-        "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota()),
+        "onboarding", settings, MIGRATIONS, routes=ROUTES, jobs=jobs(drivers, settings.quota(), retention),
         background=(remember, names.keep, measuring(WAITING)),
     )  # fmt: skip
 

@@ -2,10 +2,16 @@
 
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.envelope import Event
-from schemas.orders import AssignmentDecided, OrderPlaced, OrderReviewed
+from schemas.orders import (
+    AssignmentDecided,
+    OrderCancelRequested,
+    OrderPlaced,
+    OrderReviewed,
+)
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.onboarding.usecases.assign_reseller import assign_by_operator
+from services.onboarding.usecases.cancel_order import cancel_order
 from services.onboarding.usecases.place_order import place_order
 from services.onboarding.usecases.publish_catalogue import publish_catalogue, register_reseller
 from services.onboarding.usecases.review_order import review_order
@@ -26,6 +32,11 @@ async def order_reviewed(event: Event[OrderReviewed], unit: Unit) -> None:
     await review_order(event, unit)
 
 
+async def order_cancel_requested(event: Event[OrderCancelRequested], unit: Unit) -> None:
+    """Whoever orders for the tenant wants an order back."""
+    await cancel_order(event, unit)
+
+
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
     """Other plans are on sale."""
     await publish_catalogue(event.data, unit)
@@ -40,6 +51,7 @@ ROUTES = routes(
     on(OrderPlaced, order_placed),
     on(AssignmentDecided, assignment_decided),
     on(OrderReviewed, order_reviewed),
+    on(OrderCancelRequested, order_cancel_requested),
     on(CataloguePublished, catalogue_published),
     on(ResellerRegistered, reseller_registered),
 )

@@ -33,7 +33,7 @@ class Step(Args):
 
 
 class ChangeService(Args):
-    """One `change` item of an order."""
+    """One item of an order that changes a service, or the state that it is in."""
 
     order_id: str
     n: int
@@ -43,6 +43,27 @@ class ChangeService(Args):
     def about(self) -> str:
         """What a person reads in the list of jobs."""
         return f"order {self.order_id} item {self.n}"
+
+
+class BeginItem(Args):
+    """Begin with one item of an order, whose time has come, and with what else is due of its service."""
+
+    order_id: str
+    n: int
+    service_id: str
+
+    @property
+    def about(self) -> str:
+        """What a person reads in the list of jobs."""
+        return f"order {self.order_id} item {self.n}"
+
+
+class RestoreService(ChangeService):
+    """Bring the back-ends of a service back to what it is, after an item of an order failed or was cancelled."""
+
+
+class RemoveStep(Step):
+    """Remove what a step of an ended service made."""
 
 
 class UndoStep(Step):
@@ -72,6 +93,14 @@ change_service = JobKind(
     "change_service", ChangeService,
     attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE,
 )  # fmt: skip
+begin_item = JobKind("begin_item", BeginItem, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+restore_service = JobKind(
+    "restore_service", RestoreService,
+    attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE,
+)  # fmt: skip
+remove_step = JobKind(
+    "remove_step", RemoveStep, attempts=None, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE
+)
 undo_step = JobKind(
     "undo_step", UndoStep, attempts=None, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE
 )

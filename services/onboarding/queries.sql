@@ -73,6 +73,10 @@ select id, reference, principal from service_order where id = any(:ids::text[]);
 -- Whose an order is.
 select tenant_id from service_order where id = :id;
 
+-- name: state_of_order(id)$
+-- Where an order stands.
+select state from service_order where id = :id;
+
 -- name: judge_order(id, reseller_id)!
 -- An order goes on for a tenant of this reseller; nobody is waited for any more.
 update service_order set judged_for = :reseller_id, state = 'acknowledged' where id = :id;
@@ -122,7 +126,16 @@ from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'h
 
 -- name: items(order_id)
 -- The items of an order.
-select n, action, sku, service_id, quantities, state, fault from order_item where order_id = :order_id order by n;
+select n, action, sku, service_id, quantities, state, fault, begins_at from order_item where order_id = :order_id order by n;
+
+-- name: begin_item_at(order_id, n, at)!
+-- When an item is begun with; null: now.
+update order_item set begins_at = :at where order_id = :order_id and n = :n;
+
+-- name: due_items(service_id, at)
+-- Items of a service whose time has come, as they take effect and were accepted.
+select order_id, n from order_item join service_order on service_order.id = order_id
+where service_id = :service_id and begins_at <= :at order by begins_at, seq, n;
 
 -- name: ordered_skus(tenant_id)
 -- What a tenant has ordered and is not refused: what its reseller must be certified for.
@@ -160,7 +173,8 @@ update service_instance set state = :state, steps_done = :steps_done, undone_fro
 
 -- name: waiting_tenants()^
 -- Tenants that wait for a person to choose their reseller.
-select count(*) as n, min(registered_at) as since from tenant where state = 'waiting';
+select count(*) as n, min(registered_at) as since from tenant where state = 'waiting'
+    and exists (select from service_order where tenant_id = tenant.id and service_order.state in ('acknowledged', 'held'));
 
 -- name: waiting_orders()^
 -- Orders that wait for a person.
@@ -169,6 +183,18 @@ select count(*) as n, min(accepted_at) as since from service_order where state =
 -- name: undoing_services()^
 -- Services that are being undone.
 select count(*) as n, min(coalesce(undone_from, begun_at)) as since from service_instance where state = 'undoing';
+
+-- name: end_service(id, ended_at, ended_by, retained_until)!
+-- A service instance has ended by an order.
+update service_instance set state = 'ended', ended_at = :ended_at, ended_by = :ended_by, retained_until = :retained_until where id = :id;
+
+-- name: remove_service(id)^
+-- Nothing is left of an ended service instance.
+update service_instance set state = 'removed', steps_done = 0 where id = :id returning ended_at, ended_by;
+
+-- name: removals(now)^
+-- Ended services whose retention is over and of which something is left.
+select count(*) as n, min(retained_until) as since from service_instance where state = 'ended' and retained_until <= :now;
 
 -- name: set_quantities(id, quantities)!
 -- What a service instance has from now on.
@@ -186,8 +212,9 @@ from service_order where tenant_id = :tenant_id and state = 'held' order by seq 
 
 -- name: is_served_or_waits(tenant_id)$
 -- Whether a tenant has a service that is there or being made, or an order that may still bring one.
-select exists (select from service_instance where tenant_id = :tenant_id and state in ('provisioning', 'active', 'undoing'))
-    or exists (select from service_order where tenant_id = :tenant_id and state in ('acknowledged', 'held', 'in_progress'));
+select exists (select from service_instance where tenant_id = :tenant_id and state in ('provisioning', 'active', 'suspended', 'undoing'))
+    or exists (select from service_order where tenant_id = :tenant_id
+        and state in ('acknowledged', 'held', 'in_progress', 'pending_cancellation'));
 
 -- name: leave_reseller(id)!
 -- A tenant that came to nothing has no reseller any more.
@@ -202,4 +229,4 @@ update reseller set assigned = assigned - 1 where id = :id;
 select true from order_item join service_order on service_order.id = order_item.order_id
 where order_item.service_id = :id and order_item.action = 'add' and order_item.state = 'pending'
   and service_order.tenant_id = :tenant_id and service_order.id <> :order_id
-  and service_order.state in ('acknowledged', 'held', 'in_progress');
+  and service_order.state in ('acknowledged', 'held', 'in_progress', 'pending_cancellation');

@@ -85,7 +85,8 @@ CREATE TABLE order_item (
     quantities jsonb NOT NULL,
     state text DEFAULT 'pending'::text NOT NULL,
     fault text,
-    CONSTRAINT order_item_action_check CHECK ((action = ANY (ARRAY['add'::text, 'change'::text]))),
+    begins_at timestamp with time zone,
+    CONSTRAINT order_item_action_check CHECK ((action = ANY (ARRAY['add'::text, 'change'::text, 'suspend'::text, 'resume'::text, 'end'::text]))),
     CONSTRAINT order_item_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])))
 );
 
@@ -190,7 +191,11 @@ CREATE TABLE service_instance (
     ordered_by text,
     begun_at timestamp with time zone,
     undone_from timestamp with time zone,
-    CONSTRAINT service_instance_state_check CHECK ((state = ANY (ARRAY['provisioning'::text, 'active'::text, 'undoing'::text, 'failed'::text]))),
+    ended_at timestamp with time zone,
+    ended_by text,
+    retained_until timestamp with time zone,
+    CONSTRAINT service_instance_ended_check CHECK (((state = ANY (ARRAY['ended'::text, 'removed'::text])) = ((ended_at IS NOT NULL) AND (ended_by IS NOT NULL) AND (retained_until IS NOT NULL)))),
+    CONSTRAINT service_instance_state_check CHECK ((state = ANY (ARRAY['provisioning'::text, 'active'::text, 'suspended'::text, 'ended'::text, 'removed'::text, 'undoing'::text, 'failed'::text]))),
     CONSTRAINT service_instance_steps_done_check CHECK ((steps_done >= 0))
 );
 
@@ -207,7 +212,7 @@ CREATE TABLE service_order (
     released boolean DEFAULT false NOT NULL,
     seq bigint NOT NULL,
     preferred_reseller text,
-    CONSTRAINT service_order_state_check CHECK ((state = ANY (ARRAY['acknowledged'::text, 'held'::text, 'in_progress'::text, 'completed'::text, 'partial'::text, 'failed'::text])))
+    CONSTRAINT service_order_state_check CHECK ((state = ANY (ARRAY['acknowledged'::text, 'held'::text, 'in_progress'::text, 'pending_cancellation'::text, 'completed'::text, 'partial'::text, 'failed'::text, 'cancelled'::text])))
 );
 
 ALTER TABLE service_order ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
@@ -294,6 +299,8 @@ CREATE INDEX job_lane ON job USING btree (lane, seq) WHERE ((lane IS NOT NULL) A
 
 CREATE INDEX job_leased ON job USING btree (limit_name, party) WHERE (lease_token IS NOT NULL);
 
+CREATE INDEX order_item_later ON order_item USING btree (service_id) WHERE (begins_at IS NOT NULL);
+
 CREATE INDEX parked_due ON parked USING btree (next_try_at);
 
 CREATE INDEX parked_subject ON parked USING btree (topic, subject, id);
@@ -303,6 +310,8 @@ CREATE INDEX reject_first_seen ON reject USING btree (first_seen);
 CREATE INDEX reject_reason ON reject USING btree (reason, id);
 
 CREATE INDEX service_instance_ordered_by ON service_instance USING btree (ordered_by, begun_at) WHERE (ordered_by IS NOT NULL);
+
+CREATE INDEX service_instance_retained ON service_instance USING btree (retained_until) WHERE (state = 'ended'::text);
 
 CREATE INDEX service_instance_undoing ON service_instance USING btree (COALESCE(undone_from, begun_at)) WHERE (state = 'undoing'::text);
 
@@ -316,6 +325,9 @@ CREATE INDEX tenant_waiting ON tenant USING btree (registered_at) WHERE (state =
 
 ALTER TABLE ONLY order_item
     ADD CONSTRAINT order_item_order_id_fkey FOREIGN KEY (order_id) REFERENCES service_order(id);
+
+ALTER TABLE ONLY service_instance
+    ADD CONSTRAINT service_instance_ended_by_fkey FOREIGN KEY (ended_by) REFERENCES service_order(id);
 
 ALTER TABLE ONLY service_instance
     ADD CONSTRAINT service_instance_order_id_fkey FOREIGN KEY (order_id) REFERENCES service_order(id);

@@ -120,10 +120,24 @@ async def items(db: Connection, order_id: str) -> list[Item]:
     return [
         Item(
             row["n"], ItemAction(row["action"]), row["sku"], row["service_id"], from_json(row["quantities"]),
-            ItemState(row["state"]), row["fault"],
+            ItemState(row["state"]), row["fault"], row["begins_at"],
         )
         for row in await collect(sql.items(db, order_id=order_id))
     ]  # fmt: skip
+
+
+async def item_at_hand(db: Connection, order_id: str, n: int) -> Item:
+    """An item that there must be. Raises `LookupError`."""
+    for item in await items(db, order_id):
+        if item.n == n:
+            return item
+    raise LookupError(f"order {order_id} has no item {n}")
+
+
+async def is_cancelled(db: Connection, order_id: str) -> bool:
+    """Whether what back-ends did for an order is to be taken back."""
+    state = await sql.state_of_order(db, id=order_id)
+    return OrderState(state) is OrderState.PENDING_CANCELLATION
 
 
 async def end_item(
@@ -133,6 +147,12 @@ async def end_item(
     await sql.settle_item(
         db, order_id=order_id, n=item.n, state=move(ITEM_MOVES, item.state, to), fault=fault
     )
+
+
+async def due_items(db: Connection, service_id: str, at: datetime) -> list[tuple[str, int]]:
+    """Order and number of the items of a service instance whose time has come, in the order to begin with them."""
+    found = await collect(sql.due_items(db, service_id=service_id, at=at))
+    return [(row["order_id"], row["n"]) for row in found]
 
 
 # -- service instances -------------------------------------------------------------------------------------------------
@@ -182,6 +202,23 @@ async def move_service(
     await sql.set_service(
         db, id=instance.id, state=state, steps_done=steps_done, undone_from=at
     )  # fmt: skip
+
+
+async def end_service(
+    db: Connection, instance: ServiceInstance, order: Order, retained_until: datetime
+) -> None:
+    """A service instance has ended by an order, from the instant on at which that takes effect. Raises `IllegalMove`."""
+    move(SERVICE_MOVES, instance.state, ServiceState.ENDED)
+    await sql.end_service(
+        db, id=instance.id, ended_at=order.effective_at, ended_by=order.id, retained_until=retained_until,
+    )  # fmt: skip
+
+
+async def remove_service(db: Connection, instance: ServiceInstance) -> tuple[datetime, str]:
+    """Nothing is left of a service instance; says when it had ended, and by which order. Raises `IllegalMove`."""
+    move(SERVICE_MOVES, instance.state, ServiceState.REMOVED)
+    row = await sql.remove_service(db, id=instance.id)
+    return row["ended_at"], row["ended_by"]
 
 
 async def active_services(db: Connection, order_id: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ class OrderStage(StrEnum):
     COMPLETED = "completed"
     PARTIAL = "partial"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def rank(self) -> int:
@@ -24,7 +25,9 @@ class OrderStage(StrEnum):
         return 3 if self in ENDED else 2
 
 
-ENDED = frozenset({OrderStage.COMPLETED, OrderStage.PARTIAL, OrderStage.FAILED})
+ENDED = frozenset(
+    {OrderStage.COMPLETED, OrderStage.PARTIAL, OrderStage.FAILED, OrderStage.CANCELLED}
+)
 WAITING = (OrderStage.HELD, OrderStage.DELAYED, OrderStage.ACKNOWLEDGED, OrderStage.FAILED)
 """Orders that need a person."""
 
@@ -35,6 +38,8 @@ class ServiceStage(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ENDED = "ended"
+    REMOVED = "removed"
+    """It has ended, and nothing of it is left in its back-ends."""
     FAILED = "failed"
 
 
@@ -46,8 +51,9 @@ def service_stage(
     An end is final. Of several facts about one instant the last one holds.
     """
     past = sorted((fact for fact in facts if fact[1] <= at), key=lambda fact: fact[1])
-    if any(found is ServiceStage.ENDED for found, _ in past):
-        return ServiceStage.ENDED
+    for final in (ServiceStage.REMOVED, ServiceStage.ENDED):
+        if any(found is final for found, _ in past):
+            return final
     return past[-1][0] if past else stage
 
 

@@ -7,6 +7,7 @@ from schemas.reasons import Reason
 from schemas.scalars import rfc3339
 from schemas.tenants import (
     OrderAcknowledged,
+    OrderCancelled,
     OrderCompleted,
     OrderDelayed,
     OrderFailed,
@@ -61,6 +62,11 @@ async def order_partially_completed(event: Event[OrderPartiallyCompleted], unit:
         event, unit, OrderStage.PARTIAL, accepted_at=data.accepted_at, ended_at=event.time, reason=data.reason,
         explanation=data.explanation,
     )  # fmt: skip
+
+
+async def order_cancelled(event: Event[OrderCancelled], unit: Unit) -> None:
+    """An order was taken back before any of it was done."""
+    await _order(event, unit, OrderStage.CANCELLED, ended_at=event.time)
 
 
 async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:

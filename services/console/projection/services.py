@@ -7,6 +7,7 @@ from schemas.tenants import (
     ProvisioningFailed,
     ServiceActivated,
     ServiceChanged,
+    ServiceRemoved,
     StateChanged,
 )
 from services.chassis.unit import Unit
@@ -40,6 +41,13 @@ async def state_changed(event: Event[StateChanged], unit: Unit) -> None:
     await sql.add_service_state(
         unit.db, service_id=data.service_id, state=ServiceStage(data.state), effective_at=data.effective_at,
         reason=getattr(data, "reason", None),
+    )  # fmt: skip
+
+
+async def service_removed(event: Event[ServiceRemoved], unit: Unit) -> None:
+    """Nothing is left of a service that has ended."""
+    await sql.add_service_state(
+        unit.db, service_id=event.data.service_id, state=ServiceStage.REMOVED, effective_at=event.time, reason=None,
     )  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def _order_faults(typed: Typed, order: OrderPlaced, known: Known) -> Iterator[Fa
         )  # fmt: skip
     for n, item in enumerate(order.items):
         sku = item.sku or ""
-        if item.action is ItemAction.CHANGE:
+        if item.action is not ItemAction.ADD:
             service = known.services.get(item.service_id or "")
             if service is None or service.tenant_id != typed.subject:
                 at = pointer("data", "items", n, "service_id")

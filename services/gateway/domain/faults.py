@@ -65,6 +65,7 @@ MEANINGS = {
     Reason.RETROACTIVE: Meaning(422, "It would begin before the one that is in force already."),
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
     Reason.ENDED: Meaning(409, "The service has ended by the time that the event is about."),
+    Reason.END_IN_PAST: Meaning(422, "A service cannot end before it is ordered to."),
     Reason.ALREADY_ASSIGNED: Meaning(409, "A reseller serves this tenant already."),
     Reason.ID_REUSE: Meaning(
         409, "An order with this source and id came before, with other content."

@@ -11,7 +11,7 @@ from stdnum.it import iva
 from schemas import identity
 from schemas.envelope import Payload
 from schemas.horizon import EARLY_MAX, LATE_MAX
-from schemas.orders import OrderPlaced, TenantDetails
+from schemas.orders import OF_STATE, OrderCancelRequested, OrderPlaced, TenantDetails
 from schemas.reasons import Reason
 from schemas.scalars import read_instant
 from schemas.signals import (
@@ -34,6 +34,7 @@ OUTSIDE: dict[str, type[Payload]] = {
     payload.wire_type: payload
     for payload in (
         OrderPlaced,
+        OrderCancelRequested,
         UsageRecorded,
         HeartbeatReceived,
         IncidentReported,
@@ -126,7 +127,12 @@ def _data_faults(index: int, error: ValidationError) -> list[Fault]:
 
 def _effective_faults(index: int, order: OrderPlaced, now: datetime) -> Iterator[Fault]:
     at = order.effective_at
-    if at is not None and not now - EFFECTIVE_PAST_MAX <= at <= now + EFFECTIVE_AHEAD_MAX:
+    if at is None:
+        return
+    if at < now - EARLY_MAX and any(item.action in OF_STATE for item in order.items):
+        said = "a service is suspended, resumed or ended from now on, or later"
+        yield Fault(index, "/data/effective_at", Reason.END_IN_PAST, said)
+    elif not now - EFFECTIVE_PAST_MAX <= at <= now + EFFECTIVE_AHEAD_MAX:
         yield Fault(index, "/data/effective_at", Reason.BAD_TIME, "from a day ago to a year ahead")
 
 

@@ -18,10 +18,12 @@ from schemas.deliveries import WebhookTested
 from schemas.envelope import Payload
 from schemas.rejects import EventRejected
 from schemas.tenants import (
+    OrderCancelled,
     OrderDelayed,
     OrderFailed,
     OrderPartiallyCompleted,
     ServiceEnded,
+    ServiceRemoved,
     ServiceResumed,
     ServiceSuspended,
     TenantActivated,
@@ -29,9 +31,9 @@ from schemas.tenants import (
 )
 
 OF_A_TENANT: tuple[type[Payload], ...] = (
-    TenantAssigned, TenantActivated, OrderDelayed, OrderPartiallyCompleted, ServiceSuspended, ServiceResumed,
-    ServiceEnded, InvoiceIssued, InvoicePaid, InvoiceOverdue, CapReached, CapForeseen, TenantCapReached,
-    TenantCapForeseen, CommissionAccrued,
+    TenantAssigned, TenantActivated, OrderDelayed, OrderPartiallyCompleted, OrderCancelled, ServiceSuspended,
+    ServiceResumed, ServiceEnded, ServiceRemoved, InvoiceIssued, InvoicePaid, InvoiceOverdue, CapReached, CapForeseen,
+    TenantCapReached, TenantCapForeseen, CommissionAccrued,
 )  # fmt: skip
 OF_AN_ALERT: tuple[type[Payload], ...] = (AlertOpened, AlertRaised, AlertResolved)
 OF_THE_RECEIVER: tuple[type[Payload], ...] = (SettlementIssued, WebhookTested, EventRejected, OrderFailed)  # fmt: skip

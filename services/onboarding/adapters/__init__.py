@@ -39,6 +39,8 @@ class Instance:
     tenant_id: str
     sku: str
     quantities: Mapping[str, Decimal]
+    is_suspended: bool = False
+    """Whether nobody may reach it; its data stay."""
 
 
 class Driver(Protocol):
@@ -49,7 +51,7 @@ class Driver(Protocol):
         ...
 
     async def change(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
-        """Bring it to the instance's quantities."""
+        """Bring it to the instance's quantities, and suspend it or let it serve, as the instance says."""
         ...
 
     async def exists(self, instance: Instance, step: ProvisioningStep, key: str) -> bool:

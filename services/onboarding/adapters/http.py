@@ -61,7 +61,7 @@ class HttpDriver:
         await self._call("PUT", instance, step, key)
 
     async def change(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
-        """PATCH its quantities."""
+        """PATCH its quantities and its state. A back-end that cannot suspend refuses the state for good (422)."""
         await self._call("PATCH", instance, step, key)
 
     async def exists(self, instance: Instance, step: ProvisioningStep, key: str) -> bool:
@@ -92,6 +92,10 @@ class HttpDriver:
                 meter: plain(quantity) for meter, quantity in instance.quantities.items()
             },
         }
+        if (
+            instance.is_suspended
+        ):  # left out otherwise, as it was before services could be suspended
+            body["state"] = "suspended"
         url = _url(f"{step.url.rstrip('/')}/services/{instance.service_id}")
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         with metrics.DRIVER_SECONDS.labels("http", method).time():

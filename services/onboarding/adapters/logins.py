@@ -80,15 +80,14 @@ async def note(
 async def make_role(
     connection: "asyncpg.Connection[asyncpg.Record]", credentials: Credentials
 ) -> None:
-    """Make the login, or bring one that is there to what it should be."""
+    """Make the login, or bring one that is there to what it should be; one that is closed stays so."""
     verb = (
-        "alter"
+        f'alter role "{credentials.role}"'
         if await connection.fetchval("select 1 from pg_roles where rolname = $1", credentials.role)
-        else "create"
+        else f'create role "{credentials.role}" login'
     )
     await connection.execute(
-        f'{verb} role "{credentials.role}" login connection limit {LOGIN_CONNECTIONS_MAX} '
-        f"password '{credentials.verifier}'"
+        f"{verb} connection limit {LOGIN_CONNECTIONS_MAX} password '{credentials.verifier}'"
     )
     # An attempt that was cut short before this left a login that nobody may act for: said every time.
     await connection.execute(
@@ -107,6 +106,17 @@ async def make_database(
             f'create database "{credentials.database}" owner "{credentials.role}"'
         )
     await connection.execute(f'revoke all on database "{credentials.database}" from public')
+
+
+async def allow_login(
+    connection: "asyncpg.Connection[asyncpg.Record]", role: str, is_allowed: bool
+) -> None:
+    """Open or close a login. Closed first, then its sessions are cut: none can begin in between."""
+    await connection.execute(f'alter role "{role}" {"login" if is_allowed else "nologin"}')
+    if not is_allowed:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
+        )
 
 
 async def guard(connection: "asyncpg.Connection[asyncpg.Record]", role: str, database: str) -> None:

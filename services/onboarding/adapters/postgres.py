@@ -11,7 +11,15 @@ from schemas.catalogue import ProvisioningStep
 from services.chassis.sealing import KeyRing, ring_of
 from services.onboarding import metrics
 from services.onboarding.adapters import Instance
-from services.onboarding.adapters.logins import Login, find, guard, make_database, make_role, note
+from services.onboarding.adapters.logins import (
+    Login,
+    allow_login,
+    find,
+    guard,
+    make_database,
+    make_role,
+    note,
+)
 from services.onboarding.domain.credentials import Credentials, derive, name_before, name_of
 
 TIMEOUT_SECONDS = 20.0
@@ -41,6 +49,10 @@ def _despite_others(
         return await call(driver, *args, **kwargs)
 
     return calling
+
+
+class LoginMissing(RuntimeError):
+    """A service instance that was made has no login. Tried again: a person may bring it back."""
 
 
 class PostgresDriver:
@@ -79,8 +91,15 @@ class PostgresDriver:
             await make_database(connection, credentials)
             await guard(connection, credentials.role, credentials.database)
 
+    @_despite_others
     async def change(self, instance: Instance, step: ProvisioningStep, key: str) -> None:
-        """Quantities do not change a database."""
+        """Quantities do not change a database; while the service is suspended, its login is closed."""
+        async with self._connection("change") as connection:
+            login = await self._found(connection, instance.service_id)
+            if login is not None:
+                await allow_login(connection, login.name, not instance.is_suspended)
+            elif not instance.is_suspended:
+                raise LoginMissing("the service has no login: somebody took it away")
 
     async def exists(self, instance: Instance, step: ProvisioningStep, key: str) -> bool:
         """Whether its login or its database is there."""

@@ -58,6 +58,8 @@ class Item:
     quantities: dict[str, Decimal]
     state: ItemState
     fault: str | None
+    begins_at: datetime | None = None
+    """When it is begun with, if that is later than the planning of its order."""
 
 
 @dataclass(frozen=True, slots=True)

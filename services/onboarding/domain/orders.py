@@ -10,6 +10,7 @@ from schemas.orders import ItemAction
 from schemas.quantities import BASE, QuantityFault, quantity_faults
 from schemas.reasons import Reason
 from schemas.tenants import OrderState
+from services.onboarding.domain.model import Item, ServiceInstance
 from services.onboarding.domain.states import ItemState
 
 REASONS = {
@@ -58,14 +59,26 @@ def quantities(
     return result | ({BASE: Decimal(1)} if BASE in sold else {})
 
 
-def settled(items: Iterable[ItemState]) -> OrderState | None:
-    """What an order has come to; None while an item is pending. Some done and some failed: `partial`."""
+def settled(order: OrderState, items: Iterable[ItemState]) -> OrderState | None:
+    """What an order has come to; None while an item is pending. Some done and some failed: `partial`.
+
+    Of one that is being cancelled no item is done: it ends as `cancelled`.
+    """
     states = set(items)
     if ItemState.PENDING in states:
         return None
     if ItemState.FAILED not in states:
         return OrderState.COMPLETED
+    if order is OrderState.PENDING_CANCELLATION:
+        return OrderState.CANCELLED
     return OrderState.PARTIAL if ItemState.DONE in states else OrderState.FAILED
+
+
+def item_that_makes(service: ServiceInstance, items: Iterable[Item]) -> Item:
+    """The item of its order that a service instance comes from."""
+    return next(
+        item for item in items if item.service_id == service.id and item.action is ItemAction.ADD
+    )
 
 
 Asked = tuple[str, str | None, str | None, tuple[tuple[str, Decimal], ...]]

@@ -26,6 +26,11 @@ class ServiceState(StrEnum):
 
     PROVISIONING = "provisioning"
     ACTIVE = "active"
+    SUSPENDED = "suspended"
+    """Nobody reaches it; its data stay."""
+    ENDED = "ended"
+    """Nobody orders anything of it any more; its data are kept until its retention is over."""
+    REMOVED = "removed"
     UNDOING = "undoing"
     FAILED = "failed"
 
@@ -45,15 +50,30 @@ class IllegalMove(RuntimeError):
 
 ORDER_MOVES: Moves[OrderState] = {
     OrderState.ACKNOWLEDGED: frozenset(
-        {OrderState.ACKNOWLEDGED, OrderState.HELD, OrderState.IN_PROGRESS, OrderState.FAILED}
+        {
+            OrderState.ACKNOWLEDGED,
+            OrderState.HELD,
+            OrderState.IN_PROGRESS,
+            OrderState.FAILED,
+            OrderState.CANCELLED,
+        }
     ),
-    OrderState.HELD: frozenset({OrderState.HELD, OrderState.ACKNOWLEDGED, OrderState.FAILED}),
+    OrderState.HELD: frozenset(
+        {OrderState.HELD, OrderState.ACKNOWLEDGED, OrderState.FAILED, OrderState.CANCELLED}
+    ),
     OrderState.IN_PROGRESS: frozenset(
-        {OrderState.COMPLETED, OrderState.PARTIAL, OrderState.FAILED}
+        {
+            OrderState.PENDING_CANCELLATION,
+            OrderState.COMPLETED,
+            OrderState.PARTIAL,
+            OrderState.FAILED,
+        }
     ),
+    OrderState.PENDING_CANCELLATION: frozenset({OrderState.CANCELLED}),
     OrderState.COMPLETED: frozenset(),
     OrderState.PARTIAL: frozenset(),
     OrderState.FAILED: frozenset(),
+    OrderState.CANCELLED: frozenset(),
 }
 ITEM_MOVES: Moves[ItemState] = {
     ItemState.PENDING: frozenset({ItemState.DONE, ItemState.FAILED}),
@@ -65,7 +85,10 @@ SERVICE_MOVES: Moves[ServiceState] = {
     ServiceState.PROVISIONING: frozenset(
         {ServiceState.PROVISIONING, ServiceState.ACTIVE, ServiceState.UNDOING}
     ),
-    ServiceState.ACTIVE: frozenset(),
+    ServiceState.ACTIVE: frozenset({ServiceState.SUSPENDED, ServiceState.ENDED}),
+    ServiceState.SUSPENDED: frozenset({ServiceState.ACTIVE, ServiceState.ENDED}),
+    ServiceState.ENDED: frozenset({ServiceState.REMOVED}),
+    ServiceState.REMOVED: frozenset(),
     ServiceState.UNDOING: frozenset({ServiceState.FAILED}),
     ServiceState.FAILED: frozenset(),
 }

@@ -1,8 +1,10 @@
 """End an order's items one by one, and with the last one the order; a tenant is active from its first service on."""
 
+from schemas.orders import ItemAction
 from schemas.reasons import Reason
 from schemas.tenants import (
     ItemOutcome,
+    OrderCancelled,
     OrderCompleted,
     OrderFailed,
     OrderPartiallyCompleted,
@@ -18,6 +20,8 @@ from services.onboarding.domain.states import ItemState, TenantState
 from services.onboarding.store import sql
 
 EXPLANATION_LENGTH_MAX = 2000
+CANCELLED = f"{Reason.CANCELLED}: the order was cancelled"
+"""Why an item of a cancelled order fails."""
 
 
 async def settle(order_id: str, n: int, state: ItemState, fault: str | None, unit: Unit) -> None:
@@ -26,7 +30,7 @@ async def settle(order_id: str, n: int, state: ItemState, fault: str | None, uni
     ended = next(item for item in await store.items(unit.db, order_id) if item.n == n)
     await store.end_item(unit.db, order_id, ended, state, fault)
     items = await store.items(unit.db, order_id)
-    outcome = settled(item.state for item in items)
+    outcome = settled(order.state, (item.state for item in items))
     if outcome is None:
         return
     await store.move_order(unit.db, order, outcome)
@@ -38,14 +42,23 @@ async def settle(order_id: str, n: int, state: ItemState, fault: str | None, uni
             ),
             subject=order.tenant_id,
         )
-        return
-    await _say_what_failed(order, outcome, items, unit)
-    if outcome is OrderState.FAILED:
+    elif outcome is OrderState.CANCELLED:
+        _say_cancelled(order, unit)
+    else:
+        await _say_what_failed(order, outcome, items, unit)
+    came_to_nothing = outcome in (OrderState.FAILED, OrderState.CANCELLED)
+    if came_to_nothing or any(item.action is ItemAction.END for item in items):
         await give_place_back(order.tenant_id, unit)
 
 
+def _say_cancelled(order: Order, unit: Unit) -> None:
+    unit.publish(
+        OrderCancelled(order_id=order.id, reference=order.reference), subject=order.tenant_id
+    )
+
+
 async def give_place_back(tenant_id: str, unit: Unit) -> None:
-    """Free the place of a tenant that came to nothing; its next order is assigned as a first one is."""
+    """Free the place of a tenant that has nothing, or nothing any more; its next order is assigned as a first one is."""
     tenant = await store.lock_tenant(unit.db, tenant_id)
     if (
         tenant is None
@@ -91,10 +104,7 @@ async def refuse_order(order: Order, unit: Unit) -> None:
 
 async def end_unbegun(order: Order, reason: str, explanation: str, unit: Unit) -> None:
     """End an order of which nothing was begun, and tell its sender why; frees the place of a tenant left with nothing."""
-    for item in await store.items(unit.db, order.id):
-        await store.end_item(unit.db, order.id, item, ItemState.FAILED, reason)
-    await store.move_order(unit.db, order, OrderState.FAILED)
-    metrics.ORDERS.labels(OrderState.FAILED).inc()
+    await _end_all_items(order, reason, OrderState.FAILED, unit)
     unit.publish(
         OrderFailed(
             order_id=order.id, reference=order.reference, reason=reason, explanation=explanation,
@@ -103,6 +113,20 @@ async def end_unbegun(order: Order, reason: str, explanation: str, unit: Unit) -
         subject=order.tenant_id,
     )  # fmt: skip
     await give_place_back(order.tenant_id, unit)
+
+
+async def cancel_unbegun(order: Order, unit: Unit) -> None:
+    """End an order of which nothing was begun, as its sender asked."""
+    await _end_all_items(order, CANCELLED, OrderState.CANCELLED, unit)
+    _say_cancelled(order, unit)
+    await give_place_back(order.tenant_id, unit)
+
+
+async def _end_all_items(order: Order, fault: str, outcome: OrderState, unit: Unit) -> None:
+    for item in await store.items(unit.db, order.id):
+        await store.end_item(unit.db, order.id, item, ItemState.FAILED, fault)
+    await store.move_order(unit.db, order, outcome)
+    metrics.ORDERS.labels(outcome).inc()
 
 
 async def activate_tenant(order: Order, unit: Unit) -> None:

@@ -1,5 +1,6 @@
 """Ask for onboarding's jobs: in which lane, and within which limit, each of them runs."""
 
+from datetime import datetime
 from typing import TypeVar
 
 from schemas.catalogue import ProvisioningStep
@@ -10,13 +11,15 @@ from services.onboarding.job_kinds import (
     AssignReseller,
     ChangeService,
     PlanOrder,
+    RemoveStep,
+    RestoreService,
     Step,
     UndoStep,
     assign_reseller,
     plan_order,
 )
 
-CallT = TypeVar("CallT", Step, ChangeService, UndoStep)
+CallT = TypeVar("CallT", Step, ChangeService, RestoreService, UndoStep, RemoveStep)
 
 
 def enqueue_assignment(tenant_id: str, unit: Unit) -> None:
@@ -37,11 +40,17 @@ def enqueue_released(order_id: str, unit: Unit) -> None:
 
 def enqueue_call(
     kind: JobKind[CallT], args: CallT, reseller_id: str | None, unit: Unit, *steps: ProvisioningStep,
-    lane: str | None = None,
+    lane: str | None = None, at: datetime | None = None,
 ) -> None:  # fmt: skip
-    """Call the back-ends of `steps`, whose places are shared fairly over resellers."""
+    """Call the back-ends of `steps`, whose places are shared fairly over resellers; `at` an instant, or now."""
     unit.enqueue(
-        kind, args, key=args.about, lane=lane, limit=limit_of(*steps), party=reseller_id or ""
+        kind,
+        args,
+        at=at,
+        key=args.about,
+        lane=lane,
+        limit=limit_of(*steps),
+        party=reseller_id or "",
     )
 
 

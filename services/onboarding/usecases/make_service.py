@@ -1,21 +1,29 @@
 """Make a service instance step by step: each step made asks for the next one, and the last one activates it."""
 
-from schemas.orders import ItemAction
-from schemas.tenants import ServiceActivated
+from schemas.tenants import OrderState, ServiceActivated
 from services.chassis.unit import Unit
 from services.onboarding import store
-from services.onboarding.domain.model import Item, ServiceInstance
+from services.onboarding.domain.model import Order, ServiceInstance
+from services.onboarding.domain.orders import item_that_makes
 from services.onboarding.domain.states import ItemState, ServiceState
 from services.onboarding.job_kinds import Step, provision_step
-from services.onboarding.usecases.end_order import activate_tenant, settle
+from services.onboarding.usecases.end_order import CANCELLED, activate_tenant, settle
 from services.onboarding.usecases.enqueue import enqueue_call
+from services.onboarding.usecases.undo_service import begin_undoing
 
 
 async def step_made(service: ServiceInstance, step: int, unit: Unit) -> None:
-    """A step of the plan is made."""
+    """A step of the plan is made. Of an order that was cancelled meanwhile it is taken back."""
     done = step + 1
-    if done == len(service.plan.provisioning):
-        await _activate(service, done, unit)
+    is_last = done == len(service.plan.provisioning)
+    if is_last:
+        await store.tenant_at_hand(unit.db, service.tenant_id)
+    order = await store.order_at_hand(unit.db, service.order_id)
+    if order.state is OrderState.PENDING_CANCELLATION:
+        await begin_undoing(Step(service_id=service.id, step=step), CANCELLED, unit)
+        return
+    if is_last:
+        await _activate(service, order, done, unit)
         return
     await store.move_service(unit.db, service, ServiceState.PROVISIONING, done)
     following = Step(service_id=service.id, step=done)
@@ -24,9 +32,8 @@ async def step_made(service: ServiceInstance, step: int, unit: Unit) -> None:
     )
 
 
-async def _activate(service: ServiceInstance, steps_done: int, unit: Unit) -> None:
+async def _activate(service: ServiceInstance, order: Order, steps_done: int, unit: Unit) -> None:
     await store.move_service(unit.db, service, ServiceState.ACTIVE, steps_done)
-    order = await store.order_at_hand(unit.db, service.order_id)
     item = item_that_makes(service, await store.items(unit.db, order.id))
     unit.publish(
         ServiceActivated(
@@ -38,10 +45,3 @@ async def _activate(service: ServiceInstance, steps_done: int, unit: Unit) -> No
     )  # fmt: skip
     await activate_tenant(order, unit)
     await settle(order.id, item.n, ItemState.DONE, None, unit)
-
-
-def item_that_makes(service: ServiceInstance, items: list[Item]) -> Item:
-    """The item of its order that a service instance comes from."""
-    return next(
-        item for item in items if item.service_id == service.id and item.action is ItemAction.ADD
-    )

@@ -5,8 +5,8 @@ from services.chassis.jobs import GIVE_UP_AFTER, Delay
 from services.chassis.unit import Unit
 from services.onboarding import store
 from services.onboarding.domain.model import ServiceInstance
+from services.onboarding.domain.orders import item_that_makes
 from services.onboarding.job_kinds import ChangeService, Step
-from services.onboarding.usecases.make_service import item_that_makes
 
 
 async def report_delayed_step(args: Step, delay: Delay, unit: Unit) -> None:

@@ -6,11 +6,11 @@ from schemas.tenants import ProvisioningFailed
 from services.chassis.unit import Unit
 from services.onboarding import store
 from services.onboarding.domain.model import ServiceInstance
+from services.onboarding.domain.orders import item_that_makes
 from services.onboarding.domain.states import ItemState, ServiceState
 from services.onboarding.job_kinds import Step, UndoStep, undo_step
-from services.onboarding.usecases.end_order import settle
+from services.onboarding.usecases.end_order import CANCELLED, settle
 from services.onboarding.usecases.enqueue import enqueue_call
-from services.onboarding.usecases.make_service import item_that_makes
 
 
 class StepMissing(RuntimeError):
@@ -21,7 +21,7 @@ class StepMissing(RuntimeError):
 
 
 async def begin_undoing(args: Step, why: str, unit: Unit) -> None:
-    """The time is used up, or the back-end refused for good.
+    """The time is used up, the back-end refused for good, or the order was cancelled.
 
     A call whose answer was lost may have worked, so the step that failed is undone as well.
     """
@@ -50,7 +50,17 @@ async def step_undone(service: ServiceInstance, args: UndoStep, unit: Unit) -> N
             undo_step, before, service.reseller_id, unit, service.plan.provisioning[before.step]
         )
         return
+    await store.tenant_at_hand(unit.db, service.tenant_id)
     await store.move_service(unit.db, service, ServiceState.FAILED, 0)
+    fault = args.why
+    if args.why != CANCELLED:
+        fault = f"{Reason.PROVISIONING_FAILED}: {args.why}"
+        _say_failed(service, args, unit)
+    item = item_that_makes(service, await store.items(unit.db, service.order_id))
+    await settle(service.order_id, item.n, ItemState.FAILED, fault, unit)
+
+
+def _say_failed(service: ServiceInstance, args: UndoStep, unit: Unit) -> None:
     unit.publish(
         ProvisioningFailed(
             service_id=service.id, order_id=service.order_id, sku=service.sku, step=args.failed,
@@ -58,11 +68,3 @@ async def step_undone(service: ServiceInstance, args: UndoStep, unit: Unit) -> N
         ),
         subject=service.tenant_id,
     )  # fmt: skip
-    item = item_that_makes(service, await store.items(unit.db, service.order_id))
-    await settle(
-        service.order_id,
-        item.n,
-        ItemState.FAILED,
-        f"{Reason.PROVISIONING_FAILED}: {args.why}",
-        unit,
-    )

@@ -10,9 +10,15 @@ import aiohttp
 import pytest
 
 from schemas.alerts import AlertKind, AlertOpened, Visit
-from schemas.orders import AssignmentDecided, OrderReviewed
+from schemas.orders import AssignmentDecided, OrderCancelRequested, OrderPlaced, OrderReviewed
 from schemas.signals import AcknowledgementGiven, ResolutionGiven, Severity
-from schemas.tenants import AssignmentNeeded, OrderHeld
+from schemas.tenants import (
+    AssignmentNeeded,
+    OrderAcknowledged,
+    OrderCancelled,
+    OrderHeld,
+    ServiceActivated,
+)
 from services.console.app import ConsoleSettings, build
 from tests.integration.gateway.world import (
     NOW,
@@ -172,6 +178,53 @@ async def test_a_held_order_goes_on_or_ends(desk: Desk) -> None:
         (orders[0], "release"),
         (orders[1], "refuse"),
     }
+
+
+async def test_services_are_suspended_resumed_and_ended_from_their_tenants_page(desk: Desk) -> None:
+    tenant, service_id = tenant_of("A"), str(uuid4())
+    activated = ServiceActivated(
+        service_id=service_id,
+        order_id=str(uuid4()),
+        item=0,
+        sku="ERP-CLOUD",
+        quantities={},
+        effective_at=NOW,
+    )
+    await desk.gateway.tell(tenant, registered("A"), assigned("VAR-A"), activated)
+    await desk.gateway.gateway.settled()
+    await desk.settled()
+    page = await desk.page(f"/tenants/{tenant}")
+    assert (">Suspend<" in page, ">End<" in page, ">Resume<" in page) == (True, True, False)
+    for kind in ("suspend", "end"):
+        status, question = await desk.send(kind, service_id, tenant_id=tenant)
+        assert (status, "data" in question) == (200, True)
+        sent = await desk.send(kind, service_id, tenant_id=tenant, confirmed="yes")
+        assert sent[0] == 303
+    assert (await desk.send("resume", service_id, tenant_id=tenant))[0] == 303
+    ordered = await desk.gateway.gateway.published(OrderPlaced)
+    actions = [(one.principal, one.subject, one.data.items[0].action) for one in ordered]
+    assert actions == [("operator", tenant, action) for action in ("suspend", "end", "resume")]
+    done = [(ANNA, kind, "", "done") for kind in ("end", "resume", "suspend")]
+    assert sorted(await desk.acts()) == done
+    page = await desk.page(f"/tenants/{tenant}")
+    assert page.count(ANNA) >= 3, "the tenant's page says what was done to its services"
+    assert f'href="/tenants/{tenant}">suspend' in await desk.page("/acts")
+
+
+async def test_an_order_that_is_under_way_is_cancelled_after_a_question(desk: Desk) -> None:
+    tenant, order_id = tenant_of("A"), str(uuid4())
+    known = OrderAcknowledged(order_id=order_id, reference="ORD-7", effective_at=NOW)
+    await desk.gateway.tell(tenant, registered("A"), assigned("VAR-A"), known)
+    await desk.settled()
+    assert "Cancel it" in await desk.page(f"/orders/{order_id}")
+    assert (await desk.send("cancel", order_id, tenant_id=tenant))[0] == 200
+    assert (await desk.send("cancel", order_id, tenant_id=tenant, confirmed="yes"))[0] == 303
+    [asked] = await desk.gateway.gateway.published(OrderCancelRequested)
+    assert (asked.subject, asked.data.order_id) == (tenant, order_id)
+    await desk.gateway.tell(tenant, OrderCancelled(order_id=order_id, reference="ORD-7"))
+    await desk.settled()
+    page = await desk.page(f"/orders/{order_id}")
+    assert ("cancelled" in page, "Cancel it" in page) == (True, False)
 
 
 async def test_what_the_gateway_refuses_is_shown_with_its_reason(desk: Desk) -> None:

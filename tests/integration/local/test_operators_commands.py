@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from schemas.orders import OF_STATE, OrderCancelRequested, OrderPlaced
 from schemas.scalars import rfc3339
 from schemas.tenants import AssignmentNeeded, OrderHeld
 from tests.integration.chassis.test_operators import run
@@ -139,6 +141,36 @@ async def test_an_order_is_placed_from_a_file_once_under_one_id(
     assert "/data/surprise" in told
     later = written(tmp_path, {k: v for k, v in example.items() if k != "tenant"})
     assert "subject_missing" in await vicino(street, "orders", "new", later, *at, expect=1)
+
+
+async def test_services_are_suspended_resumed_and_ended_and_an_order_is_cancelled(
+    street: Street,
+) -> None:
+    """Each is an order; what cannot be meant is refused before anything is sent."""
+    world, tenant = street.world, tenant_of("A")
+    at = ("--time", rfc3339(world.clock.now()))
+    said = await vicino(street, "tenants", "suspend", tenant, *at)
+    assert said.split()[-1] == tenant
+    assert "suspended service" in await vicino(street, "tenants", "resume", tenant, *at, expect=1)
+    stranger = str(uuid4())
+    end = ("tenants", "end", tenant, *at)
+    assert stranger in await vicino(street, *end, "--service", stranger, expect=1)
+    later = rfc3339(world.clock.now() + timedelta(days=9))
+    await vicino(street, *end, "--service", world.services["A"], "--at", later)
+    ordered = [
+        (item.action, item.service_id, one.data.effective_at)
+        for one in await world.gateway.published(OrderPlaced)
+        for item in one.data.items
+        if one.subject == tenant and item.action in OF_STATE
+    ]
+    when = world.clock.now() + timedelta(days=9)
+    service_id = world.services["A"]
+    assert ordered == [("suspend", service_id, None), ("end", service_id, when)]
+    assert "end_in_past" in await vicino(street, *end, "--at", "2026-01-01T00:00:00Z", expect=1)
+    [order, *_] = await listed(street, "orders", "list", "--tenant", tenant)
+    assert "Asked for" in await vicino(street, "orders", "cancel", order["order_id"], *at)
+    [asked] = await world.gateway.published(OrderCancelRequested)
+    assert (asked.subject, asked.data.order_id) == (tenant, order["order_id"])
 
 
 async def test_a_tenant_that_waits_is_assigned_once(street: Street) -> None:

@@ -26,11 +26,11 @@ SCHEMA = Path(onboarding.__file__).with_name("schema.sql").read_text(encoding="u
 TABLES: dict[str, Any] = {
     "service_order": (
         OrderState, ORDER_MOVES, {OrderState.ACKNOWLEDGED, OrderState.HELD, OrderState.FAILED},
-        {OrderState.COMPLETED, OrderState.PARTIAL, OrderState.FAILED},
+        {OrderState.COMPLETED, OrderState.PARTIAL, OrderState.FAILED, OrderState.CANCELLED},
     ),
     "order_item": (ItemState, ITEM_MOVES, {ItemState.PENDING}, {ItemState.DONE, ItemState.FAILED}),
     "service_instance": (
-        ServiceState, SERVICE_MOVES, {ServiceState.PROVISIONING}, {ServiceState.ACTIVE, ServiceState.FAILED},
+        ServiceState, SERVICE_MOVES, {ServiceState.PROVISIONING}, {ServiceState.REMOVED, ServiceState.FAILED},
     ),
     "tenant": (TenantState, TENANT_MOVES, {TenantState.ONBOARDING}, {TenantState.ACTIVE}),
 }  # fmt: skip

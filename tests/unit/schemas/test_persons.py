@@ -31,7 +31,7 @@ NAMES_NOBODY = {
     "AssignmentDecided.reseller_id",
     "UsageRecorded.service_id", "UsageRecorded.meter", "UsageRecorded.value", "UsageRecorded.dimensions",
     "HeartbeatReceived.service_id", "IncidentReported.service_id", "IncidentReported.summary",
-    "AcknowledgementGiven.alert_id", "ResolutionGiven.alert_id",
+    "AcknowledgementGiven.alert_id", "OrderCancelRequested.order_id", "ResolutionGiven.alert_id",
 }  # fmt: skip
 """Decided one by one, and said in each field's description where somebody could err."""
 
