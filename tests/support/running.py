@@ -192,10 +192,14 @@ class Running:
 
     async def published(self, payload: type[PayloadT]) -> list[Event[PayloadT]]:
         """Everything of a type that is on its topic now, in the order of each partition."""
+        events = await self.all_on(payload.topic)
+        return [event for event in events if isinstance(event.data, payload)]
+
+    async def all_on(self, topic: Topic) -> list[Event[Any]]:
+        """Everything that is on a topic now, in the order of each partition."""
         settings = self.service.settings
-        raw = await read_topic(settings.kafka_bootstrap, settings.topic_prefix + payload.topic.name)
-        events = [decode(value) for value in raw]
-        return [event for event in events if isinstance(event.data, payload)]  # type: ignore[misc]
+        raw = await read_topic(settings.kafka_bootstrap, settings.topic_prefix + topic.name)
+        return [decode(value) for value in raw]
 
 
 async def read_topic(bootstrap: str, topic: str) -> list[bytes]:

@@ -147,6 +147,8 @@ class Backend:
     refused_tenants: set[str] = field(default_factory=set)
     broken_for: dict[str, int] = field(default_factory=dict)
     """With which status a tenant is answered for the time being."""
+    lossy_for: set[str] = field(default_factory=set)
+    """Tenants for whom it does what it is asked, and answers 503 nevertheless."""
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     url: str = ""
     secret: str = ""
@@ -187,7 +189,7 @@ class Backend:
         if body["tenant_id"] in self.broken_for:
             return web.Response(status=self.broken_for[body["tenant_id"]])
         self.services[request.match_info["id"]] = body
-        return web.Response(status=204)
+        return web.Response(status=503 if body["tenant_id"] in self.lossy_for else 204)
 
     async def _delete(self, request: web.Request) -> web.Response:
         return web.Response(

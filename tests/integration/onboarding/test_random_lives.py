@@ -1,0 +1,127 @@
+"""Random lives of a service: whatever is ordered and cancelled while its back-end fails, facts, tables and back-end agree."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+
+from schemas import identity
+from schemas.envelope import Event
+from schemas.orders import OrderCancelRequested, OrderPlaced
+from schemas.tenants import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderFailed,
+    ServiceActivated,
+    ServiceChanged,
+    ServiceResumed,
+    ServiceSuspended,
+)
+from schemas.topics import TENANTS
+from tests.integration.onboarding.scenario import NEAR, NOW, Scenario, event, order
+
+ORDERS = 30
+OPEN = "select 1 from service_order where state not in ('completed', 'failed', 'cancelled')"
+
+
+def asked(chance: Random, service_id: str) -> dict[str, Any]:
+    action = chance.choice(["change", "change", "suspend", "resume"])
+    named = {"action": action, "service_id": service_id}
+    if action == "change":
+        named["quantities"] = {"mailbox": str(chance.randrange(1, 90))}  # type: ignore[assignment]
+    return named
+
+
+@dataclass
+class Told:
+    """What the facts about one service add up to."""
+
+    quantities: dict[str, Decimal]
+    state: str = "active"
+    did: set[str | None] = field(default_factory=set)
+    """Orders by which something changed."""
+    ended: Counter[str] = field(default_factory=Counter)
+    in_vain: set[str] = field(default_factory=set)
+    """Orders that failed or were cancelled."""
+
+    def hear(self, fact: Any) -> None:
+        match fact:
+            case ServiceChanged():
+                self.quantities = dict(fact.quantities)
+                self.did.add(fact.order_id)
+            case ServiceSuspended() | ServiceResumed():
+                self.state = str(fact.state)
+                self.did.add(fact.order_id)
+            case OrderCompleted():
+                self.ended[fact.order_id] += 1
+            case OrderFailed() | OrderCancelled():
+                self.ended[fact.order_id] += 1
+                self.in_vain.add(fact.order_id)
+            case _:
+                pass
+
+
+def flip(scenario: Scenario, chance: Random, tenant: str, seed: int) -> None:
+    """The back-end works, or is out of order: it refuses for good in some lives, loses its answers in others."""
+    scenario.backend.broken_for.clear()
+    scenario.backend.lossy_for.clear()
+    if chance.random() < 0.4:
+        scenario.backend.broken_for[tenant] = chance.choice([503, 422] if seed % 2 else [503])
+    elif chance.random() < 0.3 and not seed % 2:
+        scenario.backend.lossy_for.add(tenant)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_facts_tables_and_back_end_agree_in_the_end(scenario: Scenario, seed: int) -> None:
+    await scenario.know(NEAR)
+    placed = order("F1", 0, "MAIL-STD")
+    await scenario.service.publish(placed)
+    await scenario.service.settled()
+    (active,) = await scenario.service.published(ServiceActivated)
+    chance, service_id = Random(seed), active.data.service_id
+    for n in range(ORDERS):
+        later = timedelta(seconds=chance.choice([0, 0, 0, 40, 400]))
+        data = {
+            "reference": f"R{n}", "items": [asked(chance, service_id)],
+            "effective_at": scenario.clock.now() + later if later else None,
+        }  # fmt: skip
+        one: Event[Any] = event(placed.subject, OrderPlaced.model_validate(data), f"life-{n}")
+        await scenario.service.publish(one)
+        if chance.random() < 0.3:
+            order_id = identity.order_id(one.subject, one.source, one.id)
+            cancel = OrderCancelRequested(order_id=order_id)
+            await scenario.service.publish(event(placed.subject, cancel, f"cancel-{n}"))
+        flip(scenario, chance, placed.subject, seed)
+        scenario.clock.advance(timedelta(seconds=chance.randrange(40)))
+        await asyncio.sleep(chance.random() / 20)
+
+    async def all_ended() -> bool:
+        flip(scenario, chance, placed.subject, seed)
+        if scenario.clock.now() > NOW + timedelta(hours=1):
+            scenario.backend.broken_for.clear()
+        scenario.clock.advance(timedelta(seconds=30))
+        await scenario.service.wake()
+        orders = await scenario.service.sql("select 1 from service_order")
+        return len(orders) == ORDERS + 1 and not await scenario.service.sql(OPEN)
+
+    await scenario.service.eventually(all_ended)
+    scenario.backend.broken_for.clear()
+    scenario.backend.lossy_for.clear()
+    scenario.clock.advance(timedelta(hours=1))
+    await scenario.service.settled()
+    told = Told(dict(active.data.quantities))
+    for fact in await scenario.service.all_on(TENANTS):
+        told.hear(fact.data)
+    assert len(told.ended) == ORDERS + 1, "every order ends"
+    assert set(told.ended.values()) == {1}, "and once"
+    assert not told.did & told.in_vain, "what came to nothing changed nothing"
+    (row,) = await scenario.service.sql("select state, quantities from service_instance")
+    held = scenario.backend.services[service_id]
+    assert row["state"] == told.state == held.get("state", "active")
+    mailboxes = str(told.quantities["mailbox"])
+    assert row["quantities"]["mailbox"] == mailboxes == held["quantities"]["mailbox"]
