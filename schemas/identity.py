@@ -3,6 +3,8 @@
 from uuid import UUID, uuid5
 
 OPERATOR = "operator"
+OWNER = "owner"
+"""Whoever runs the firm that is a tenant, as a recipient of mails. No reseller is called that."""
 """The operator, as a sender and as a recipient. No reseller and no back-end may be called that."""
 
 _VICINO = UUID("7d1f2c0e-5b0a-4b7e-9d63-1e5a0f6c2a11")

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.chassis import italian
 from services.chassis.texts import one_line
-from services.console import italian
 from services.console.domain.acts import page_of
 
 ROME = ZoneInfo("Europe/Rome")

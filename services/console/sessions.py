@@ -4,50 +4,25 @@ import hmac
 import secrets
 from datetime import timedelta
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 from schemas.identity import OPERATOR
+from services.chassis.browsers import check_origin, cookie_name, is_secure
 from services.chassis.gate import has_controls
 from services.chassis.service import Runtime
 from services.chassis.strangers import Strangers
-from services.chassis.web import Problem, address_of, bearer, check_pace, unauthorized
+from services.chassis.web import address_of, bearer, check_pace, unauthorized
 from services.console.store import sql
 
 COOKIE = "vicino_console"
 LASTS = timedelta(hours=12)
 VALUE_BYTES = 32
-HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class LoginNeeded(Exception):
     """The page wants a login first."""
-
-
-def is_secure(request: Request) -> bool:
-    """Whether the cookie travels by https only: always, but for plain http on this very machine."""
-    return request.url.scheme == "https" or request.url.hostname not in HERE
-
-
-def cookie_name(request: Request) -> str:
-    """With its prefix a browser takes the cookie from this host alone, by https, for all paths."""
-    return f"__Host-{COOKIE}" if is_secure(request) else COOKIE
-
-
-def check_origin(request: Request) -> None:
-    """Refuse a form of another site: its browser would send our cookie along. Raises `Problem` 403."""
-    if request.method in ("GET", "HEAD"):
-        return
-    # What the browser itself says goes first: a proxy may have changed the host.
-    site, origin = (request.headers.get(name) for name in ("sec-fetch-site", "origin"))
-    if site is not None:
-        is_ours = site in ("same-origin", "none")
-    else:
-        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not is_ours:
-        raise Problem(403, "Forbidden", "this form is of another site")
 
 
 class Guard:
@@ -95,17 +70,17 @@ class Guard:
                 expires_at=now + LASTS,
             )
         response.set_cookie(
-            cookie_name(request), value, max_age=int(LASTS.total_seconds()), httponly=True, samesite="strict",
+            cookie_name(request, COOKIE), value, max_age=int(LASTS.total_seconds()), httponly=True, samesite="strict",
             secure=is_secure(request), path="/",
         )  # fmt: skip
 
     async def sign_out(self, request: Request, response: Response) -> None:
         """End the session, here and in the browser."""
-        if value := request.cookies.get(cookie_name(request)):
+        if value := request.cookies.get(cookie_name(request, COOKIE)):
             async with self._runtime.pool.acquire() as db:
                 await sql.close_session(db, digest=self._digest(value))
         response.delete_cookie(
-            cookie_name(request),
+            cookie_name(request, COOKIE),
             httponly=True,
             samesite="strict",
             secure=is_secure(request),
@@ -113,7 +88,7 @@ class Guard:
         )
 
     async def _who_is_in(self, request: Request) -> str | None:
-        value = request.cookies.get(cookie_name(request))
+        value = request.cookies.get(cookie_name(request, COOKIE))
         if not value or len(value) > 2 * VALUE_BYTES:
             return None
         digest, now = self._digest(value), self._runtime.clock.now()

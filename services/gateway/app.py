@@ -2,9 +2,13 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
+from stdnum import iban
+from stdnum.exceptions import ValidationError as BadNumber
 
+from services.chassis.branches import Branches
 from services.chassis.health import AsgiApp
 from services.chassis.logs import logger
 from services.chassis.names import Names
@@ -19,7 +23,7 @@ from services.gateway.api_reading import OtherServices
 from services.gateway.domain.channels import is_mail_address
 from services.gateway.doors import Doors
 from services.gateway.events_door import EventsDoor
-from services.gateway.handlers import ROUTES, SLICES
+from services.gateway.handlers import ROUTES, SLICES, WITH_OWNERS_PAGES
 from services.gateway.housekeeping import keep_house
 from services.gateway.inbound.in_flight import InFlight
 from services.gateway.inbound.instants import Instants
@@ -27,6 +31,10 @@ from services.gateway.inbound.limits import Limiter
 from services.gateway.inbound.pulse import Pulse
 from services.gateway.jobs import Messengers, jobs
 from services.gateway.metrics import READS
+from services.gateway.outbound.owner_mail import PATH as OWNERS
+from services.gateway.owner.guard import Guard
+from services.gateway.owner.pages import Seller, build_pages
+from services.gateway.owner.reading import Reading
 from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.knowledge import Knowledge
 from services.gateway.store import sql
@@ -46,6 +54,32 @@ def mail_address(text: str) -> str:
     if not is_mail_address(text):
         raise ValueError("no mail can come from there")
     return text
+
+
+def public_address(text: str | None) -> str | None:
+    """The address without a slash at its end. Raises `ValueError` for what browsers do not find."""
+    if text is None or not text.strip():
+        return None
+    parts = urlsplit(text.strip())
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("as in https://vicino.example.it, without a path")
+    return text.strip().rstrip("/")
+
+
+def iban_number(text: str) -> str:
+    """The IBAN in groups of four. Raises `ValueError`."""
+    if not text.strip():
+        return ""
+    try:
+        return str(iban.format(iban.validate(text)))
+    except BadNumber as error:
+        raise ValueError(f"no IBAN: {error}") from None
 
 
 class GatewaySettings(ServiceSettings):
@@ -69,6 +103,16 @@ class GatewaySettings(ServiceSettings):
     """Where the console's API is, which answers what resellers read; `http://host:port`, inside."""
     billing_api: str | None = None
     """Where billing's API is, for usage and cost."""
+    public_url: Annotated[str | None, AfterValidator(public_address)] = None
+    """Where browsers find these doors, as `https://vicino.example.it`. With it, each owner has a page, and a mail opens it."""
+    seller_name: str = ""
+    """Who issues the documents, as owners read it on them."""
+    seller_vat: str = ""
+    """Its VAT number."""
+    seller_address: str = ""
+    """Its seat, on one line."""
+    seller_iban: Annotated[str, AfterValidator(iban_number)] = ""
+    """The account that documents are paid to."""
     very_large_tenants: str = ""
     """Tenant ids, with commas between: their usage is spread over all partitions (docs/scale.md)."""
 
@@ -96,6 +140,11 @@ def build(settings: GatewaySettings) -> Service:
         )
     )
     others = OtherServices(console, billing)
+    seller = Seller(
+        settings.seller_name, settings.seller_vat, settings.seller_address, settings.seller_iban
+    )
+    handled = ROUTES if settings.public_url is None else WITH_OWNERS_PAGES
+    messengers = Messengers(webhooks, mailer, contacts, settings.public_url)
     knowledge, in_flight, instants = Knowledge(), InFlight(settings.keys()), Instants()
     limiter = Limiter(settings.requests_per_second, settings.requests_burst)
 
@@ -108,10 +157,14 @@ def build(settings: GatewaySettings) -> Service:
             limiter,
         )
         registry = Registry(runtime, knowledge, contacts, webhooks)
-        return EventsDoor(build_api(doors, registry, others), doors)
+        events = EventsDoor(build_api(doors, registry, others), doors)
+        if settings.public_url is None:
+            return events
+        guard, reading = Guard(runtime, contacts), Reading(runtime, knowledge, contacts, others)
+        return Branches(events, {OWNERS: build_pages(guard, registry, reading, seller)})
 
     return Service(
-        "gateway", settings, MIGRATIONS, routes=ROUTES, slices=SLICES, jobs=jobs(Messengers(webhooks, mailer, contacts)), api=api,
+        "gateway", settings, MIGRATIONS, routes=handled, slices=SLICES, jobs=jobs(messengers), api=api,
         background=(
             keep_house, measuring(WAITING), knowledge.keep, in_flight.keep_sending, instants.keep, Pulse().keep, names.keep,
             others.read_model.keep, others.billing.keep,

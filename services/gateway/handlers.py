@@ -38,7 +38,7 @@ from services.chassis.engine.slices import Slice, SliceUnit, on_slice
 from services.chassis.unit import Unit
 from services.gateway.store import sql
 from services.gateway.usecases.note_rejects import note_rejects
-from services.gateway.usecases.notify import notify, notify_reseller
+from services.gateway.usecases.notify import notify, notify_reseller, write_to_owner
 
 
 async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
@@ -98,6 +98,12 @@ async def _notify_reseller(event: Event[Any], unit: Unit) -> None:
 async def tenant_activated(event: Event[TenantActivated], unit: Unit) -> None:
     """The reseller hears that its tenant is served."""
     await notify_reseller(event, event.data.reseller_id, unit)
+
+
+async def tenant_activated_with_a_page(event: Event[TenantActivated], unit: Unit) -> None:
+    """The owner of the firm, too: the mail opens the firm's page."""
+    await tenant_activated(event, unit)
+    await write_to_owner(event, unit)
 
 
 async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
@@ -192,3 +198,5 @@ ROUTES = routes(
     on(SettlementIssued, about_money),
     on(InvoiceOverdue, about_money),
 )
+WITH_OWNERS_PAGES = ROUTES | routes(on(TenantActivated, tenant_activated_with_a_page))
+"""The same, where owners have pages."""

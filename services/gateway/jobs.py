@@ -1,18 +1,21 @@
 """Deliveries: signed webhooks to resellers, mails to the operator. At least once, always under the same id."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import msgspec
 
 from schemas.deliveries import Channel
-from schemas.identity import OPERATOR
+from schemas.identity import OPERATOR, OWNER
+from services.chassis.database import Connection
 from services.chassis.jobs import GiveUp, Job, JobHandler, RetryLater, handle
 from services.chassis.logs import logger
 from services.chassis.unit import Unit
 from services.gateway import metrics, store
 from services.gateway.adapters.mail import Mailer, mail_fault
 from services.gateway.adapters.webhook import WebhookSender
+from services.gateway.domain.model import Notification
 from services.gateway.domain.schedule import DeliveryVerdict, Outcome, next_wait_seconds
 from services.gateway.job_kinds import (
     MoreRejects,
@@ -23,6 +26,7 @@ from services.gateway.job_kinds import (
 )
 from services.gateway.outbound.compose import compose, receiver_of, technician_of
 from services.gateway.outbound.mail_text import body_of, subject_of
+from services.gateway.outbound.owner_mail import mail_to_owner
 from services.gateway.principals.contacts import Contacts
 from services.gateway.store import sql
 from services.gateway.usecases.note_rejects import notify_of_the_rest
@@ -38,6 +42,8 @@ class Messengers:
     webhooks: WebhookSender
     mailer: Mailer
     contacts: Contacts
+    public_url: str | None = None
+    """Where browsers find these doors; None: owners have no pages."""
 
 
 async def run_deliver_webhook(job: Job[Notify], messengers: Messengers) -> None:
@@ -74,18 +80,10 @@ async def _not_delivered(
 
 
 async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
-    """Send a mail: to the operator, or to the technician of a reseller."""
+    """Send a mail: to the operator, to the technician of a reseller, or to the owner of a firm."""
     async with job.read() as db:
         notification = await store.notification(db, job.args.notification_id)
-        to_operator = notification.recipient == OPERATOR
-        to = messengers.mailer.operator if to_operator else None
-        if not to_operator:
-            reseller = await store.reseller(db, notification.recipient)
-            if reseller is None:
-                raise GiveUp("there is no such reseller")
-            to = technician_of(reseller, messengers.contacts)["email"]
-        event = await compose(db, notification, messengers.contacts)
-    subject, text = (say(event, to_operator=to_operator) for say in (subject_of, body_of))
+        to, subject, text = await _mail(db, notification, messengers, job.now)
     try:
         await messengers.mailer.send(notification.id, to, subject, text)
     except Exception as error:  # noqa: BLE001 - whatever a mail server does is an attempt that failed
@@ -96,6 +94,29 @@ async def run_send_email(job: Job[Notify], messengers: Messengers) -> None:
         raise RetryLater(job.kind.backoff.seconds(job.attempt), answer) from None
     metrics.DELIVERIES.labels(Channel.EMAIL, Outcome.DELIVERED).inc()
     await _delivered(job, "sent")
+
+
+async def _mail(
+    db: Connection, notification: Notification, messengers: Messengers, now: datetime
+) -> tuple[str | None, str, str]:
+    """To whom a mail goes, its subject and its text. Raises `GiveUp`, `NotYet`."""
+    if notification.recipient == OWNER:
+        if messengers.public_url is None:
+            raise GiveUp("owners have no pages here: VICINO_PUBLIC_URL is not set")
+        found = await mail_to_owner(
+            db, notification, messengers.contacts, messengers.public_url, now
+        )
+        return found.to, found.subject, found.text
+    to_operator = notification.recipient == OPERATOR
+    to = messengers.mailer.operator if to_operator else None
+    if not to_operator:
+        reseller = await store.reseller(db, notification.recipient)
+        if reseller is None:
+            raise GiveUp("there is no such reseller")
+        to = technician_of(reseller, messengers.contacts)["email"]
+    event = await compose(db, notification, messengers.contacts)
+    subject, text = (say(event, to_operator=to_operator) for say in (subject_of, body_of))
+    return to, subject, text
 
 
 async def _delivered(job: Job[Notify], answer: str) -> None:

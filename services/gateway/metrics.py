@@ -37,6 +37,8 @@ READS = Counter(
     "vicino_gateway_reads_total", "Questions passed on to another service", ["service", "outcome"]
 )
 
+OWNERS_PAGES = Counter("vicino_gateway_owners_pages_total", "Pages shown to owners", ["page"])
+
 # Shown from the start: in a counter that appears with its first event, Prometheus sees no increase.
 for _reason in MEANINGS:
     REFUSED.labels(_reason)

@@ -31,6 +31,7 @@ class Persons:
     def __init__(self, key: bytes) -> None:
         self._sealer, self.key_id = Sealer(key, PURPOSE), key_id(key)
         self._digest_key = hmac.digest(key, b"vicino|digest", sha256)
+        self._link_key = hmac.digest(key, b"vicino|owner's link", sha256)
 
     def seal(self, said: Mapping[str, Any], place: str) -> bytes:
         """What is known, sealed for a place."""
@@ -53,6 +54,10 @@ class Persons:
         if not digest.startswith(self.key_id):
             return True
         return hmac.compare_digest(digest, self.digest(said))
+
+    def sign_link(self, claim: bytes) -> bytes:
+        """The signature of a link that opens the page of the tenant's owner."""
+        return hmac.digest(self._link_key, claim, sha256)
 
     def seal_event(self, event: Event[PayloadT]) -> Event[PayloadT]:
         """The event as it travels: with stand-ins for what names persons, and what it said of them sealed beside."""

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from schemas.deliveries import Channel
 from schemas.envelope import Event
-from schemas.identity import OPERATOR, event_name, joined
+from schemas.identity import OPERATOR, OWNER, event_name, joined
 from services.chassis.unit import Unit
 from services.gateway.domain.channels import NotifyBy
 from services.gateway.job_kinds import Notify, deliver_webhook, limit_of, send_email
@@ -26,6 +26,11 @@ async def notify_reseller(
         await notify(event, reseller_id, channel, unit, alert_id) for channel in wanted.channels
     ]
     return next((one for one in found if one is not None), None)
+
+
+async def write_to_owner(event: Event[Any], unit: Unit) -> None:
+    """Send the owner of a firm a mail that opens its page."""
+    await notify(event, OWNER, Channel.EMAIL, unit)
 
 
 async def notify(

@@ -5,7 +5,7 @@ Everything on `catalogue.v1` gets the next revision, in the transaction that pub
 
 from dataclasses import dataclass
 
-from schemas.identity import OPERATOR
+from schemas.identity import OPERATOR, OWNER
 from schemas.scalars import NO_RESELLER
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
@@ -42,7 +42,10 @@ class Registry:
 
 async def check_name(db: Connection, kind: PrincipalKind, name: str) -> None:
     """Names are unique over kinds, because an event carries only the name of who spoke. Raises `Problem` 409."""
-    if name in (OPERATOR, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (None, kind):
+    if name in (OPERATOR, OWNER, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (
+        None,
+        kind,
+    ):
         raise Problem(409, "Conflict", "this name belongs to another principal")
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.console.italian import amount, day, quantity
+from services.chassis.italian import amount, day, quantity
 from services.local.demo.expectations import Expectation, Expectations
 
 STATES = {"active": "[green]active[/]", "waiting": "[yellow]waits for a person[/]"}

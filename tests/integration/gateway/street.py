@@ -139,6 +139,7 @@ async def open_street(addresses: Addresses, **more: Any) -> AsyncIterator[Street
                 prefix,
                 console_api=console.url,
                 billing_api=billing.url,
+                **more,
             )
         )
         found = Street(world, console, billing, {})
