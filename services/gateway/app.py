@@ -32,9 +32,9 @@ from services.gateway.inbound.pulse import Pulse
 from services.gateway.jobs import Messengers, jobs
 from services.gateway.metrics import READS
 from services.gateway.outbound.owner_mail import PATH as OWNERS
-from services.gateway.owner.guard import Guard
+from services.gateway.owner.guard import OwnersGuard
 from services.gateway.owner.pages import Seller, build_pages
-from services.gateway.owner.reading import Reading
+from services.gateway.owner.reading import FirmReading
 from services.gateway.principals.contacts import Contacts
 from services.gateway.principals.knowledge import Knowledge
 from services.gateway.store import sql
@@ -43,6 +43,7 @@ from services.gateway.usecases.registry import Registry
 
 log = logger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
+MAIL_FROM = "vicino@localhost"
 
 
 WAITING: dict[str, Question] = {"delivery": lambda db, _: sql.waiting_deliveries(db)}
@@ -50,7 +51,9 @@ WAITING: dict[str, Question] = {"delivery": lambda db, _: sql.waiting_deliveries
 
 
 def mail_address(text: str) -> str:
-    """The text, if a mail may come from there. Raises `ValueError`."""
+    """The text, if a mail may come from there; the usual one for an empty text. Raises `ValueError`."""
+    if not text.strip():
+        return MAIL_FROM
     if not is_mail_address(text):
         raise ValueError("no mail can come from there")
     return text
@@ -87,7 +90,7 @@ class GatewaySettings(ServiceSettings):
 
     smtp_url: str | None = None
     """The mail server: `smtp://[user:password@]host:port`, or `smtps://` where TLS comes first."""
-    mail_from: Annotated[str, AfterValidator(mail_address)] = "vicino@localhost"
+    mail_from: Annotated[str, AfterValidator(mail_address)] = MAIL_FROM
     """Whom mails come from. Mail servers take an address of your own domain, and no other."""
     operator_email: str | None = None
     """Where the operator reads mails: escalations."""
@@ -160,7 +163,10 @@ def build(settings: GatewaySettings) -> Service:
         events = EventsDoor(build_api(doors, registry, others), doors)
         if settings.public_url is None:
             return events
-        guard, reading = Guard(runtime, contacts), Reading(runtime, knowledge, contacts, others)
+        guard, reading = (
+            OwnersGuard(runtime, contacts),
+            FirmReading(runtime, knowledge, contacts, others),
+        )
         return Branches(events, {OWNERS: build_pages(guard, registry, reading, seller)})
 
     return Service(

@@ -278,6 +278,8 @@ class Stack:
         for other in WITH_API:
             if other in self.ports:
                 given[f"VICINO_{other.upper()}_API"] = self.address(other)
+        if "gateway" in self.ports and self._extra.get("VICINO_SMTP_URL"):
+            given["VICINO_PUBLIC_URL"] = self.address("gateway")
         if old := self.home.recall("secrets").get("master-key-old"):
             given["VICINO_MASTER_KEY_OLD"] = old
         return environment_of(name, {**os.environ, "PYTHONUNBUFFERED": "1"}, given | self._extra)

@@ -23,7 +23,7 @@ class LinkNeeded(Exception):
     """The page wants a link first."""
 
 
-class Guard:
+class OwnersGuard:
     """Lets in who holds a link. Nothing of a session is kept here: the cookie is the link, and dies with it."""
 
     def __init__(self, runtime: Runtime, contacts: Contacts) -> None:

@@ -25,8 +25,8 @@ from services.gateway import metrics
 from services.gateway.domain.owner_links import LINK_CHARACTERS
 from services.gateway.inbound.limits import Limiter
 from services.gateway.outbound.owner_mail import PATH
-from services.gateway.owner.guard import DOOR, Guard, LinkNeeded, tenant_of
-from services.gateway.owner.reading import Reading, origin_of
+from services.gateway.owner.guard import DOOR, LinkNeeded, OwnersGuard, tenant_of
+from services.gateway.owner.reading import FirmReading, origin_of
 from services.gateway.usecases.registry import Registry
 from services.gateway.usecases.report_by_owner import SAID_MAX, NotTheirs, report_by_owner
 from services.gateway.usecases.send_owner_link import send_owner_link
@@ -74,7 +74,7 @@ def _one_line(value: Any) -> Any:
     return one_line(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-class Pages:
+class OwnersPages:
     """Renders the owner's pages."""
 
     def __init__(self, seller: Seller) -> None:
@@ -101,17 +101,19 @@ class Pages:
         return HTMLResponse(html, status, headers=headers)
 
 
-def build_pages(guard: Guard, registry: Registry, reading: Reading, seller: Seller) -> FastAPI:
+def build_pages(
+    guard: OwnersGuard, registry: Registry, reading: FirmReading, seller: Seller
+) -> FastAPI:
     """The app behind `/mia`. Whatever goes wrong is said in a page."""
     app = application("La mia pagina", guard.admit, version="1.0.0", openapi_url=None)
-    pages = Pages(seller)
+    pages = OwnersPages(seller)
     _add_faults(app, pages)
     _add_entry(app, pages, guard, registry, reading)
     _add_firm(app, pages, registry, reading)
     return app
 
 
-def _add_faults(app: FastAPI, pages: Pages) -> None:
+def _add_faults(app: FastAPI, pages: OwnersPages) -> None:
     @app.exception_handler(LinkNeeded)
     async def link_needed(_: Request, __: LinkNeeded) -> Response:
         return RedirectResponse(PATH, 303)
@@ -135,7 +137,7 @@ def _add_faults(app: FastAPI, pages: Pages) -> None:
 
 
 def _add_entry(
-    app: FastAPI, pages: Pages, guard: Guard, registry: Registry, reading: Reading
+    app: FastAPI, pages: OwnersPages, guard: OwnersGuard, registry: Registry, reading: FirmReading
 ) -> None:
     @app.get(PATH)
     async def mine(request: Request) -> Response:
@@ -183,7 +185,7 @@ def _add_entry(
         return pages.show("entra", 403, wrong="Questo collegamento è scaduto o non è completo.")
 
 
-def _add_firm(app: FastAPI, pages: Pages, registry: Registry, reading: Reading) -> None:
+def _add_firm(app: FastAPI, pages: OwnersPages, registry: Registry, reading: FirmReading) -> None:
     reports = Limiter(REPORTS_A_SECOND, REPORTS_AT_ONCE)
 
     @app.get(f"{PATH}/fatture/{{invoice_id}}")

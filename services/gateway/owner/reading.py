@@ -40,7 +40,7 @@ class Person:
     """Where a picture of that person is, by https; empty: none."""
 
 
-class Reading:
+class FirmReading:
     """Gathers what a page shows."""
 
     def __init__(

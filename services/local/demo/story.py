@@ -18,15 +18,24 @@ from services.chassis.admin import remove_topics
 from services.chassis.clock import steer
 from services.chassis.kafka_login import servers_from
 from services.local.access import OPERATOR, remove_access
-from services.local.demo import joining, money, month, secrecy, tables, trouble, year_end
+from services.local.demo import (
+    joining,
+    leaving,
+    money,
+    month,
+    owner,
+    secrecy,
+    tables,
+    trouble,
+    year_end,
+)
 from services.local.demo.outcome import outcome
 from services.local.demo.stage import Stage, rome
-from services.local.demo.world import Mailbox
+from services.local.demo.world import OPERATOR_EMAIL, Mailbox
 from services.local.home import CLOCK_FILE, Home, HomeBusy
 from services.local.roles import SERVICES
 from services.local.stack import Stack
 
-OPERATOR_EMAIL = "desk@vicino.example.it"
 DEMO = "demo"
 HOMES_MAX = 9
 """Demos that may play beside each other in one checkout."""
@@ -38,6 +47,7 @@ ACTS: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
     ("each service's database opens for its owner alone", joining.act_credentials),
     ("a reseller's contract is agreed, a spending cap is set", money.act_agree),
     ("3 November: the first invoices", month.act_first_invoices),
+    ("3 November: an owner opens the page of its firm", owner.act_owner),
     ("12 November: SME-01 adds two users", month.act_grow),
     ("30 November: a month of usage, in order and out of it", month.act_usage),
     ("30 November: a spending cap is passed, and told", money.act_cap),
@@ -50,6 +60,7 @@ ACTS: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
     ("20 December: a cap, late usage, documents that were none", year_end.act_december),
     ("3 January: the cap binds, corrections are billed and credited", year_end.act_new_year),
     ("5 January: a reseller's statement, and books that agree", year_end.act_statement),
+    ("5 January: a firm leaves; on 4 February nothing is left", leaving.act_leave),
     ("a look for secrets in every event and log", secrecy.secrets),
 )
 

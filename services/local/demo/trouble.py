@@ -8,7 +8,7 @@ from schemas import identity
 from services.local.demo import checks
 from services.local.demo.stage import ORDER, Stage, rome
 from services.local.demo.usage import ROME, DemoService
-from services.local.demo.world import cloud_event
+from services.local.demo.world import OPERATOR_EMAIL, cloud_event
 
 HEARTBEAT = "vicino.heartbeat.received.v1"
 
@@ -130,7 +130,7 @@ async def act_answers(stage: Stage) -> None:
     stage.leap(rome(2026, 12, 3, 12, 58))
 
     async def mailed() -> bool:
-        return any("Filati di Empoli" in mail for mail in stage.mailbox.mails)
+        return any("Filati di Empoli" in mail for mail in stage.mailbox.to(OPERATOR_EMAIL))
 
     async def escalated() -> bool:
         return "escalated" in {alert["state"] for alert in await stage.read("alerts")}

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -210,18 +211,27 @@ async def _serve(app: web.Application) -> tuple[web.AppRunner, str]:
     return runner, f"http://127.0.0.1:{port}"
 
 
+OPERATOR_EMAIL = "desk@vicino.example.it"
+
+
 class Mailbox:
-    """The operator's mailbox, behind a real SMTP server."""
+    """Everybody's mailbox, behind a real SMTP server."""
 
     def __init__(self) -> None:
-        self.mails: list[str] = []
+        self._mails: list[tuple[str, str]] = []
         self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a mail."""
-        self.mails.append(envelope.content.decode())
+        text = message_from_bytes(envelope.content, policy=policy.default)
+        said = text.get_content() if text.get_content_maintype() == "text" else ""
+        self._mails += [(address, f"{text['Subject']}\n{said}") for address in envelope.rcpt_tos]
         return "250 kept"
+
+    def to(self, address: str) -> list[str]:
+        """What was mailed to an address: subjects and texts."""
+        return [text for to, text in self._mails if to == address]
 
     async def start(self) -> None:
         """Listen; aiosmtpd brings its own thread."""

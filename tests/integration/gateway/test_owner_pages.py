@@ -2,80 +2,24 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from email.message import EmailMessage
 from uuid import uuid4
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from schemas.signals import IncidentReported
-from schemas.tenants import TenantActivated
 from services.gateway.domain.owner_links import LASTS
-from tests.integration.gateway.street import Street, open_street
-from tests.integration.gateway.test_mails_to_resellers import Mailbox, serving
-from tests.integration.gateway.world import NOW, cloud_event, order, order_data, tenant_of
+from tests.integration.gateway.village import Village, open_village
+from tests.integration.gateway.world import tenant_of
 from tests.support.servers import Addresses
-
-PUBLIC = "https://vicino.example.it"
-IBAN = "IT60X0542811101000000123456"
-
-
-@dataclass
-class Village:
-    """The street, and a mail server."""
-
-    street: Street
-    mailbox: Mailbox
-
-    def url(self, path: str) -> str:
-        return self.street.world.gateway.url + path
-
-    def letters_to(self, address: str) -> list[EmailMessage]:
-        return [letter for to, letter in self.mailbox.letters if to == [address]]
-
-    def link(self, address: str = "ada@esempio.example.it") -> str:
-        """The newest link that was mailed, as a path."""
-        text = self.letters_to(address)[-1].get_content()
-        found = re.search(re.escape(PUBLIC) + r"(/mia/\S{76})\s", text)
-        assert found is not None, text
-        return found[1]
 
 
 @pytest.fixture(scope="module")
 async def village(addresses: Addresses) -> AsyncIterator[Village]:
-    with serving() as mailbox:
-        more = {
-            "smtp_url": f"smtp://127.0.0.1:{mailbox.port}", "public_url": PUBLIC + "/", "seller_name": "ASP Esempio S.p.A.",
-            "seller_iban": IBAN,
-        }  # fmt: skip
-        async with open_street(addresses, **more) as street:
-            found = Village(street, mailbox)
-            other = order_data("B")
-            other["tenant"]["contact"]["email"] = "bruno@altra.example.it"
-            for firm, sent in (
-                ("A", order("A")),
-                ("B", cloud_event("vicino.order.placed.v1", other)),
-            ):
-                answer = await street.world.post(sent, f"VAR-{firm}")
-                assert answer.status == 202, answer.body
-                await street.world.tell(
-                    tenant_of(firm),
-                    TenantActivated(
-                        external_id=f"SME-{firm}", reseller_id=f"VAR-{firm}", order_id=str(uuid4()), services=(),
-                        effective_at=NOW,
-                    ),
-                )  # fmt: skip
-            await street.settled()
-            await street.world.gateway.eventually(lambda: _both_have_mail(found))
-            yield found
-
-
-async def _both_have_mail(village: Village) -> bool:
-    return all(
-        village.letters_to(to) for to in ("ada@esempio.example.it", "bruno@altra.example.it")
-    )
+    async with open_village(addresses) as found:
+        yield found
 
 
 @pytest.fixture
@@ -278,3 +222,29 @@ async def test_a_link_ends_with_its_time(village: Village, browser: aiohttp.Clie
         assert "Mandami il collegamento" in await answer.text()
     async with browser.get(village.url(link)) as answer:
         assert answer.status == 403
+
+
+SURFACE = {
+    ("GET", "/mia"): 200, ("GET", "/mia/" + "x" * 76): 403, ("POST", "/mia/collegamento"): 422, ("POST", "/mia/esci"): 303,
+}  # fmt: skip
+"""What answers somebody without a link. Whoever adds to it adds to what a stranger can try."""
+
+
+async def test_a_stranger_gets_an_answer_at_the_listed_places_alone(village: Village) -> None:
+    paths = {path for _, path in SURFACE} | {
+        "/mia/", "//mia", "/mia/x", "/mia/fatture", f"/mia/fatture/{uuid4()}", "/mia/segnala", "/mia/openapi.json", "/mia/docs",
+    }  # fmt: skip
+    form = {"form_id": str(uuid4()), "service_id": str(uuid4()), "severity": "P1", "said": "x"}
+    async with aiohttp.ClientSession() as stranger:
+        for path in sorted(paths):
+            for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+                sent = form if path == "/mia/segnala" else None
+                async with stranger.request(
+                    method, URL(village.url(path), encoded=True), allow_redirects=False, data=sent
+                ) as answer:
+                    status, where = answer.status, answer.headers.get("Location")
+                listed = SURFACE.get((method, path))
+                is_asked_for_a_link = (status, where) == (303, "/mia")
+                assert (
+                    status == listed if listed else is_asked_for_a_link or status in (404, 405, 422)
+                ), f"{method} {path}: {status}"
