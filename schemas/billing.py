@@ -124,6 +124,9 @@ class SpendingCap(Value):
 class CapSet(Payload, SpendingCap, type="vicino.cap.set.v1", topic=BILLING):
     """A spending cap was set, changed or lifted."""
 
+    spent: Amount | None = None
+    """What is spent of it in the running month; None: it begins with a later one."""
+
 
 class CapReached(Payload, type="vicino.cap.reached.v1", topic=BILLING):
     """Half, four fifths or all of a spending cap is spent, as the month stands now. Published once a month for each share."""
@@ -169,6 +172,9 @@ class TenantSpendingCap(Value):
 
 class TenantCapSet(Payload, TenantSpendingCap, type="vicino.tenant.cap.set.v1", topic=BILLING):
     """A cap on a tenant's whole month was set, changed or lifted."""
+
+    spent: Amount | None = None
+    """What is spent of it in the running month, fees and usage; None: it begins with a later one."""
 
 
 class TenantCapReached(Payload, type="vicino.tenant.cap.reached.v1", topic=BILLING):

@@ -188,6 +188,8 @@ class Plan(Value):
     provisioning: tuple[ProvisioningStep, ...] = Field(min_length=1)
     heartbeat_seconds: int | None = Field(default=None, ge=1)
     """How often a live service of this plan reports itself; None: it does not."""
+    suspend_at_cap: bool = False
+    """Whether its services are suspended while a hard cap of the tenant is reached, until the next month or a higher cap."""
     trial_days: int = Field(default=0, ge=0, le=366)
     """For so many days from its start a service costs no fees; then its set-up is due. Usage is charged from the start."""
 

@@ -3,6 +3,9 @@
 from uuid import UUID, uuid5
 
 OPERATOR = "operator"
+SPENDING_CAP = "spending-cap"
+"""What orders services to be suspended and resumed while a hard cap is reached. No reseller is called that."""
+
 OWNER = "owner"
 """Whoever runs the firm that is a tenant, as a recipient of mails. No reseller is called that."""
 """The operator, as a sender and as a recipient. No reseller and no back-end may be called that."""

@@ -66,7 +66,7 @@ BILLING = Topic(
     4,
     365,
     ("billing",),
-    ("gateway", "console"),
+    ("gateway", "console", "onboarding"),
     "Invoices and what else money decides.",
 )
 ALERTS = Topic(

@@ -174,6 +174,11 @@ join spending_cap on tenant_id = asked.id and stored_at <= as_of order by seq;
 insert into cap_notice (tenant_id, service_id, meters_hash, month, percent)
 values (:tenant_id, :service_id, sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8')), :month, :percent) on conflict do nothing returning true;
 
+-- name: forget_cap_notices(tenant_id, service_id, meters, month, still)!
+-- Of a cap that was changed, forgets the notices of a month but those that still hold.
+delete from cap_notice where tenant_id = :tenant_id and service_id = :service_id and month = :month and percent <> all(:still::int[])
+  and meters_hash = sha256(convert_to(array_to_string(:meters::text[], ' '), 'UTF8'));
+
 -- name: add_tenant_cap(tenant_id, currency, since, amount, is_hard, spent, stored_at)!
 -- What a tenant's whole month may cost from one on.
 insert into tenant_cap (tenant_id, currency, since, amount, is_hard, spent, stored_at)
@@ -188,6 +193,10 @@ join tenant_cap on tenant_id = asked.id and stored_at <= as_of order by seq;
 -- Notes that a share of a cap on the whole month is reported; nothing if it was reported before.
 insert into tenant_cap_notice (tenant_id, currency, month, percent)
 values (:tenant_id, :currency, :month, :percent) on conflict do nothing returning true;
+
+-- name: forget_tenant_cap_notices(tenant_id, currency, month, still)!
+-- The same of a cap on the whole month.
+delete from tenant_cap_notice where tenant_id = :tenant_id and currency = :currency and month = :month and percent <> all(:still::int[]);
 
 -- name: billed_usage(tenants, months)
 -- What was billed of tenants' usage of months, by service, component and meters.

@@ -1,5 +1,6 @@
 """Events in: orders, operators' decisions, and the catalogue. Each handler calls its use case."""
 
+from schemas.billing import CapReached, CapSet, TenantCapReached, TenantCapSet
 from schemas.catalogue import CataloguePublished, ResellerRegistered
 from schemas.envelope import Event
 from schemas.orders import (
@@ -11,6 +12,7 @@ from schemas.orders import (
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.onboarding.usecases.assign_reseller import assign_by_operator
+from services.onboarding.usecases.bound_spending import cap_reached, cap_set
 from services.onboarding.usecases.cancel_order import cancel_order
 from services.onboarding.usecases.place_order import place_order
 from services.onboarding.usecases.publish_catalogue import publish_catalogue, register_reseller
@@ -37,6 +39,16 @@ async def order_cancel_requested(event: Event[OrderCancelRequested], unit: Unit)
     await cancel_order(event, unit)
 
 
+async def cap_is_reached(event: Event[CapReached | TenantCapReached], unit: Unit) -> None:
+    """A share of a cap is spent."""
+    await cap_reached(event.subject, event.data, event.id, unit)
+
+
+async def cap_is_set(event: Event[CapSet | TenantCapSet], unit: Unit) -> None:
+    """A cap was set, changed or lifted."""
+    await cap_set(event.subject, event.data, event.id, unit)
+
+
 async def catalogue_published(event: Event[CataloguePublished], unit: Unit) -> None:
     """Other plans are on sale."""
     await publish_catalogue(event.data, unit)
@@ -52,6 +64,10 @@ ROUTES = routes(
     on(AssignmentDecided, assignment_decided),
     on(OrderReviewed, order_reviewed),
     on(OrderCancelRequested, order_cancel_requested),
+    on(CapReached, cap_is_reached),
+    on(TenantCapReached, cap_is_reached),
+    on(CapSet, cap_is_set),
+    on(TenantCapSet, cap_is_set),
     on(CataloguePublished, catalogue_published),
     on(ResellerRegistered, reseller_registered),
 )

@@ -58,6 +58,12 @@ class BeginItem(Args):
         return f"order {self.order_id} item {self.n}"
 
 
+class MonthBegins(Args):
+    """A new month for a tenant of which a cap was reached."""
+
+    tenant_id: str
+
+
 class RestoreService(ChangeService):
     """Bring the back-ends of a service back to what it is, after an item of an order failed or was cancelled."""
 
@@ -94,6 +100,9 @@ change_service = JobKind(
     attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE,
 )  # fmt: skip
 begin_item = JobKind("begin_item", BeginItem, attempts=None, backoff=Backoff(0.2, max_seconds=30))
+month_begins = JobKind(
+    "month_begins", MonthBegins, attempts=None, backoff=Backoff(0.2, max_seconds=30)
+)
 restore_service = JobKind(
     "restore_service", RestoreService,
     attempts=None, give_up_after=GIVE_UP_AFTER, backoff=OUTSIDE_CALL, concurrency=CALLS_AT_ONCE,

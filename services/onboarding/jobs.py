@@ -19,6 +19,7 @@ from services.onboarding.job_kinds import (
     AssignReseller,
     BeginItem,
     ChangeService,
+    MonthBegins,
     PlanOrder,
     RemoveStep,
     RestoreService,
@@ -27,14 +28,17 @@ from services.onboarding.job_kinds import (
     assign_reseller,
     begin_item,
     change_service,
+    month_begins,
     plan_order,
     provision_step,
     remove_step,
     restore_service,
     undo_step,
 )
+from services.onboarding.store import sql
 from services.onboarding.usecases.assign_reseller import assign_by_policy
 from services.onboarding.usecases.begin_items import ServiceInTheMaking, begin_due
+from services.onboarding.usecases.bound_spending import begin_month
 from services.onboarding.usecases.change_service import (
     change_failed,
     nothing_changed,
@@ -131,6 +135,12 @@ async def run_begin_item(job: Job[BeginItem]) -> None:
             raise RetryLater(SERVICE_WAIT_SECONDS, str(making)) from making
 
 
+async def run_month_begins(job: Job[MonthBegins]) -> None:
+    """Let serve again what the caps of last month suspended."""
+    async with job.finish() as unit:
+        await begin_month(job.args.tenant_id, unit)
+
+
 async def run_change_service(
     job: Job[ChangeService], drivers: Drivers, retention: timedelta
 ) -> None:
@@ -139,12 +149,13 @@ async def run_change_service(
         service = await store.service_at_hand(db, job.args.service_id)
         item = await store.item_at_hand(db, job.args.order_id, job.args.n)
         is_cancelled = await store.is_cancelled(db, job.args.order_id)
+        principal = await sql.sender_of_order(db, id=job.args.order_id)
     if is_cancelled:
         async with job.finish() as unit:
             await change_failed(job.args, CANCELLED, unit)
         return
     try:
-        wanted = after(service, item)
+        wanted = after(service, item, principal)
     except OrderFault as fault:  # an order accepted before it ended the service
         async with job.finish() as unit:
             await nothing_changed(job.args, f"{fault.reason}: {fault.explanation}", unit)
@@ -219,6 +230,7 @@ def jobs(drivers: Drivers, quota: Quota, retention: timedelta) -> tuple[JobHandl
         handle(undo_step, undo),
         handle(begin_item, run_begin_item),
         handle(change_service, change, exhausted=gave_up, delayed=change_delayed),
+        handle(month_begins, run_month_begins),
         handle(restore_service, partial(run_restore_service, drivers=drivers)),
         handle(remove_step, partial(run_remove_step, drivers=drivers)),
     )

@@ -77,6 +77,10 @@ select tenant_id from service_order where id = :id;
 -- Where an order stands.
 select state from service_order where id = :id;
 
+-- name: sender_of_order(id)$
+-- Who sent an order; null for what came through no door.
+select principal from service_order where id = :id;
+
 -- name: judge_order(id, reseller_id)!
 -- An order goes on for a tenant of this reseller; nobody is waited for any more.
 update service_order set judged_for = :reseller_id, state = 'acknowledged' where id = :id;
@@ -153,15 +157,51 @@ values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, :state, :ordered_b
 
 -- name: lock_service(id)^
 -- A service instance, held for this transaction.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done,
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_instance where id = :id for update;
 
 -- name: service(id)^
 -- A service instance.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done,
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_instance where id = :id;
+
+-- name: services_that_serve(tenant_id)
+-- A tenant's active service instances.
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_instance where tenant_id = :tenant_id and state = 'active' order by id;
+
+-- name: services_unbounded(tenant_id, who)
+-- A tenant's services that are suspended for a cap, or shall be by an order that is not done yet, and that no reached cap bounds.
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
+    (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
+from service_instance as s
+where tenant_id = :tenant_id and state in ('active', 'suspended')
+  and (suspended_because = 'cap_reached' or exists (
+      select from order_item join service_order on service_order.id = order_item.order_id
+      where service_order.tenant_id = s.tenant_id and principal = :who and order_item.service_id = s.id
+        and action = 'suspend' and order_item.state = 'pending'))
+  and not exists (select from reached_cap as cap where cap.tenant_id = s.tenant_id and coalesce(cap.service_id, s.id) = s.id)
+order by id;
+
+-- name: note_reached_cap(tenant_id, cap, service_id, until)!
+-- A hard cap is reached until a month ends; one on the whole month bounds all services.
+insert into reached_cap (tenant_id, cap_hash, service_id, until) values (:tenant_id, sha256(convert_to(:cap, 'UTF8')), :service_id, :until)
+on conflict (tenant_id, cap_hash) do update set until = excluded.until;
+
+-- name: forget_reached_cap(tenant_id, cap)!
+-- A cap has room again.
+delete from reached_cap where tenant_id = :tenant_id and cap_hash = sha256(convert_to(:cap, 'UTF8'));
+
+-- name: forget_past_caps(tenant_id, now)!
+-- Caps of months that are over.
+delete from reached_cap where tenant_id = :tenant_id and until <= :now;
+
+-- name: suspend_because(id, because)!
+-- Why a service is suspended; null: it is not.
+update service_instance set suspended_because = :because where id = :id;
 
 -- name: all_services()
 -- Every service instance there ever was.

@@ -142,6 +142,13 @@ CREATE TABLE plan (
     plan jsonb NOT NULL
 );
 
+CREATE TABLE reached_cap (
+    tenant_id text NOT NULL,
+    cap_hash bytea NOT NULL,
+    service_id text,
+    until timestamp with time zone NOT NULL
+);
+
 CREATE TABLE reject (
     id bigint NOT NULL,
     topic text NOT NULL,
@@ -194,6 +201,7 @@ CREATE TABLE service_instance (
     ended_at timestamp with time zone,
     ended_by text,
     retained_until timestamp with time zone,
+    suspended_because text,
     CONSTRAINT service_instance_ended_check CHECK (((state = ANY (ARRAY['ended'::text, 'removed'::text])) = ((ended_at IS NOT NULL) AND (ended_by IS NOT NULL) AND (retained_until IS NOT NULL)))),
     CONSTRAINT service_instance_state_check CHECK ((state = ANY (ARRAY['provisioning'::text, 'active'::text, 'suspended'::text, 'ended'::text, 'removed'::text, 'undoing'::text, 'failed'::text]))),
     CONSTRAINT service_instance_steps_done_check CHECK ((steps_done >= 0))
@@ -273,6 +281,9 @@ ALTER TABLE ONLY parked
 ALTER TABLE ONLY plan
     ADD CONSTRAINT plan_pkey PRIMARY KEY (sku);
 
+ALTER TABLE ONLY reached_cap
+    ADD CONSTRAINT reached_cap_pkey PRIMARY KEY (tenant_id, cap_hash);
+
 ALTER TABLE ONLY reject
     ADD CONSTRAINT reject_id_key UNIQUE (id);
 
@@ -312,6 +323,8 @@ CREATE INDEX reject_reason ON reject USING btree (reason, id);
 CREATE INDEX service_instance_ordered_by ON service_instance USING btree (ordered_by, begun_at) WHERE (ordered_by IS NOT NULL);
 
 CREATE INDEX service_instance_retained ON service_instance USING btree (retained_until) WHERE (state = 'ended'::text);
+
+CREATE INDEX service_instance_tenant ON service_instance USING btree (tenant_id);
 
 CREATE INDEX service_instance_undoing ON service_instance USING btree (COALESCE(undone_from, begun_at)) WHERE (state = 'undoing'::text);
 

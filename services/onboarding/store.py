@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from schemas.catalogue import Place, Plan, ResellerProfile
+from schemas.identity import SPENDING_CAP
 from schemas.orders import ItemAction
 from schemas.scalars import plain
 from schemas.tenants import OrderState
@@ -185,6 +186,19 @@ async def lock_service(db: Connection, service_id: str) -> ServiceInstance:
     if (row := await sql.lock_service(db, id=service_id)) is None:
         raise LookupError(f"there is no service instance {service_id}")
     return _service(row)
+
+
+async def services_that_serve(db: Connection, tenant_id: str) -> list[ServiceInstance]:
+    """A tenant's active service instances."""
+    return [
+        _service(row) for row in await collect(sql.services_that_serve(db, tenant_id=tenant_id))
+    ]
+
+
+async def services_unbounded(db: Connection, tenant_id: str) -> list[ServiceInstance]:
+    """A tenant's services that a cap suspended, or is about to, and that no reached cap bounds any more."""
+    rows = sql.services_unbounded(db, tenant_id=tenant_id, who=SPENDING_CAP)
+    return [_service(row) for row in await collect(rows)]
 
 
 async def move_service(

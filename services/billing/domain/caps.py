@@ -66,6 +66,11 @@ def cap_charge(plan: Plan, cap: Cap, spent: Decimal, billed: Decimal, month: Day
     )  # fmt: skip
 
 
+def still_reached(allowed: Decimal | None, spent: Decimal) -> list[int]:
+    """The notices that hold for a cap that was changed. The others are due again when it comes to them."""
+    return [] if allowed is None else reached(allowed, spent)
+
+
 def reached(allowed: Decimal, spent: Decimal) -> list[int]:
     """The notices that are due when so much of a cap is spent."""
     return [percent for percent in NOTICES if spent * 100 >= allowed * percent and spent > 0]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from schemas.billing import CapSet
 from schemas.reasons import Reason
 from services.billing import store
-from services.billing.domain.caps import Cap, in_force
+from services.billing.domain.caps import Cap, in_force, still_reached
 from services.billing.domain.model import BilledService
 from services.billing.domain.periods import civil_day, month_of
 from services.billing.job_kinds import WatchCaps, watch_caps
@@ -54,9 +54,15 @@ async def set_cap(
         unit.db, tenant_id=tenant_id, service_id=service.id, meters=cap.meters, since=cap.since, amount=amount,
         is_hard=hard, spent=spent, stored_at=unit.now,
     )  # fmt: skip
+    if cap.since == month:
+        await sql.forget_cap_notices(
+            unit.db, tenant_id=tenant_id, service_id=service.id, meters=cap.meters, month=month,
+            still=still_reached(amount, spent),
+        )  # fmt: skip
     fact = CapSet(
-        service_id=service.id, meters=cap.meters, amount=amount, hard=hard, since=cap.since
-    )
+        service_id=service.id, meters=cap.meters, amount=amount, hard=hard, since=cap.since,
+        spent=spent if cap.since == month else None,
+    )  # fmt: skip
     unit.publish(fact, subject=tenant_id)
     unit.enqueue(watch_caps, WatchCaps(tenant_id=tenant_id), key=tenant_id)
 

@@ -9,6 +9,7 @@ from schemas.currencies import MINOR_DIGITS, minor_unit
 from schemas.reasons import Reason
 from schemas.scalars import plain
 from services.billing import store
+from services.billing.domain.caps import still_reached
 from services.billing.domain.model import BilledTenant
 from services.billing.domain.periods import civil_day, month_of
 from services.billing.domain.recurring import fees_of_month
@@ -42,9 +43,14 @@ async def set_tenant_cap(
         unit.db, tenant_id=tenant_id, currency=cap.currency, since=cap.since, amount=amount, is_hard=hard, spent=spent,
         stored_at=unit.now,
     )  # fmt: skip
-    unit.publish(
-        TenantCapSet(currency=cap.currency, amount=amount, hard=hard, since=cap.since), subject=tenant_id
+    if cap.since == month:
+        await sql.forget_tenant_cap_notices(
+            unit.db, tenant_id=tenant_id, currency=cap.currency, month=month, still=still_reached(amount, spent)
+        )  # fmt: skip
+    fact = TenantCapSet(
+        currency=cap.currency, amount=amount, hard=hard, since=cap.since, spent=spent if cap.since == month else None
     )  # fmt: skip
+    unit.publish(fact, subject=tenant_id)
     unit.enqueue(watch_caps, WatchCaps(tenant_id=tenant_id), key=tenant_id)
 
 

@@ -5,7 +5,7 @@ Everything on `catalogue.v1` gets the next revision, in the transaction that pub
 
 from dataclasses import dataclass
 
-from schemas.identity import OPERATOR, OWNER
+from schemas.identity import OPERATOR, OWNER, SPENDING_CAP
 from schemas.scalars import NO_RESELLER
 from services.chassis.database import Connection
 from services.chassis.service import Runtime
@@ -42,7 +42,9 @@ class Registry:
 
 async def check_name(db: Connection, kind: PrincipalKind, name: str) -> None:
     """Names are unique over kinds, because an event carries only the name of who spoke. Raises `Problem` 409."""
-    if name in (OPERATOR, OWNER, *NO_RESELLER) or await sql.kind_of(db, id=name) not in (
+    if name in (OPERATOR, OWNER, SPENDING_CAP, *NO_RESELLER) or await sql.kind_of(
+        db, id=name
+    ) not in (
         None,
         kind,
     ):

@@ -75,3 +75,5 @@ class ServiceInstance:
     state: ServiceState
     steps_done: int
     reseller_id: str | None
+    suspended_because: str | None = None
+    """A code; None while it is not suspended."""

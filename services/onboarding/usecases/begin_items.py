@@ -97,5 +97,5 @@ async def _check_change(order: Order, item: Item, unit: Unit) -> Plan:
         raise ServiceInTheMaking
     if service is None or service.tenant_id != order.tenant_id:
         raise OrderFault(Reason.UNKNOWN_SERVICE, "no such active service instance of this tenant")
-    after(service, item)
+    after(service, item, order.principal)
     return service.plan

@@ -1,6 +1,7 @@
 """Cancel an order, as long as none of its items is done: what was begun is taken back."""
 
 from schemas.envelope import Event
+from schemas.identity import SPENDING_CAP
 from schemas.orders import OrderCancelRequested
 from schemas.reasons import Reason
 from schemas.tenants import OrderState
@@ -20,7 +21,8 @@ async def cancel_order(event: Event[OrderCancelRequested], unit: Unit) -> None:
     """Carry out the request; asked for again, it changes nothing.
 
     Raises `Missing` for an order that is not known yet, and `Rejected`: `unknown_order` when it is not this tenant's or
-    its sender may not order for the tenant, `too_late` when the order has ended or an item of it is done.
+    its sender may not order for the tenant, `not_allowed` when a cap ordered it, `too_late` when the order has ended or an
+    item of it is done.
     """
     tenant = await store.lock_tenant(unit.db, event.subject)
     order = await store.lock_order(unit.db, event.data.order_id)
@@ -31,6 +33,8 @@ async def cancel_order(event: Event[OrderCancelRequested], unit: Unit) -> None:
     is_theirs = sender.speaks_for(order.principal) or sender.speaks_for(reseller_id)
     if order.tenant_id != event.subject or not is_theirs:
         raise Rejected(Reason.UNKNOWN_ORDER, "no such order of this tenant")
+    if order.principal == SPENDING_CAP:
+        raise Rejected(Reason.NOT_ALLOWED, "a spending cap ordered it: change the cap")
     if order.state in (OrderState.CANCELLED, OrderState.PENDING_CANCELLATION):
         return
     if order.state in ENDED:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from schemas.identity import OPERATOR
 from schemas.orders import ItemAction
 from schemas.reasons import Reason
 from schemas.tenants import (
@@ -14,6 +13,7 @@ from schemas.tenants import (
 )
 from services.chassis.unit import Unit
 from services.onboarding import store
+from services.onboarding.domain.changes import why_suspended
 from services.onboarding.domain.model import Item, Order, ServiceInstance
 from services.onboarding.domain.states import ItemState, ServiceState
 from services.onboarding.job_kinds import ChangeService, RestoreService, restore_service
@@ -35,8 +35,10 @@ async def service_changed(
     before = await store.lock_service(unit.db, after.id)
     if item.action is ItemAction.CHANGE:
         await _change_quantities(after, item, order, unit)
-    elif after.state is not before.state:
-        await STATES[item.action](before, order, retention, unit)
+    else:
+        if after.state is not before.state:
+            await STATES[item.action](before, order, retention, unit)
+        await sql.suspend_because(unit.db, id=after.id, because=after.suspended_because)
     await settle(order.id, args.n, ItemState.DONE, None, unit)
 
 
@@ -55,7 +57,8 @@ async def _suspend(service: ServiceInstance, order: Order, _: timedelta, unit: U
     await store.move_service(unit.db, service, ServiceState.SUSPENDED, service.steps_done)
     unit.publish(
         ServiceSuspended(
-            service_id=service.id, sku=service.sku, effective_at=order.effective_at, reason=_why(order), order_id=order.id,
+            service_id=service.id, sku=service.sku, effective_at=order.effective_at,
+            reason=why_suspended(order.principal), order_id=order.id,
         ),
         subject=order.tenant_id,
     )  # fmt: skip
@@ -77,7 +80,8 @@ async def _end(service: ServiceInstance, order: Order, retention: timedelta, uni
     await store.end_service(unit.db, service, order, until)
     unit.publish(
         ServiceEnded(
-            service_id=service.id, sku=service.sku, effective_at=order.effective_at, reason=_why(order), order_id=order.id,
+            service_id=service.id, sku=service.sku, effective_at=order.effective_at,
+            reason=why_suspended(order.principal), order_id=order.id,
             retained_until=until,
         ),
         subject=order.tenant_id,
@@ -86,10 +90,6 @@ async def _end(service: ServiceInstance, order: Order, retention: timedelta, uni
 
 
 STATES = {ItemAction.SUSPEND: _suspend, ItemAction.RESUME: _resume, ItemAction.END: _end}
-
-
-def _why(order: Order) -> str:
-    return "operator" if order.principal == OPERATOR else "requested"
 
 
 async def nothing_changed(args: ChangeService, fault: str, unit: Unit) -> None:

@@ -119,6 +119,39 @@ async def test_each_share_is_told_once(scenario: Scenario) -> None:
     assert all(sku != "VOIP-PBX/cap" for sku, _, _ in await nets(scenario, "2026-12-01"))  # fmt: skip
 
 
+async def test_the_shares_of_a_higher_cap_are_told_anew_and_those_that_hold_are_not(
+    scenario: Scenario,
+) -> None:
+    """Mobile minutes come to 9.00, 18.00 and 27.00."""
+    await scenario.put(CAPS, cap())
+    hours = iter(range(1, 100))
+
+    async def told() -> list[tuple[str, int]]:
+        scenario.clock.set(START + timedelta(hours=2 * next(hours)))
+        await scenario.service.settled()
+        found = await scenario.service.published(CapReached)
+        return [(str(event.data.amount), event.data.percent) for event in found]
+
+    await talk(scenario, "m1", "400", 0)
+    assert await told() == [("12.00", 100)]
+    await scenario.put(CAPS, cap(amount="30.00"))
+    assert await told() == [("12.00", 100)], "half of it was told"
+    await talk(scenario, "m2", "200", 1 / 24)
+    assert await told() == [("12.00", 100), ("30.00", 80)]
+    await scenario.put(CAPS, cap(amount="30.00"))
+    assert await told() == [("12.00", 100), ("30.00", 80)], "the same cap says nothing new"
+    await scenario.put(CAPS, cap(amount="20.00"))
+    assert (await told())[2:] == [("27.00", 100)], "lowered, it is what is spent"
+    said = [
+        (event.data.amount, event.data.spent) for event in await scenario.service.published(CapSet)
+    ]
+    assert said[1:] == [
+        (Decimal(30), Decimal(18)),
+        (Decimal(30), Decimal(27)),
+        (Decimal(20), Decimal(27)),
+    ]
+
+
 async def test_a_lifted_cap_bounds_nothing(scenario: Scenario) -> None:
     await scenario.put(CAPS, cap())
     await scenario.put(CAPS, cap(amount=None))

@@ -226,8 +226,16 @@ async def test_shares_and_forecasts_are_told_once(scenario: Scenario) -> None:
     await scenario.service.settled()
     assert (await told(TenantCapReached))[2:] == [("29.40", 100)]
     assert len(await told(TenantCapForeseen)) == 1
+    assert await scenario.put(CAPS, whole("36.00", hard=False)) == (204, None)
+    scenario.clock.advance(timedelta(minutes=20))
+    await scenario.service.settled()
+    assert (await told(TenantCapReached))[3:] == [], "of the higher one four fifths were told"
+    await talk(scenario, "a3", FIRST, "200", 7)
+    scenario.clock.advance(timedelta(days=1))
+    await scenario.service.settled()
+    assert (await told(TenantCapReached))[3:] == [("38.40", 100)]
     await run_until(scenario, "2026-12-01")
-    assert await cost_of_november(scenario) == Decimal("29.40"), "a soft cap takes nothing off"
+    assert await cost_of_november(scenario) == Decimal("38.40"), "a soft cap takes nothing off"
 
 
 async def test_caps_and_cost_show_the_whole_month(scenario: Scenario) -> None:

@@ -125,6 +125,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
         lambda found: found["meters"][0].update(aggregation="time_weighted", decimals=0), f"{CALLS}/decimals"
     ),
     "a set-up fee beyond all bounds": (put(f"{PLAN}/setup", "1000000001"), f"{PLAN}/setup"),
+    "a suspension at a cap, perhaps": (put(f"{PLAN}/suspend_at_cap", "perhaps"), f"{PLAN}/suspend_at_cap"),
     "a heartbeat of no seconds": (put(f"{PLAN}/heartbeat_seconds", 0), f"{PLAN}/heartbeat_seconds"),
     "a heartbeat of a century": (put(f"{PLAN}/heartbeat_seconds", 2**31), f"{PLAN}/heartbeat_seconds"),
     "a trial of fewer than no days": (put(f"{PLAN}/trial_days", -1), f"{PLAN}/trial_days"),
