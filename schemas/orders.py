@@ -123,3 +123,11 @@ class AssignmentDecided(Payload, type="vicino.assignment.decided.v1", topic=ORDE
 
     reseller_id: Key
     reason: Annotated[Text, Personal("")] = ""
+
+
+class ReassignmentDecided(Payload, type="vicino.reassignment.decided.v1", topic=ORDERS):
+    """An operator moves a tenant from its reseller to another one, now or later."""
+
+    reseller_id: Key
+    effective_at: Instant | None = None
+    reason: Annotated[Text, Personal("")] = ""

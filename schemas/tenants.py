@@ -156,6 +156,14 @@ class OrderFailed(Payload, type="vicino.order.failed.v1", topic=TENANTS):
     """Who is notified beside the tenant's reseller: the sender of an order for a tenant of another reseller (`not_yours`)."""
 
 
+class OrderScheduled(Payload, type="vicino.order.scheduled.v1", topic=TENANTS):
+    """An order, or what is left of it, waits for the day on which it takes effect. Until then it can be cancelled."""
+
+    order_id: Uuid
+    reference: ShortText
+    begins_at: Instant
+
+
 class OrderCancelled(Payload, type="vicino.order.cancelled.v1", topic=TENANTS):
     """An order was cancelled before any of its items was done. What had been made for it was taken back."""
 

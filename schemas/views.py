@@ -38,7 +38,7 @@ class ServiceView(Value):
     service_id: Uuid
     sku: Key | None
     state: Key
-    """`active`, `suspended`, `ended`, or `failed`."""
+    """`active`, `suspended`, `ended`, `removed` (nothing of it is left), or `failed`."""
     quantities: dict[Key, NonNegativeQuantity]
     effective_at: Instant | None
     explanation: Text | None
@@ -61,7 +61,7 @@ class OrderView(Value):
     """None while no service has read it."""
     state: Key
     """`accepted` (no service has read it yet), `acknowledged`, `held` (a person must decide), `delayed` (it waits for a
-    back-end), `in_progress`, `completed`, `partial`, or `failed`."""
+    back-end), `scheduled` (it waits for its day), `in_progress`, `completed`, `partial`, `failed`, or `cancelled`."""
     accepted_at: Instant | None
     ended_at: Instant | None = None
     reason: Key | None = None

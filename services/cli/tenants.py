@@ -74,6 +74,20 @@ PlacedAtOption = Annotated[
 AtOption = Annotated[str | None, typer.Option("--at", help="From when on, RFC 3339; now, if not said.")]  # fmt: skip
 
 
+@tenants_app.command("move")
+def tenants_move(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    reseller: Annotated[str, typer.Argument(help="Who shall serve it instead.")],
+    at: AtOption = None,
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    home: HomeOption = None,
+) -> None:
+    """Move a tenant from its reseller to another one; both are notified."""
+    body = {"reseller_id": reseller, "reason": reason} | ({"effective_at": at} if at else {})
+    ask(home, "PUT", f"/operator/v1/tenants/{tenant}/reassignment", body)
+    console.print("Decided; `vicino tenants show` says when it is done.")
+
+
 @tenants_app.command("suspend")
 def tenants_suspend(
     tenant: Annotated[str, typer.Argument(help="Its id.")],

@@ -33,7 +33,7 @@ where service_order.rank <= excluded.rank;
 
 -- name: order_goes_on(id)!
 -- What an order waited for is there: the wait is over.
-update service_order set state = 'in_progress', reason = null, explanation = null where id = :id and state = 'delayed';
+update service_order set state = 'in_progress', reason = null, explanation = null where id = :id and state in ('delayed', 'scheduled');
 
 -- name: put_service(id, tenant_id, sku, state, quantities, effective_at, explanation)!
 -- A service instance.

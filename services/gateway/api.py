@@ -22,11 +22,16 @@ from services.gateway.doors import EVENTS_PATH, Doors, principal_of, problem
 from services.gateway.inbound.unavailable import answer_when_unavailable
 from services.gateway.operator_requests import (
     Decision,
+    MoveSpec,
     ReviewSpec,
 )
 from services.gateway.usecases import erase_contact as erasing
 from services.gateway.usecases import redeliver as redelivering
-from services.gateway.usecases.decide_for_tenant import decide_assignment, review_order
+from services.gateway.usecases.decide_for_tenant import (
+    decide_assignment,
+    decide_move,
+    review_order,
+)
 from services.gateway.usecases.registry import Registry
 
 
@@ -56,6 +61,15 @@ def _decisions_doors(app: FastAPI, registry: Registry) -> None:
     async def decide(tenant_id: Uuid, decision: Decision) -> dict[str, str]:
         """Choose the reseller of a tenant that waits for a person."""
         return {"event_id": await decide_assignment(registry, tenant_id, decision)}
+
+    @app.put(
+        "/operator/v1/tenants/{tenant_id}/reassignment",
+        status_code=202,
+        responses=contract.conflict(),
+    )
+    async def move(tenant_id: Uuid, spec: MoveSpec) -> dict[str, str]:
+        """Move a tenant from its reseller to another one, now or later."""
+        return {"event_id": await decide_move(registry, tenant_id, spec)}
 
     @app.put("/operator/v1/tenants/{tenant_id}/orders/{order_id}/review", status_code=202)
     async def review(tenant_id: Uuid, order_id: Uuid, spec: ReviewSpec) -> dict[str, str]:

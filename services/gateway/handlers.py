@@ -20,8 +20,10 @@ from schemas.identity import OPERATOR
 from schemas.rejects import EventRejected
 from schemas.tenants import (
     OrderCancelled,
+    OrderCompleted,
     OrderDelayed,
     OrderFailed,
+    OrderHeld,
     OrderPartiallyCompleted,
     ServiceActivated,
     ServiceEnded,
@@ -49,9 +51,26 @@ async def tenant_registered(event: Event[TenantRegistered], unit: Unit) -> None:
 
 
 async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
-    """Who may send events for a tenant, and is notified about it."""
-    await sql.set_reseller(unit.db, id=event.subject, reseller_id=event.data.reseller_id)
-    await notify_reseller(event, event.data.reseller_id, unit)
+    """Who may send events for a tenant, and is notified about it; who served it before is notified, too."""
+    await _assign(event, unit)
+
+
+async def tenant_assigned_with_a_page(event: Event[TenantAssigned], unit: Unit) -> None:
+    """The owner of a firm that moves is told who looks after it now."""
+    if await _assign(event, unit) is not None:
+        await write_to_owner(event, unit)
+
+
+async def _assign(event: Event[TenantAssigned], unit: Unit) -> str | None:
+    """The reseller that served the tenant before, if it was another one."""
+    before: str | None = await sql.reseller_of(unit.db, tenant_id=event.subject)
+    reseller_id = event.data.reseller_id
+    await sql.set_reseller(unit.db, id=event.subject, reseller_id=reseller_id)
+    await notify_reseller(event, reseller_id, unit)
+    if before in (None, reseller_id):
+        return None
+    await notify_reseller(event, before, unit)
+    return before
 
 
 async def service_activated(event: Event[ServiceActivated], unit: Unit) -> None:
@@ -82,6 +101,16 @@ async def service_resumed(event: Event[ServiceResumed], unit: Unit) -> None:
 
 async def service_removed(event: Event[ServiceRemoved], unit: Unit) -> None:
     """The reseller is notified that nothing is left of a service of its tenant."""
+    await _notify_reseller(event, unit)
+
+
+async def order_held(event: Event[OrderHeld], unit: Unit) -> None:
+    """The reseller is notified that an order of its tenant waits for a person."""
+    await _notify_reseller(event, unit)
+
+
+async def order_completed(event: Event[OrderCompleted], unit: Unit) -> None:
+    """The reseller is notified that an order of its tenant is done."""
     await _notify_reseller(event, unit)
 
 
@@ -140,9 +169,11 @@ async def alert_escalated(event: Event[AlertEscalated], unit: Unit) -> None:
 
 
 async def order_failed(event: Event[OrderFailed], unit: Unit) -> None:
-    """Whoever ordered for a tenant of another's hears that nothing was done."""
-    if event.data.sender is not None and event.data.sender != OPERATOR:
+    """The tenant's reseller hears that nothing was done, and whoever ordered for a tenant of another's does."""
+    if event.data.sender not in (None, OPERATOR):
         await notify_reseller(event, event.data.sender, unit)
+    else:
+        await _notify_reseller(event, unit)
 
 
 AboutMoney = TypeVar(
@@ -181,6 +212,8 @@ ROUTES = routes(
     on(ServiceRemoved, service_removed),
     on(OrderCancelled, order_cancelled),
     on(TenantActivated, tenant_activated),
+    on(OrderHeld, order_held),
+    on(OrderCompleted, order_completed),
     on(OrderDelayed, order_delayed),
     on(OrderPartiallyCompleted, order_partially_completed),
     on(OrderFailed, order_failed),
@@ -198,5 +231,8 @@ ROUTES = routes(
     on(SettlementIssued, about_money),
     on(InvoiceOverdue, about_money),
 )
-WITH_OWNERS_PAGES = ROUTES | routes(on(TenantActivated, tenant_activated_with_a_page))
+WITH_OWNERS_PAGES = ROUTES | routes(
+    on(TenantActivated, tenant_activated_with_a_page),
+    on(TenantAssigned, tenant_assigned_with_a_page),
+)
 """The same, where owners have pages."""

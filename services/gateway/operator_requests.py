@@ -132,6 +132,14 @@ class ReviewSpec(_Spec):
     reason: Text = ""
 
 
+class MoveSpec(_Spec):
+    """Who shall serve a tenant instead of its reseller, and from when on: now, if not said."""
+
+    reseller_id: Key
+    effective_at: Instant | None = None
+    reason: Text = ""
+
+
 class Decision(_Spec):
     """Who shall serve a tenant."""
 

@@ -8,12 +8,14 @@ from schemas.orders import (
     OrderCancelRequested,
     OrderPlaced,
     OrderReviewed,
+    ReassignmentDecided,
 )
 from services.chassis.engine.records import on, routes
 from services.chassis.unit import Unit
 from services.onboarding.usecases.assign_reseller import assign_by_operator
 from services.onboarding.usecases.bound_spending import cap_reached, cap_set
 from services.onboarding.usecases.cancel_order import cancel_order
+from services.onboarding.usecases.move_tenant import decide_move
 from services.onboarding.usecases.place_order import place_order
 from services.onboarding.usecases.publish_catalogue import publish_catalogue, register_reseller
 from services.onboarding.usecases.review_order import review_order
@@ -27,6 +29,11 @@ async def order_placed(event: Event[OrderPlaced], unit: Unit) -> None:
 async def assignment_decided(event: Event[AssignmentDecided], unit: Unit) -> None:
     """An operator places a tenant that the policy could not place."""
     await assign_by_operator(event, unit)
+
+
+async def reassignment_decided(event: Event[ReassignmentDecided], unit: Unit) -> None:
+    """An operator moves a tenant to another reseller."""
+    await decide_move(event, unit)
 
 
 async def order_reviewed(event: Event[OrderReviewed], unit: Unit) -> None:
@@ -62,6 +69,7 @@ async def reseller_registered(event: Event[ResellerRegistered], unit: Unit) -> N
 ROUTES = routes(
     on(OrderPlaced, order_placed),
     on(AssignmentDecided, assignment_decided),
+    on(ReassignmentDecided, reassignment_decided),
     on(OrderReviewed, order_reviewed),
     on(OrderCancelRequested, order_cancel_requested),
     on(CapReached, cap_is_reached),

@@ -64,6 +64,13 @@ class MonthBegins(Args):
     tenant_id: str
 
 
+class MoveTenant(Args):
+    """Move a tenant to another reseller, on the day that was decided."""
+
+    tenant_id: str
+    reseller_id: str
+
+
 class RestoreService(ChangeService):
     """Bring the back-ends of a service back to what it is, after an item of an order failed or was cancelled."""
 
@@ -102,6 +109,9 @@ change_service = JobKind(
 begin_item = JobKind("begin_item", BeginItem, attempts=None, backoff=Backoff(0.2, max_seconds=30))
 month_begins = JobKind(
     "month_begins", MonthBegins, attempts=None, backoff=Backoff(0.2, max_seconds=30)
+)
+move_tenant = JobKind(
+    "move_tenant", MoveTenant, attempts=None, backoff=Backoff(0.2, max_seconds=30)
 )
 restore_service = JobKind(
     "restore_service", RestoreService,

@@ -20,6 +20,7 @@ from services.onboarding.job_kinds import (
     BeginItem,
     ChangeService,
     MonthBegins,
+    MoveTenant,
     PlanOrder,
     RemoveStep,
     RestoreService,
@@ -29,6 +30,7 @@ from services.onboarding.job_kinds import (
     begin_item,
     change_service,
     month_begins,
+    move_tenant,
     plan_order,
     provision_step,
     remove_step,
@@ -46,6 +48,7 @@ from services.onboarding.usecases.change_service import (
 )
 from services.onboarding.usecases.end_order import CANCELLED
 from services.onboarding.usecases.make_service import step_made
+from services.onboarding.usecases.move_tenant import move_on_its_day
 from services.onboarding.usecases.plan_order import CatalogueBehind, plan_items
 from services.onboarding.usecases.remove_service import step_removed
 from services.onboarding.usecases.report_delay import report_delayed_change, report_delayed_step
@@ -141,6 +144,12 @@ async def run_month_begins(job: Job[MonthBegins]) -> None:
         await begin_month(job.args.tenant_id, unit)
 
 
+async def run_move_tenant(job: Job[MoveTenant]) -> None:
+    """Move a tenant whose day has come."""
+    async with job.finish() as unit:
+        await move_on_its_day(job.args, unit)
+
+
 async def run_change_service(
     job: Job[ChangeService], drivers: Drivers, retention: timedelta
 ) -> None:
@@ -231,6 +240,7 @@ def jobs(drivers: Drivers, quota: Quota, retention: timedelta) -> tuple[JobHandl
         handle(begin_item, run_begin_item),
         handle(change_service, change, exhausted=gave_up, delayed=change_delayed),
         handle(month_begins, run_month_begins),
+        handle(move_tenant, run_move_tenant),
         handle(restore_service, partial(run_restore_service, drivers=drivers)),
         handle(remove_step, partial(run_remove_step, drivers=drivers)),
     )

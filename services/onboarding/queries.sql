@@ -42,6 +42,10 @@ returning id;
 -- One place at a reseller by an operator's decision, whatever its capacity says.
 update reseller set assigned = assigned + 1 where id = :id returning profile;
 
+-- name: profile_of(id)$
+-- A reseller's profile.
+select profile from reseller where id = :id;
+
 -- name: add_tenant(id, external_id, language, vertical, place, registered_at, registered_by)$
 -- A firm becomes a tenant, once.
 insert into tenant (id, external_id, language, vertical, place, registered_at, registered_by)

@@ -13,6 +13,8 @@ class OrderStage(StrEnum):
     """A person must decide."""
     DELAYED = "delayed"
     """It waits for a back-end."""
+    SCHEDULED = "scheduled"
+    """It waits for the day on which it takes effect."""
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
     PARTIAL = "partial"

@@ -13,6 +13,7 @@ from schemas.tenants import (
     OrderFailed,
     OrderHeld,
     OrderPartiallyCompleted,
+    OrderScheduled,
 )
 from services.chassis.unit import Unit
 from services.console.domain.stages import OrderStage
@@ -46,6 +47,12 @@ async def order_delayed(event: Event[OrderDelayed], unit: Unit) -> None:
     await _order(
         event, unit, OrderStage.DELAYED, reason=Reason.BACK_END_UNAVAILABLE, explanation=said
     )
+
+
+async def order_scheduled(event: Event[OrderScheduled], unit: Unit) -> None:
+    """An order waits for its day."""
+    said = f"takes effect at {rfc3339(event.data.begins_at)}"
+    await _order(event, unit, OrderStage.SCHEDULED, explanation=said)
 
 
 async def order_completed(event: Event[OrderCompleted], unit: Unit) -> None:

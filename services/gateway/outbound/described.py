@@ -19,8 +19,10 @@ from schemas.envelope import Payload
 from schemas.rejects import EventRejected
 from schemas.tenants import (
     OrderCancelled,
+    OrderCompleted,
     OrderDelayed,
     OrderFailed,
+    OrderHeld,
     OrderPartiallyCompleted,
     ServiceEnded,
     ServiceRemoved,
@@ -31,9 +33,9 @@ from schemas.tenants import (
 )
 
 OF_A_TENANT: tuple[type[Payload], ...] = (
-    TenantAssigned, TenantActivated, OrderDelayed, OrderPartiallyCompleted, OrderCancelled, ServiceSuspended,
-    ServiceResumed, ServiceEnded, ServiceRemoved, InvoiceIssued, InvoicePaid, InvoiceOverdue, CapReached, CapForeseen,
-    TenantCapReached, TenantCapForeseen, CommissionAccrued,
+    TenantAssigned, TenantActivated, OrderHeld, OrderCompleted, OrderDelayed, OrderPartiallyCompleted, OrderCancelled,
+    ServiceSuspended, ServiceResumed, ServiceEnded, ServiceRemoved, InvoiceIssued, InvoicePaid, InvoiceOverdue, CapReached,
+    CapForeseen, TenantCapReached, TenantCapForeseen, CommissionAccrued,
 )  # fmt: skip
 OF_AN_ALERT: tuple[type[Payload], ...] = (AlertOpened, AlertRaised, AlertResolved)
 OF_THE_RECEIVER: tuple[type[Payload], ...] = (SettlementIssued, WebhookTested, EventRejected, OrderFailed)  # fmt: skip

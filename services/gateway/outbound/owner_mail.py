@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from schemas.tenants import TenantAssigned
 from services.chassis.database import Connection
 from services.chassis.italian import day
 from services.chassis.jobs import GiveUp, NotYet
@@ -16,6 +17,7 @@ from services.gateway.principals import tenant_keys
 from services.gateway.principals.contacts import Contacts
 
 PATH = "/mia"
+MOVED = "da oggi la persona che vi segue è un'altra: la trova in fondo a questo messaggio e nella sua pagina."
 NAME_LENGTH_MAX = 200
 ROME = ZoneInfo("Europe/Rome")
 
@@ -48,6 +50,7 @@ async def mail_to_owner(
     lines = [
         f"Buongiorno {one_line(person['name'], NAME_LENGTH_MAX)},",
         "",
+        *([MOVED, ""] if notification.about == TenantAssigned.wire_type else []),
         f"questa è la pagina di {firm}: i suoi servizi, quanto ha usato finora, le fatture e la persona che la segue.",
         "",
         f"{public_url}{PATH}/{written}",

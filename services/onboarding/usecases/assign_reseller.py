@@ -1,5 +1,6 @@
 """Give a tenant its local reseller: the preferred one if it fits, the best fitting one, or the one that the operator chose."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from schemas.envelope import Event
@@ -98,6 +99,23 @@ async def _assign(
     tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: Unit, preferred: str | None = None
 ) -> None:
     """Give a tenant its reseller (whose place was taken before) and start on its orders."""
+    await publish_assignment(tenant, reseller_id, by, unit, preferred)
+    await sql.set_reseller(unit.db, id=tenant.id, reseller_id=reseller_id)
+    await store.move_tenant(unit.db, tenant, TenantState.ONBOARDING)
+    for order in await store.open_orders(unit.db, tenant.id):
+        if Sender(order.principal).may_go_on(reseller_id, tenant.registered_by):
+            await sql.judge_order(unit.db, id=order.id, reseller_id=reseller_id)
+            enqueue_planning(order.id, tenant.id, unit)
+        else:
+            await refuse_order(order, unit)
+    metrics.ASSIGNMENTS.labels(by).inc()
+
+
+async def publish_assignment(
+    tenant: Tenant, reseller_id: str, by: TenantAssignedBy, unit: Unit, preferred: str | None = None,
+    effective_at: datetime | None = None,
+) -> None:  # fmt: skip
+    """Publish who serves a tenant, and how the others stood. The place of the chosen one was taken before."""
     need = await _need(tenant, unit)
     # The place just taken must not weigh on the score that is shown.
     known = [
@@ -118,18 +136,10 @@ async def _assign(
             by=by,
             ranking=ranking,
             preferred=preferred,
+            effective_at=effective_at,
         ),
         subject=tenant.id,
     )
-    await sql.set_reseller(unit.db, id=tenant.id, reseller_id=reseller_id)
-    await store.move_tenant(unit.db, tenant, TenantState.ONBOARDING)
-    for order in await store.open_orders(unit.db, tenant.id):
-        if Sender(order.principal).may_go_on(reseller_id, tenant.registered_by):
-            await sql.judge_order(unit.db, id=order.id, reseller_id=reseller_id)
-            enqueue_planning(order.id, tenant.id, unit)
-        else:
-            await refuse_order(order, unit)
-    metrics.ASSIGNMENTS.labels(by).inc()
 
 
 async def _ask_a_person(

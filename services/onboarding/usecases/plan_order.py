@@ -1,6 +1,6 @@
 """Plan an order: begin with its items, unless it is refused or held."""
 
-from schemas.tenants import OrderState
+from schemas.tenants import OrderScheduled, OrderState
 from services.chassis.unit import Unit
 from services.onboarding import store
 from services.onboarding.domain.authority import Sender
@@ -39,3 +39,10 @@ async def plan_items(order_id: str, quota: Quota, unit: Unit) -> None:
     plans = await store.plans(unit.db)
     for item in await store.items(unit.db, order.id):
         await begin(order, item, plans, unit)
+    if any(item.begins_at is not None for item in await store.items(unit.db, order.id)):
+        unit.publish(
+            OrderScheduled(
+                order_id=order.id, reference=order.reference, begins_at=order.effective_at
+            ),
+            subject=order.tenant_id,
+        )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from schemas.tenants import (
     OrderAcknowledged,
     OrderCancelled,
     OrderHeld,
+    OrderScheduled,
     ServiceActivated,
 )
 from services.console.app import ConsoleSettings, build
@@ -216,7 +218,16 @@ async def test_an_order_that_is_under_way_is_cancelled_after_a_question(desk: De
     known = OrderAcknowledged(order_id=order_id, reference="ORD-7", effective_at=NOW)
     await desk.gateway.tell(tenant, registered("A"), assigned("VAR-A"), known)
     await desk.settled()
-    assert "Cancel it" in await desk.page(f"/orders/{order_id}")
+    later = OrderScheduled(order_id=order_id, reference="ORD-7", begins_at=NOW + timedelta(days=9))
+    await desk.gateway.tell(tenant, later)
+    await desk.settled()
+    assert "ORD-7" not in await desk.page("/"), "what waits for its day waits for nobody"
+    page = await desk.page(f"/orders/{order_id}")
+    assert ("scheduled" in page, "takes effect at" in page, "Cancel it" in page) == (
+        True,
+        True,
+        True,
+    )
     assert (await desk.send("cancel", order_id, tenant_id=tenant))[0] == 200
     assert (await desk.send("cancel", order_id, tenant_id=tenant, confirmed="yes"))[0] == 303
     [asked] = await desk.gateway.gateway.published(OrderCancelRequested)

@@ -9,10 +9,12 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from schemas.orders import ReassignmentDecided
 from schemas.signals import IncidentReported
+from schemas.tenants import TenantAssigned
 from services.gateway.domain.owner_links import LASTS
 from tests.integration.gateway.village import Village, open_village
-from tests.integration.gateway.world import tenant_of
+from tests.integration.gateway.world import assigned, tenant_of
 from tests.support.servers import Addresses
 
 
@@ -196,6 +198,41 @@ async def test_whoever_leaves_has_to_bring_the_link_again(
     await opened(village, browser)
     async with browser.post(village.url("/mia/esci")) as answer:
         assert "Mandami il collegamento" in await answer.text()
+
+
+async def test_who_moves_to_another_person_is_told_by_mail_and_both_resellers_by_webhook(
+    village: Village,
+) -> None:
+    world, address = village.street.world, "bruno@altra.example.it"
+    path = f"/operator/v1/tenants/{tenant_of('B')}/reassignment"
+    for spec, status, reason in (
+        ({"reseller_id": "VAR-B"}, 409, "already_assigned"), ({"reseller_id": "VAR-NONE"}, 404, None),
+        ({"reseller_id": "VAR-A", "effective_at": "2020-01-01T00:00:00Z"}, 422, "bad_time"),
+        ({"reseller_id": "VAR-A", "surprise": 1}, 422, "bad_data"),
+    ):  # fmt: skip
+        answer = await world.call("PUT", path, spec)
+        assert (answer.status, answer.reasons) == (status, [reason] if reason else []), answer.body
+    answer = await world.call("PUT", path, {"reseller_id": "VAR-A", "reason": "Bruno lo chiede"})
+    assert answer.status == 202
+    [decided] = await world.gateway.published(ReassignmentDecided)
+    assert (decided.data.reseller_id, decided.sealed is not None) == ("VAR-A", True)
+    before = len(village.letters_to(address))
+    await world.tell(tenant_of("B"), assigned("VAR-A"))
+
+    async def told() -> bool:
+        return len(village.letters_to(address)) > before
+
+    await world.gateway.eventually(told)
+    text = village.letters_to(address)[-1].get_content()
+    assert ("un'altra" in text, "Tecnico VAR-A" in text) == (True, True)
+    rows = await world.gateway.sql(
+        "select recipient, count(*)::int as n from notification"
+        " where tenant_id = $1 and about = $2 and channel = 'webhook' group by 1",
+        tenant_of("B"), TenantAssigned.wire_type,
+    )  # fmt: skip
+    assert {row["recipient"]: row["n"] for row in rows} == {"VAR-A": 1, "VAR-B": 2}
+    await world.tell(tenant_of("B"), assigned("VAR-B"))
+    await world.gateway.settled()
 
 
 async def test_when_the_person_is_erased_every_link_is_dead_and_no_mail_goes_out(

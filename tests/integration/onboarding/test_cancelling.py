@@ -12,6 +12,7 @@ from schemas.tenants import (
     OrderCancelled,
     OrderCompleted,
     OrderFailed,
+    OrderScheduled,
     ProvisioningFailed,
     ServiceActivated,
     ServiceChanged,
@@ -114,6 +115,8 @@ async def test_an_order_that_takes_effect_later_is_cancelled_until_its_day(
     leaves = event(placed.subject, OrderPlaced.model_validate(data), "leaves")
     await scenario.service.publish(leaves)
     await scenario.service.settled()
+    (scheduled,) = await scenario.service.published(OrderScheduled)
+    assert (scheduled.data.order_id, scheduled.data.begins_at) == (id_of(leaves), NOW + 30 * DAY)
     await scenario.service.publish(cancel(leaves))
     await scenario.service.settled()
     assert len(await scenario.service.published(OrderCancelled)) == 1
