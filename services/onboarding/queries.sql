@@ -161,25 +161,25 @@ values (:id, :tenant_id, :order_id, :sku, :quantities, :plan, :state, :ordered_b
 
 -- name: lock_service(id)^
 -- A service instance, held for this transaction.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because, state_since,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_instance where id = :id for update;
 
 -- name: service(id)^
 -- A service instance.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because, state_since,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_instance where id = :id;
 
 -- name: services_that_serve(tenant_id)
 -- A tenant's active service instances.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because, state_since,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_instance where tenant_id = :tenant_id and state = 'active' order by id;
 
 -- name: services_unbounded(tenant_id, who)
 -- A tenant's services that are suspended for a cap, or shall be by an order that is not done yet, and that no reached cap bounds.
-select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because,
+select id, tenant_id, order_id, sku, quantities, plan, state, steps_done, suspended_because, state_since,
     (select reseller_id from tenant where tenant.id = tenant_id) as reseller_id
 from service_instance as s
 where tenant_id = :tenant_id and state in ('active', 'suspended')
@@ -206,6 +206,10 @@ delete from reached_cap where tenant_id = :tenant_id and until <= :now;
 -- name: suspend_because(id, because)!
 -- Why a service is suspended; null: it is not.
 update service_instance set suspended_because = :because where id = :id;
+
+-- name: state_since(id, at)!
+-- From when on a service is suspended, or serves again.
+update service_instance set state_since = :at where id = :id;
 
 -- name: all_services()
 -- Every service instance there ever was.

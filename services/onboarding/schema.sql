@@ -202,6 +202,7 @@ CREATE TABLE service_instance (
     ended_by text,
     retained_until timestamp with time zone,
     suspended_because text,
+    state_since timestamp with time zone,
     CONSTRAINT service_instance_ended_check CHECK (((state = ANY (ARRAY['ended'::text, 'removed'::text])) = ((ended_at IS NOT NULL) AND (ended_by IS NOT NULL) AND (retained_until IS NOT NULL)))),
     CONSTRAINT service_instance_state_check CHECK ((state = ANY (ARRAY['provisioning'::text, 'active'::text, 'suspended'::text, 'ended'::text, 'removed'::text, 'undoing'::text, 'failed'::text]))),
     CONSTRAINT service_instance_steps_done_check CHECK ((steps_done >= 0))

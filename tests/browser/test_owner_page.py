@@ -73,7 +73,7 @@ def test_every_page_reads_well_on_a_phone_and_at_a_desk(owner: Person, home: Hom
     assert owner.path == "/mia"
     for path in ("/mia", home.invoice):
         check(owner, path)
-    check(owner, "/mia/fatture/none", 422)
+    check(owner, "/mia/fatture/none", 404)
 
 
 def test_the_owner_says_what_is_wrong_with_the_keyboard_alone(owner: Person, home: Home) -> None:

@@ -17,7 +17,7 @@ from services.gateway.principals import tenant_keys
 from services.gateway.principals.contacts import Contacts
 
 PATH = "/mia"
-MOVED = "da oggi la persona che vi segue è un'altra: la trova in fondo a questo messaggio e nella sua pagina."
+MOVED = "da oggi la persona che la segue è un'altra: la trova in fondo a questo messaggio e nella sua pagina."
 NAME_LENGTH_MAX = 200
 ROME = ZoneInfo("Europe/Rome")
 

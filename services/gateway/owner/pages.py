@@ -130,7 +130,9 @@ def _add_faults(app: FastAPI, pages: OwnersPages) -> None:
         return pages.show("avviso", error.status_code, said=MISSING)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, __: RequestValidationError) -> Response:
+    async def invalid(request: Request, _: RequestValidationError) -> Response:
+        if request.method == "GET":
+            return pages.show("avviso", 404, said=MISSING)
         return pages.show(
             "avviso", 422, said="Manca qualcosa: torni indietro e completi il modulo."
         )

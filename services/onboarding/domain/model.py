@@ -77,3 +77,9 @@ class ServiceInstance:
     reseller_id: str | None
     suspended_because: str | None = None
     """A code; None while it is not suspended."""
+    state_since: datetime | None = None
+    """From when on it is suspended, or serves again; None: it never was suspended."""
+
+    def next_state_at(self, at: datetime) -> datetime:
+        """From when on it is in its next state, asked for from an instant on: never before it came into this one."""
+        return at if self.state_since is None else max(at, self.state_since)

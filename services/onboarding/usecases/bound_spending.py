@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from schemas import identity
@@ -21,43 +22,52 @@ ALL = 100
 
 SOURCE = "/vicino/onboarding"
 ROME = ZoneInfo("Europe/Rome")
+AnyCap = CapReached | CapSet | TenantCapReached | TenantCapSet
 
 
 async def cap_reached(
     tenant_id: str, data: CapReached | TenantCapReached, event_id: str, unit: Unit
 ) -> None:
     """A share of a cap is spent. When all of a hard one is, its services are suspended that may be, until the month ends."""
-    until = _end_of_month(data.month)
-    if not data.hard or data.percent < ALL or unit.now >= until:
-        return
     tenant = await store.lock_tenant(unit.db, tenant_id)
-    if tenant is None:
-        return  # its data are erased, or it was never a tenant here: nothing of it serves
-    service_id = data.service_id if isinstance(data, CapReached) else None
-    await sql.note_reached_cap(
-        unit.db, tenant_id=tenant_id, cap=_name(data), service_id=service_id, until=until
-    )
-    unit.enqueue(month_begins, MonthBegins(tenant_id=tenant_id), at=until, key=tenant_id)
-    bounded = [
-        service
-        for service in await store.services_that_serve(unit.db, tenant_id)
-        if service.plan.suspend_at_cap and service_id in (None, service.id)
-    ]
-    await _order(tenant, ItemAction.SUSPEND, bounded, f"suspend|{event_id}", unit)
+    if tenant is not None and data.hard and data.percent >= ALL:
+        await _suspend_bounded(tenant, data, data.month, event_id, unit)
 
 
 async def cap_set(tenant_id: str, data: CapSet | TenantCapSet, event_id: str, unit: Unit) -> None:
-    """A cap was set, changed or lifted. Where there is room again, what it suspended serves again at once."""
-    has_room = (
-        data.amount is None
-        or not data.hard
-        or (data.spent is not None and data.spent < data.amount)
-    )
+    """A cap was set, changed or lifted. Where there is room again, what it suspended serves again at once.
+
+    One that begins with a later month changes nothing yet.
+    """
     tenant = await store.lock_tenant(unit.db, tenant_id)
-    if tenant is None or not has_room:
+    if tenant is None or (data.amount is not None and data.spent is None):
+        return
+    spent = data.spent or Decimal(0)
+    if data.hard and data.amount is not None and spent and spent >= data.amount:
+        await _suspend_bounded(tenant, data, data.since, event_id, unit)
         return
     await sql.forget_reached_cap(unit.db, tenant_id=tenant_id, cap=_name(data))
     await _resume_unbounded(tenant, f"resume|{event_id}", unit)
+
+
+async def _suspend_bounded(
+    tenant: Tenant, data: AnyCap, month: date, event_id: str, unit: Unit
+) -> None:
+    until = _end_of_month(month)
+    if unit.now >= until:
+        return
+    service_id = data.service_id if isinstance(data, CapReached | CapSet) else None
+    await sql.note_reached_cap(
+        unit.db, tenant_id=tenant.id, cap=_name(data), service_id=service_id, until=until
+    )
+    args = MonthBegins(tenant_id=tenant.id)
+    unit.enqueue(month_begins, args, at=until, key=f"{tenant.id} {until.date()}")
+    bounded = [
+        service
+        for service in await store.services_that_serve(unit.db, tenant.id)
+        if service.plan.suspend_at_cap and service_id in (None, service.id)
+    ]
+    await _order(tenant, ItemAction.SUSPEND, bounded, f"suspend|{event_id}", unit)
 
 
 async def begin_month(tenant_id: str, unit: Unit) -> None:
@@ -104,7 +114,7 @@ async def _order(
         await begin(order, item, {}, unit)
 
 
-def _name(data: CapReached | CapSet | TenantCapReached | TenantCapSet) -> str:
+def _name(data: AnyCap) -> str:
     """What tells a tenant's caps apart."""
     if isinstance(data, CapReached | CapSet):
         return f"{data.service_id} {' '.join(sorted(data.meters))}"

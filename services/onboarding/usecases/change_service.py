@@ -54,10 +54,12 @@ async def _change_quantities(after: ServiceInstance, item: Item, order: Order, u
 
 
 async def _suspend(service: ServiceInstance, order: Order, _: timedelta, unit: Unit) -> None:
+    since = service.next_state_at(order.effective_at)
     await store.move_service(unit.db, service, ServiceState.SUSPENDED, service.steps_done)
+    await sql.state_since(unit.db, id=service.id, at=since)
     unit.publish(
         ServiceSuspended(
-            service_id=service.id, sku=service.sku, effective_at=order.effective_at,
+            service_id=service.id, sku=service.sku, effective_at=since,
             reason=why_suspended(order.principal), order_id=order.id,
         ),
         subject=order.tenant_id,
@@ -66,10 +68,12 @@ async def _suspend(service: ServiceInstance, order: Order, _: timedelta, unit: U
 
 async def _resume(service: ServiceInstance, order: Order, _: timedelta, unit: Unit) -> None:
     """Charged again from when it serves again, not from when that was asked for."""
+    since = service.next_state_at(max(order.effective_at, unit.now))
     await store.move_service(unit.db, service, ServiceState.ACTIVE, service.steps_done)
+    await sql.state_since(unit.db, id=service.id, at=since)
     unit.publish(
         ServiceResumed(
-            service_id=service.id, sku=service.sku, effective_at=max(order.effective_at, unit.now), order_id=order.id,
+            service_id=service.id, sku=service.sku, effective_at=since, order_id=order.id,
         ),
         subject=order.tenant_id,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -42,12 +42,17 @@ class Told:
     """What the facts about one service add up to."""
 
     quantities: dict[str, Decimal]
-    state: str = "active"
+    states: list[tuple[datetime, str]] = field(default_factory=list)
     did: set[str | None] = field(default_factory=set)
     """Orders by which something changed."""
     ended: Counter[str] = field(default_factory=Counter)
     in_vain: set[str] = field(default_factory=set)
     """Orders that failed or were cancelled."""
+
+    @property
+    def state(self) -> str:
+        """By when each counts, as billing and monitoring have it; of two of one instant the last one holds."""
+        return sorted(self.states, key=lambda one: one[0])[-1][1] if self.states else "active"
 
     def hear(self, fact: Any) -> None:
         match fact:
@@ -55,7 +60,7 @@ class Told:
                 self.quantities = dict(fact.quantities)
                 self.did.add(fact.order_id)
             case ServiceSuspended() | ServiceResumed():
-                self.state = str(fact.state)
+                self.states.append((fact.effective_at, str(fact.state)))
                 self.did.add(fact.order_id)
             case OrderCompleted():
                 self.ended[fact.order_id] += 1

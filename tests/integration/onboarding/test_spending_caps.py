@@ -107,6 +107,34 @@ async def test_a_higher_cap_lets_it_serve_again_a_lower_one_does_not(scenario: S
     assert await stands(scenario, mail.data.service_id) == "active"
 
 
+async def test_a_soft_cap_that_was_passed_suspends_once_it_is_hard(scenario: Scenario) -> None:
+    mail, _ = await both(scenario)
+    await say(scenario, mail, of_service(mail, hard=False))
+    assert await stands(scenario, mail.data.service_id) == "active"
+    await say(scenario, mail, changed(mail, "10.00", hard=True))
+    assert await stands(scenario, mail.data.service_id) == "suspended"
+    await say(scenario, mail, changed(mail, "10.00", hard=False))
+    assert await stands(scenario, mail.data.service_id) == "active"
+
+
+async def test_a_cap_of_the_new_month_does_not_hold_back_what_the_month_before_suspended(
+    scenario: Scenario,
+) -> None:
+    """What is reached in the new month is heard of before the job that begins it has run."""
+    mail, erp = await both(scenario)
+    await scenario.service.sql(
+        "update service_instance set plan = jsonb_set(plan, '{suspend_at_cap}', 'true')"
+    )
+    await say(scenario, mail, of_service(mail))
+    scenario.clock.set(NEXT_MONTH)
+    await scenario.service.publish(
+        event(mail.subject, of_service(erp, month="2026-12-01"), "december")
+    )
+    await scenario.service.settled()
+    assert await stands(scenario, mail.data.service_id) == "active"
+    assert await stands(scenario, erp.data.service_id) == "suspended"
+
+
 async def test_of_two_reached_caps_both_must_have_room(scenario: Scenario) -> None:
     mail, _ = await both(scenario)
     await say(scenario, mail, of_service(mail), of_month())

@@ -288,3 +288,33 @@ async def test_a_change_that_one_back_end_made_and_another_refused_is_taken_back
 
     await scenario.service.eventually(as_before)
     assert not await scenario.service.published(ServiceChanged)
+
+
+async def test_states_count_in_the_order_in_which_they_were_made(scenario: Scenario) -> None:
+    """A resumption that a back-end held up counts from when it served again; what was ordered after it, from no earlier."""
+    (active,) = await served(scenario, "MAIL-STD")
+    await do(scenario, active, "suspend")
+    scenario.backend.broken_for[active.subject] = 503
+    calls = scenario.backend.calls[active.subject]
+    await scenario.service.publish(
+        ask(active, "resume", item_of("resume", active)),
+        ask(active, "suspend again", item_of("suspend", active)),
+    )
+
+    async def tried() -> bool:
+        return scenario.backend.calls[active.subject] > calls
+
+    await scenario.service.eventually(tried)
+    scenario.clock.advance(DAY / 24)
+    scenario.backend.broken_for.clear()
+
+    async def done() -> bool:
+        scenario.clock.advance(timedelta(seconds=30))
+        await scenario.service.wake()
+        return len(await scenario.service.published(ServiceSuspended)) == 2
+
+    await scenario.service.eventually(done)
+    (resumed,) = await scenario.service.published(ServiceResumed)
+    [_, again] = await scenario.service.published(ServiceSuspended)
+    assert NOW + DAY / 24 <= resumed.data.effective_at <= again.data.effective_at
+    assert scenario.backend.services[active.data.service_id]["state"] == "suspended"
