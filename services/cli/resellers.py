@@ -41,6 +41,13 @@ def resellers_add(
         console.print(f"Changed, with revision {found['revision']}.")
 
 
+@resellers_app.command("withdraw")
+def resellers_withdraw(reseller: ResellerArgument, home: HomeOption = None) -> None:
+    """End the keys of a reseller that serves nobody any more; it gets no new tenant. Move its tenants first."""
+    ask(home, "DELETE", f"{PATH}/{reseller}")
+    console.print("Withdrawn. It is still notified of what it is owed.")
+
+
 @resellers_app.command("key")
 def resellers_key(reseller: ResellerArgument, home: HomeOption = None) -> None:
     """Print a second key; at most two are live."""

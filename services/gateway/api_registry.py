@@ -21,6 +21,7 @@ from services.gateway.usecases.read_back import (
 from services.gateway.usecases.register_backend import register_backend
 from services.gateway.usecases.register_reseller import register_reseller
 from services.gateway.usecases.registry import Overtaken, Registry
+from services.gateway.usecases.withdraw_reseller import withdraw_reseller
 
 CATALOGUE_PATH = "/operator/v1/catalogue"
 CATALOGUE_BYTES_MAX = 8 * 1024 * 1024
@@ -106,6 +107,13 @@ def _add_resellers(app: FastAPI, registry: Registry) -> None:
         except Overtaken as error:
             raise Problem(412, "Precondition Failed", str(error)) from None
         return JSONResponse(answer, 201 if is_new else 200, headers=etag(answer["revision"]))
+
+    @app.delete(
+        "/operator/v1/resellers/{reseller_id}", status_code=204, responses=contract.conflict()
+    )
+    async def withdraw(reseller_id: Key) -> None:
+        """Withdraw a reseller that serves nobody any more: its keys end, and it gets no new tenant."""
+        await withdraw_reseller(registry, reseller_id)
 
     @app.post(
         "/operator/v1/resellers/{reseller_id}/keys", status_code=201, responses=contract.conflict()

@@ -56,6 +56,20 @@ set name = excluded.name, webhook_url = excluded.webhook_url, contact = excluded
     profile = excluded.profile, revision = excluded.revision
 returning (xmax = 0);
 
+-- name: count_served(reseller_id, now)$
+-- How many tenants a reseller serves: those with a service that has not ended, and those that wait for their first one.
+select count(*) from tenant where reseller_id = :reseller_id and external_id is not null
+  and (not exists (select from service where tenant_id = tenant.id)
+       or exists (select from service where tenant_id = tenant.id and (ended_at is null or ended_at > :now)));
+
+-- name: withdraw_reseller(id, revision)$
+-- A reseller takes no tenant any more.
+update reseller set profile = jsonb_set(profile, '{capacity}', '0'), revision = :revision where id = :id returning profile;
+
+-- name: revoke_keys(principal)!
+-- Ends all keys of a principal.
+update api_key set revoked_at = now() where principal = :principal and revoked_at is null;
+
 -- name: reseller(id)^
 -- A reseller.
 select id, name, webhook_url, webhook_secret, webhook_closed_at, contact from reseller where id = :id;
@@ -312,6 +326,10 @@ with gone as (
 insert into notification (id, recipient, channel, about, tenant_id, alert_id, event, created_at)
 values (:id, :recipient, :channel, :about, :tenant_id, :alert_id, :event, :created_at)
 on conflict do nothing returning id;
+
+-- name: mails_to(recipient, tenant_id, since)$
+-- How many notifications went to a recipient about a tenant since then.
+select count(*) from notification where recipient = :recipient and created_at > :since and tenant_id = :tenant_id;
 
 -- name: notification_before(id, tenant_id)$
 -- A notification by the id that an earlier build gave it.

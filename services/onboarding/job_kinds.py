@@ -32,30 +32,25 @@ class Step(Args):
         return f"service {self.service_id} step {self.step}"
 
 
-class ChangeService(Args):
+class OfItem(Args):
+    """What is about one item of an order."""
+
+    order_id: str
+    n: int
+    service_id: str
+
+    @property
+    def about(self) -> str:
+        """What a person reads in the list of jobs."""
+        return f"order {self.order_id} item {self.n}"
+
+
+class ChangeService(OfItem):
     """One item of an order that changes a service, or the state that it is in."""
 
-    order_id: str
-    n: int
-    service_id: str
 
-    @property
-    def about(self) -> str:
-        """What a person reads in the list of jobs."""
-        return f"order {self.order_id} item {self.n}"
-
-
-class BeginItem(Args):
+class BeginItem(OfItem):
     """Begin with one item of an order, whose time has come, and with what else is due of its service."""
-
-    order_id: str
-    n: int
-    service_id: str
-
-    @property
-    def about(self) -> str:
-        """What a person reads in the list of jobs."""
-        return f"order {self.order_id} item {self.n}"
 
 
 class MonthBegins(Args):
@@ -71,7 +66,7 @@ class MoveTenant(Args):
     reseller_id: str
 
 
-class RestoreService(ChangeService):
+class RestoreService(OfItem):
     """Bring the back-ends of a service back to what it is, after an item of an order failed or was cancelled."""
 
 

@@ -52,6 +52,10 @@ SEVERITIES = {
     Severity.P1: "Siamo fermi", Severity.P2: "Una parte non funziona", Severity.P3: "È un fastidio, ma si lavora",
 }  # fmt: skip
 REPORTS_AT_ONCE, REPORTS_A_SECOND = 5.0, 1 / 300
+PAGES_AT_ONCE, PAGES_A_SECOND = 30.0, 1.0
+"""Of one firm. Each page asks others several questions."""
+
+TOO_MANY = "Ha aperto molte pagine in poco tempo. Riprovi tra qualche secondo."
 MISSING = "Questa pagina non c'è."
 UNAVAILABLE = "In questo momento non riusciamo a rispondere. Riprovi tra qualche minuto."
 Said = Annotated[
@@ -108,9 +112,18 @@ def build_pages(
     app = application("La mia pagina", guard.admit, version="1.0.0", openapi_url=None)
     pages = OwnersPages(seller)
     _add_faults(app, pages)
-    _add_entry(app, pages, guard, registry, reading)
-    _add_firm(app, pages, registry, reading)
+    views = Limiter(PAGES_A_SECOND, PAGES_AT_ONCE)
+    _add_entry(app, pages, guard, registry)
+    _add_firm(app, pages, registry, reading, views)
     return app
+
+
+def _check_views(views: Limiter, tenant_id: str) -> None:
+    """Raises `Problem` 429."""
+    wait = views.wait_seconds(tenant_id, time.monotonic())
+    if wait > 0:
+        retry = {"Retry-After": str(int(wait) + 1)}
+        raise Problem(429, "Too Many Requests", TOO_MANY, headers=retry)
 
 
 def _add_faults(app: FastAPI, pages: OwnersPages) -> None:
@@ -120,7 +133,7 @@ def _add_faults(app: FastAPI, pages: OwnersPages) -> None:
 
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
-        said = MISSING if error.status == 404 else UNAVAILABLE
+        said = {404: MISSING, 429: TOO_MANY}.get(error.status, UNAVAILABLE)
         answer = pages.show("avviso", error.status, said=said)
         answer.headers.update(error.headers)
         return answer
@@ -138,18 +151,7 @@ def _add_faults(app: FastAPI, pages: OwnersPages) -> None:
         )
 
 
-def _add_entry(
-    app: FastAPI, pages: OwnersPages, guard: OwnersGuard, registry: Registry, reading: FirmReading
-) -> None:
-    @app.get(PATH)
-    async def mine(request: Request) -> Response:
-        """The page of whoever holds a link; or where a link is asked for."""
-        if request.state.tenant_id is None:
-            return pages.show("entra", wrong="")
-        found = await reading.firm(request.state.tenant_id)
-        person = found["person"]
-        return pages.show("pagina", picture=origin_of(person.photo) if person else "", **found)
-
+def _add_entry(app: FastAPI, pages: OwnersPages, guard: OwnersGuard, registry: Registry) -> None:
     @app.post(f"{PATH}/collegamento")
     async def ask_for_link(
         request: Request, partita_iva: Annotated[str, Form(max_length=40)]
@@ -187,13 +189,26 @@ def _add_entry(
         return pages.show("entra", 403, wrong="Questo collegamento è scaduto o non è completo.")
 
 
-def _add_firm(app: FastAPI, pages: OwnersPages, registry: Registry, reading: FirmReading) -> None:
+def _add_firm(
+    app: FastAPI, pages: OwnersPages, registry: Registry, reading: FirmReading, views: Limiter
+) -> None:
     reports = Limiter(REPORTS_A_SECOND, REPORTS_AT_ONCE)
+
+    @app.get(PATH)
+    async def mine(request: Request) -> Response:
+        """The page of whoever holds a link; or where a link is asked for."""
+        if request.state.tenant_id is None:
+            return pages.show("entra", wrong="")
+        _check_views(views, request.state.tenant_id)
+        found = await reading.firm(request.state.tenant_id)
+        person = found["person"]
+        return pages.show("pagina", picture=origin_of(person.photo) if person else "", **found)
 
     @app.get(f"{PATH}/fatture/{{invoice_id}}")
     async def invoice(request: Request, invoice_id: Uuid) -> Response:
         """A document, to read and to print."""
         tenant_id = tenant_of(request)
+        _check_views(views, tenant_id)
         found = await reading.invoice(tenant_id, invoice_id)
         if found is None:
             return pages.show("avviso", 404, said=MISSING)

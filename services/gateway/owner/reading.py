@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import msgspec
 from yarl import URL
 
 from schemas.catalogue import Plan
+from schemas.quantities import BASE
 from services.chassis.other_service import OtherService
 from services.chassis.service import Runtime
 from services.chassis.web import Problem
@@ -65,7 +67,7 @@ class FirmReading:
         )
         plans = (await self._knowledge.of(())).plans
         services = [
-            service | {"name": _name(plans, service["sku"])}
+            service | {"name": _name(plans, service["sku"]), "counted": _counted(plans, service)}
             for service in (tenant or {}).get("services", [])
             if service["state"] in SHOWN_STATES
         ]
@@ -133,6 +135,17 @@ async def _part(service: OtherService, path: str, params: Mapping[str, Any]) -> 
 
 def _name(plans: Mapping[str, Plan], sku: str) -> str:
     return plans[sku].name if sku in plans else sku
+
+
+def _counted(plans: Mapping[str, Plan], service: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
+    """What was ordered of a service, with the noun that its number asks for."""
+    prices = plans[service["sku"]].recurring if service["sku"] in plans else ()
+    found = [
+        (Decimal(service["quantities"].get(price.meter, "0")), price)
+        for price in prices
+        if price.meter != BASE
+    ]
+    return [(n, price.singular if n == 1 else price.plural) for n, price in found if n]
 
 
 def _named(

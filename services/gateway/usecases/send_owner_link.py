@@ -14,6 +14,9 @@ ABOUT = "vicino.owner.link_requested.v1"
 AT_MOST_EVERY = timedelta(minutes=10)
 """One mail to a firm in this time, however often somebody asks."""
 
+DAY, MOST_A_DAY = timedelta(days=1), 5
+"""Anybody may ask: nobody shall fill a mailbox with it."""
+
 
 async def send_owner_link(runtime: Runtime, tenant_id: str) -> bool:
     """Ask for the mail; False when there is no such tenant, or nobody is known there."""
@@ -23,6 +26,12 @@ async def send_owner_link(runtime: Runtime, tenant_id: str) -> bool:
         tenant = await store.tenant(unit.db, tenant_id)
         if tenant is None or tenant.external_id is None or tenant.contact is None:
             return False
+        since = unit.now - DAY
+        if (
+            await sql.mails_to(unit.db, recipient=OWNER, tenant_id=tenant_id, since=since)
+            >= MOST_A_DAY
+        ):
+            return True
         notification_id = str(uuid5(NAMESPACE_OID, name))
         added = await sql.add_notification(
             unit.db, id=notification_id, recipient=OWNER, channel=Channel.EMAIL, about=ABOUT, tenant_id=tenant_id,

@@ -192,6 +192,20 @@ async def test_a_new_link_goes_to_the_person_at_the_firm_and_nobody_learns_who_i
     assert len(village.letters_to("ada@esempio.example.it")) == 2, "at most one in ten minutes"
 
 
+async def test_nobody_fills_a_mailbox_by_asking_for_links(
+    village: Village, browser: aiohttp.ClientSession
+) -> None:
+    clock, before = village.street.world.clock, len(village.letters_to("ada@esempio.example.it"))
+    for _ in range(8):
+        clock.advance(timedelta(minutes=11))
+        async with browser.post(
+            village.url("/mia/collegamento"), data={"partita_iva": "99001019993"}
+        ) as answer:
+            assert answer.status == 200
+        await village.street.world.gateway.settled()
+    assert before < len(village.letters_to("ada@esempio.example.it")) <= 5
+
+
 async def test_whoever_leaves_has_to_bring_the_link_again(
     village: Village, browser: aiohttp.ClientSession
 ) -> None:
@@ -250,10 +264,38 @@ async def test_the_doors_beside_it_are_as_ever(village: Village) -> None:
     assert (await village.street.world.call("GET", "/v1/me", key=None)).status == 401
 
 
+async def test_a_firm_that_opens_page_after_page_is_asked_to_wait(
+    village: Village, browser: aiohttp.ClientSession
+) -> None:
+    await opened(village, browser)
+    invoice = village.street.ids["A"]["/v1/invoices"]
+    statuses = set()
+    for _ in range(80):
+        async with browser.get(village.url(f"/mia/fatture/{invoice}")) as answer:
+            statuses.add(answer.status)
+            if answer.status == 429:
+                assert (
+                    int(answer.headers["Retry-After"]) > 0,
+                    "molte pagine" in await answer.text(),
+                ) == (True, True)
+                break
+    assert statuses == {200, 429}
+    async with browser.post(
+        village.url("/mia/collegamento"), data={"partita_iva": "123"}
+    ) as answer:
+        assert answer.status == 422, "others do not wait"
+
+
 async def test_a_link_ends_with_its_time(village: Village, browser: aiohttp.ClientSession) -> None:
     """The last test here: the clock moves on for all."""
     link = village.link()
-    await opened(village, browser, link)
+
+    async def opens() -> bool:
+        """The test before has opened many pages."""
+        async with browser.get(village.url(link)) as answer:
+            return answer.status == 200
+
+    await village.street.world.gateway.eventually(opens)
     village.street.world.clock.advance(LASTS + timedelta(seconds=1))
     async with browser.get(village.url("/mia")) as answer:
         assert "Mandami il collegamento" in await answer.text()

@@ -104,6 +104,8 @@ async def test_a_reseller_is_added_read_back_and_given_keys(street: Street, tmp_
     assert (await vicino(street, "resellers", "secret", "VAR-CLI")).startswith("whsec_")
     assert "2 keys are live" in await vicino(street, "resellers", "key", "VAR-CLI", expect=1)
     assert "no such reseller" in await vicino(street, "resellers", "show", "VAR-NONE", expect=1)
+    assert "Withdrawn" in await vicino(street, "resellers", "withdraw", "VAR-CLI")
+    assert "vicino tenants move" in await vicino(street, "resellers", "withdraw", "VAR-A", expect=1)
 
 
 async def test_tenants_orders_alerts_and_deliveries_are_listed_and_decided(street: Street) -> None:
