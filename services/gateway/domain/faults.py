@@ -66,6 +66,9 @@ MEANINGS = {
     Reason.NOT_ALLOWED: Meaning(403, "This kind of sender may not say this."),
     Reason.ENDED: Meaning(409, "The service has ended by the time that the event is about."),
     Reason.END_IN_PAST: Meaning(422, "A service cannot end before it is ordered to."),
+    Reason.ASSIGNMENT_NEEDED: Meaning(
+        422, "The tenant has no reseller that it could be moved from: choose one."
+    ),
     Reason.ALREADY_ASSIGNED: Meaning(409, "A reseller serves this tenant already."),
     Reason.ID_REUSE: Meaning(
         409, "An order with this source and id came before, with other content."
