@@ -24,6 +24,7 @@ from services.chassis.web import Problem, address_of, application, check_pace
 from services.gateway import metrics
 from services.gateway.domain.owner_links import LINK_CHARACTERS
 from services.gateway.inbound.limits import Limiter
+from services.gateway.inbound.unavailable import answer_when_unavailable
 from services.gateway.outbound.owner_mail import PATH
 from services.gateway.owner.guard import DOOR, LinkNeeded, OwnersGuard, tenant_of
 from services.gateway.owner.reading import FirmReading, origin_of
@@ -131,12 +132,17 @@ def _add_faults(app: FastAPI, pages: OwnersPages) -> None:
     async def link_needed(_: Request, __: LinkNeeded) -> Response:
         return RedirectResponse(PATH, 303)
 
-    @app.exception_handler(Problem)
-    async def problem(_: Request, error: Problem) -> Response:
+    def written(error: Problem) -> Response:
         said = {404: MISSING, 429: TOO_MANY}.get(error.status, UNAVAILABLE)
         answer = pages.show("avviso", error.status, said=said)
         answer.headers.update(error.headers)
         return answer
+
+    answer_when_unavailable(app, written)
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return written(error)
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:

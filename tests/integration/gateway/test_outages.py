@@ -11,11 +11,20 @@ from pathlib import Path
 import pytest
 
 from schemas.orders import OrderPlaced
+from services.gateway.domain.owner_links import new_link
 from services.gateway.usecases import admit_events
 from services.local.kafka import Kafka
 from services.local.postgres import Postgres
 from services.local.roles import ensure_database
-from tests.integration.gateway.world import World, open_world, order, usage
+from tests.integration.gateway.world import (
+    NOW,
+    VAT_NUMBERS,
+    World,
+    open_world,
+    order,
+    tenant_of,
+    usage,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +44,9 @@ async def lonely(servers: tuple[Postgres, Kafka]) -> AsyncIterator[World]:
     postgres, kafka = servers
     await ensure_database(postgres.superuser_url, "outage")
     database = postgres.superuser_url.rsplit("/", 1)[0] + "/outage"
-    async with open_world(database, kafka.bootstrap, "outage.") as world:
+    async with open_world(
+        database, kafka.bootstrap, "outage.", public_url="http://127.0.0.1:1"
+    ) as world:
         await world.serve("A", "VAR-A")
         yield world
 
@@ -73,9 +84,22 @@ async def test_a_door_says_503_while_the_database_is_away_and_recovers(
     for sent in (order("A", id="outage-2"), {"not": "an event"}):
         answer = await lonely.post(sent)
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    await check_owners_pages(lonely)
     await postgres.launch()
 
     async def is_in() -> bool:
         return (await lonely.post(order("A", id="outage-2"))).status == 202
 
     await lonely.gateway.eventually(is_in, 60)
+
+
+async def check_owners_pages(world: World) -> None:
+    """Owners read that in a page, too, whatever they ask for."""
+    link = new_link(tenant_of("A"), NOW).written(bytes(32))
+    form = {"partita_iva": VAT_NUMBERS["A"]}
+    for method, path, sent in (("GET", f"/mia/{link}", None), ("POST", "/mia/collegamento", form)):
+        async with world.session.request(method, world.gateway.url + path, data=sent) as answer:
+            said = await answer.text()
+        found = (answer.status, answer.content_type, answer.headers.get("retry-after"))
+        assert found == (503, "text/html", "2"), f"{method} {path}: {said}"
+        assert "non riusciamo a rispondere" in said
