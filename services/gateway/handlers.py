@@ -56,7 +56,7 @@ async def tenant_assigned(event: Event[TenantAssigned], unit: Unit) -> None:
 
 
 async def tenant_assigned_with_a_page(event: Event[TenantAssigned], unit: Unit) -> None:
-    """The owner of a firm that moves is told who looks after it now."""
+    """The owner of a firm that moves is notified who looks after it from now on."""
     if await _assign(event, unit) is not None:
         await write_to_owner(event, unit)
 

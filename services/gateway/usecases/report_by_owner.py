@@ -1,4 +1,4 @@
-"""Report trouble, as the owner of a firm tells it: its reseller gets an alert, as from anyone who reports an incident."""
+"""Report trouble in the words of a firm's owner: its reseller gets an alert, as from anyone who reports an incident."""
 
 from schemas.signals import IncidentReported, Severity
 from services.gateway import store

@@ -115,7 +115,7 @@ async def _order(
 
 
 def _name(data: AnyCap) -> str:
-    """What tells a tenant's caps apart."""
+    """By what a tenant's caps differ."""
     if isinstance(data, CapReached | CapSet):
         return f"{data.service_id} {' '.join(sorted(data.meters))}"
     return data.currency
