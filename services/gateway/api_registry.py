@@ -53,6 +53,8 @@ def add_registry(app: FastAPI, registry: Registry) -> None:
     """The operator's paths for what is registered."""
     _add_catalogue(app, registry)
     _add_resellers(app, registry)
+    _add_secrets(app, registry)
+    _add_backends(app, registry)
 
 
 def _add_catalogue(app: FastAPI, registry: Registry) -> None:
@@ -115,6 +117,8 @@ def _add_resellers(app: FastAPI, registry: Registry) -> None:
         """Withdraw a reseller that serves nobody any more: its keys end, and it gets no new tenant."""
         await withdraw_reseller(registry, reseller_id)
 
+
+def _add_secrets(app: FastAPI, registry: Registry) -> None:
     @app.post(
         "/operator/v1/resellers/{reseller_id}/keys", status_code=201, responses=contract.conflict()
     )
@@ -136,6 +140,8 @@ def _add_resellers(app: FastAPI, registry: Registry) -> None:
         """End a key."""
         await rotate_secrets.revoke_key(registry, key_id)
 
+
+def _add_backends(app: FastAPI, registry: Registry) -> None:
     @app.put(
         "/operator/v1/backends/{backend_id}",
         responses={**contract.NEW, **contract.conflict()},
