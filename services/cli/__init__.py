@@ -20,13 +20,14 @@ from services.cli.money import (
     preview,
     usage_app,
 )
+from services.cli.orders import orders_app
 from services.cli.prices import prices_app
 from services.cli.rejects import rejects_app
 from services.cli.resellers import resellers_app
 from services.cli.run import migrate, prepare, serve, show_version
 from services.cli.running import address, logs, settings, status, stop
 from services.cli.settlements import settlements_app
-from services.cli.tenants import alerts_app, deliveries_app, orders_app, tenants_app
+from services.cli.tenants import alerts_app, deliveries_app, tenants_app
 from services.cli.topics import topics_app
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""`vicino tenants`, `orders`, `alerts` and `deliveries`: what the operator looks at every day, and the decisions about it."""
+"""`vicino tenants`, `alerts` and `deliveries`: what the operator looks at every day, and the decisions about it."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,15 +11,13 @@ from schemas.orders import ItemAction, OrderCancelRequested, OrderPlaced
 from schemas.scalars import rfc3339
 from services.cli.answers import JsonOption, print_json, show
 from services.cli.clock import now_in
+from services.cli.lists import LimitOption, StateOption, TenantOption
+from services.cli.orders import PlacedAtOption, say_order, send
 from services.cli.door import EVENT, FileArgument, ask, ask_all, read_json
 from services.cli.shared import HomeOption, console
 from services.local.play import cannot_go_on
 
-LimitOption = Annotated[int, typer.Option(min=1, help="At most so many.")]
-TenantOption = Annotated[str | None, typer.Option("--tenant", help="Only of this tenant: its id.")]
-StateOption = Annotated[str | None, typer.Option(help="Only in this state.")]
 tenants_app = typer.Typer(no_args_is_help=True, help="Tenants and who serves them.")
-orders_app = typer.Typer(no_args_is_help=True, help="Orders and how far they have come.")
 alerts_app = typer.Typer(no_args_is_help=True, help="Alerts and who has them in hand.")
 deliveries_app = typer.Typer(no_args_is_help=True, help="Notifications: what became of them.")
 
@@ -68,8 +66,6 @@ def tenants_assign(
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--service", help="Only this service, by its id; may be given several times.")
 ]  # fmt: skip
-PlacedAtOption = Annotated[
-    str, typer.Option("--time", help="When it was placed, RFC 3339; now, if not said.")
 ]
 AtOption = Annotated[str | None, typer.Option("--at", help="From when on, RFC 3339; now, if not said.")]  # fmt: skip
 
@@ -141,88 +137,7 @@ def _order_state(
     data = {"reference": f"{action} {name[:8]}", "items": items} | (
         {"effective_at": at} if at else {}
     )
-    _say_order(_send(home, OrderPlaced, data, tenant, name, placed_at or rfc3339(now_in(home))))
-
-
-@orders_app.command("list")
-def orders_list(
-    state: StateOption = None,
-    tenant: TenantOption = None,
-    limit: LimitOption = 100,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Orders, newest first; one that waits says for what."""
-    names = (
-        "order_id",
-        "external_id",
-        "reference",
-        "state",
-        "accepted_at",
-        "reason",
-        "explanation",
-    )
-    show(ask_all(home, "/v1/orders", limit, state=state, tenant_id=tenant), names, as_json)
-
-
-@orders_app.command("new")
-def orders_new(
-    file: FileArgument,
-    tenant: TenantOption = None,
-    event_id: Annotated[
-        str, typer.Option("--id", help="Under this id; sent twice under one id, it is one order.")
-    ] = "",
-    placed_at: PlacedAtOption = "",
-    home: HomeOption = None,
-) -> None:
-    """Place an order: the file holds its data (docs/reference/events.md), and the first order of a firm its details.
-
-    A later order needs `--tenant`.
-    """
-    name, at = event_id or str(uuid4()), placed_at or rfc3339(now_in(home))
-    accepted = _send(home, OrderPlaced, read_json(file), tenant, name, at)
-    _say_order(accepted)
-
-
-def _send(
-    home: Path | None, payload: type[Payload], data: Any, tenant: str | None, name: str, at: str
-) -> dict[str, Any]:
-    """Send one event, and give back what the door says of it."""
-    event = {
-        "specversion": SPEC_VERSION, "id": name, "source": "/vicino/cli", "type": payload.wire_type, "time": at,
-        "data": data,
-    }  # fmt: skip
-    if tenant is not None:
-        event["subject"] = tenant
-    [accepted] = ask(home, "POST", "/v1/events", event, media_type=EVENT).body["accepted"]
-    found: dict[str, Any] = accepted
-    return found
-
-
-def _say_order(accepted: dict[str, Any]) -> None:
-    said = f"order {accepted['order_id']} of tenant {accepted['tenant_id']}"
-    console.print(said, highlight=False, soft_wrap=True)
-
-
-@orders_app.command("cancel")
-def orders_cancel(
-    order: Annotated[str, typer.Argument(help="Its id.")],
-    asked_at: PlacedAtOption = "",
-    home: HomeOption = None,
-) -> None:
-    """Take an order back, before any of its items is done; `vicino rejects list` says so if it is too late."""
-    tenant = ask(home, "GET", f"/v1/orders/{order}").body["tenant_id"]
-    name, at = str(uuid4()), asked_at or rfc3339(now_in(home))
-    _send(home, OrderCancelRequested, {"order_id": order}, tenant, name, at)
-    console.print("Asked for; `vicino orders show` says when it is done.")
-
-
-@orders_app.command("show")
-def orders_show(
-    order: Annotated[str, typer.Argument(help="Its id.")], home: HomeOption = None
-) -> None:
-    """How far an order has come, as JSON."""
-    print_json(ask(home, "GET", f"/v1/orders/{order}").body)
+    say_order(send(home, OrderPlaced, data, tenant, name, placed_at or rfc3339(now_in(home))))
 
 
 @alerts_app.command("list")
