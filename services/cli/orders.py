@@ -17,6 +17,7 @@ from services.cli.shared import HomeOption, console
 
 PlacedAtOption = Annotated[
     str, typer.Option("--time", help="When it was placed, RFC 3339; now, if not said.")
+]
 orders_app = typer.Typer(no_args_is_help=True, help="Orders and how far they have come.")
 
 

@@ -6,14 +6,13 @@ from uuid import uuid4
 
 import typer
 
-from schemas.envelope import SPEC_VERSION, Payload
-from schemas.orders import ItemAction, OrderCancelRequested, OrderPlaced
+from schemas.orders import ItemAction, OrderPlaced
 from schemas.scalars import rfc3339
 from services.cli.answers import JsonOption, print_json, show
 from services.cli.clock import now_in
+from services.cli.door import ask, ask_all
 from services.cli.lists import LimitOption, StateOption, TenantOption
 from services.cli.orders import PlacedAtOption, say_order, send
-from services.cli.door import EVENT, FileArgument, ask, ask_all, read_json
 from services.cli.shared import HomeOption, console
 from services.local.play import cannot_go_on
 
@@ -66,7 +65,6 @@ def tenants_assign(
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--service", help="Only this service, by its id; may be given several times.")
 ]  # fmt: skip
-]
 AtOption = Annotated[str | None, typer.Option("--at", help="From when on, RFC 3339; now, if not said.")]  # fmt: skip
 
 
