@@ -2,51 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from pydantic import ValidationError
 
 from schemas.deliveries import DeliveryFailed
 from schemas.tenants import TenantActivated
 from services.gateway.app import GatewaySettings
-from services.local.ports import free_port
+from tests.integration.gateway.mailbox import Mailbox, serving
 from tests.integration.gateway.notifying import alert, attempts
 from tests.integration.gateway.receivers import answering, receiving
 from tests.integration.gateway.world import NOW, World, open_world, reseller, tenant_of
 
 FROM = "vicino@asp.example"
-
-
-@dataclass
-class Mailbox:
-    """A mail server that keeps what comes."""
-
-    port: int = field(default_factory=free_port)
-    letters: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
-
-    async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802
-        letter = message_from_bytes(envelope.content, policy=policy.default)
-        self.letters.append((envelope.rcpt_tos, letter))
-        return "250 OK"
-
-
-@contextmanager
-def serving() -> Iterator[Mailbox]:
-    mailbox = Mailbox()
-    server = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
-    server.start()
-    try:
-        yield mailbox
-    finally:
-        server.stop()
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from email.message import EmailMessage
 from uuid import uuid4
 
 from schemas.tenants import TenantActivated
+from tests.integration.gateway.mailbox import Mailbox, serving
 from tests.integration.gateway.street import Street, open_street
-from tests.integration.gateway.test_mails_to_resellers import Mailbox, serving
 from tests.integration.gateway.world import NOW, cloud_event, order, order_data, tenant_of
 from tests.support.servers import Addresses
 
