@@ -18,6 +18,7 @@ from schemas.tenants import (
     ServiceChanged,
     ServiceEnded,
 )
+from tests.integration.onboarding.ordering import served
 from tests.integration.onboarding.scenario import NEAR, NOW, Scenario, event, order, places_taken
 
 DAY = timedelta(days=1)
@@ -105,14 +106,10 @@ async def test_an_order_of_which_an_item_is_done_cannot_be_cancelled(scenario: S
 async def test_an_order_that_takes_effect_later_is_cancelled_until_its_day(
     scenario: Scenario,
 ) -> None:
-    await scenario.know(NEAR)
-    placed = order("F1", 0, "MAIL-STD")
-    await scenario.service.publish(placed)
-    await scenario.service.settled()
-    (active,) = await scenario.service.published(ServiceActivated)
+    (active,) = await served(scenario, "MAIL-STD")
     items = [{"action": "end", "service_id": active.data.service_id}]
     data = {"reference": "leaves", "items": items, "effective_at": NOW + 30 * DAY}
-    leaves = event(placed.subject, OrderPlaced.model_validate(data), "leaves")
+    leaves = event(active.subject, OrderPlaced.model_validate(data), "leaves")
     await scenario.service.publish(leaves)
     await scenario.service.settled()
     (scheduled,) = await scenario.service.published(OrderScheduled)
@@ -127,23 +124,19 @@ async def test_an_order_that_takes_effect_later_is_cancelled_until_its_day(
 
 
 async def test_a_cancelled_change_is_taken_back_at_its_back_end(scenario: Scenario) -> None:
-    await scenario.know(NEAR)
-    placed = order("F1", 0, "MAIL-STD")
-    await scenario.service.publish(placed)
-    await scenario.service.settled()
-    (active,) = await scenario.service.published(ServiceActivated)
-    scenario.backend.broken_for[placed.subject] = BUSY
+    (active,) = await served(scenario, "MAIL-STD")
+    scenario.backend.broken_for[active.subject] = BUSY
     items = [
         {"action": "change", "service_id": active.data.service_id, "quantities": {"mailbox": "9"}}
     ]
     change = event(
-        placed.subject, OrderPlaced.model_validate({"reference": "more", "items": items}), "more"
+        active.subject, OrderPlaced.model_validate({"reference": "more", "items": items}), "more"
     )
-    before = scenario.backend.calls[placed.subject]
+    before = scenario.backend.calls[active.subject]
     await scenario.service.publish(change)
 
     async def tried() -> bool:
-        return scenario.backend.calls[placed.subject] > before
+        return scenario.backend.calls[active.subject] > before
 
     await scenario.service.eventually(tried)
     await scenario.service.publish(cancel(change))

@@ -17,13 +17,13 @@ from schemas.tenants import (
     OrderCancelled,
     OrderCompleted,
     OrderFailed,
-    ServiceActivated,
     ServiceChanged,
     ServiceResumed,
     ServiceSuspended,
 )
 from schemas.topics import TENANTS
-from tests.integration.onboarding.scenario import NEAR, NOW, Scenario, event, order
+from tests.integration.onboarding.ordering import served
+from tests.integration.onboarding.scenario import NOW, Scenario, event
 
 ORDERS = 30
 RETRY = """
@@ -86,11 +86,7 @@ def flip(scenario: Scenario, chance: Random, tenant: str, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_facts_tables_and_back_end_agree_in_the_end(scenario: Scenario, seed: int) -> None:
-    await scenario.know(NEAR)
-    placed = order("F1", 0, "MAIL-STD")
-    await scenario.service.publish(placed)
-    await scenario.service.settled()
-    (active,) = await scenario.service.published(ServiceActivated)
+    (active,) = await served(scenario, "MAIL-STD")
     chance, service_id = Random(seed), active.data.service_id
     for n in range(ORDERS):
         later = timedelta(seconds=chance.choice([0, 0, 0, 40, 400]))
@@ -98,18 +94,18 @@ async def test_facts_tables_and_back_end_agree_in_the_end(scenario: Scenario, se
             "reference": f"R{n}", "items": [asked(chance, service_id)],
             "effective_at": scenario.clock.now() + later if later else None,
         }  # fmt: skip
-        one: Event[Any] = event(placed.subject, OrderPlaced.model_validate(data), f"life-{n}")
+        one: Event[Any] = event(active.subject, OrderPlaced.model_validate(data), f"life-{n}")
         await scenario.service.publish(one)
         if chance.random() < 0.3:
             order_id = identity.order_id(one.subject, one.source, one.id)
             cancel = OrderCancelRequested(order_id=order_id)
-            await scenario.service.publish(event(placed.subject, cancel, f"cancel-{n}"))
-        flip(scenario, chance, placed.subject, seed)
+            await scenario.service.publish(event(active.subject, cancel, f"cancel-{n}"))
+        flip(scenario, chance, active.subject, seed)
         scenario.clock.advance(timedelta(seconds=chance.randrange(40)))
         await asyncio.sleep(chance.random() / 20)
 
     async def all_ended() -> bool:
-        flip(scenario, chance, placed.subject, seed)
+        flip(scenario, chance, active.subject, seed)
         if scenario.clock.now() > NOW + timedelta(hours=1):
             scenario.backend.broken_for.clear()
         scenario.clock.advance(timedelta(seconds=30))

@@ -10,8 +10,8 @@ import pytest
 from schemas.billing import CapReached, CapSet, TenantCapReached, TenantCapSet
 from schemas.envelope import Event
 from schemas.tenants import OrderFailed, ServiceActivated, ServiceResumed, ServiceSuspended
+from tests.integration.onboarding.ordering import RETENTION, do, served, stands
 from tests.integration.onboarding.scenario import NEAR, Scenario, event
-from tests.integration.onboarding.test_states_of_services import RETENTION, do, served, stands
 
 MONTH = {"month": "2026-11-01"}
 NEXT_MONTH = datetime(2026, 11, 30, 23, 0, tzinfo=UTC)

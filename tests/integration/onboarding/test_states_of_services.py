@@ -1,15 +1,12 @@
 """Orders that suspend, resume and end services, and orders that take effect later: billing and back-ends change together."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from schemas.envelope import Event
 from schemas.orders import OrderPlaced
 from schemas.tenants import (
     OrderCompleted,
@@ -22,47 +19,8 @@ from schemas.tenants import (
     ServiceSuspended,
 )
 from services.onboarding.domain.credentials import derive
-from tests.integration.onboarding.scenario import NEAR, NOW, Scenario, event, order, places_taken
-
-DAY = timedelta(days=1)
-RETENTION = timedelta(days=30)
-
-
-async def served(scenario: Scenario, *skus: str) -> list[Event[ServiceActivated]]:
-    """The services of a firm that ordered these."""
-    await scenario.know(NEAR)
-    await scenario.service.publish(order("F1", 0, *skus))
-    await scenario.service.settled()
-    return sorted(
-        await scenario.service.published(ServiceActivated), key=lambda active: active.data.item
-    )
-
-
-def item_of(action: str, active: Event[ServiceActivated], **more: Any) -> dict[str, Any]:
-    return {"action": action, "service_id": active.data.service_id, **more}
-
-
-def ask(
-    active: Event[ServiceActivated], name: str, *items: dict[str, Any], at: datetime | None = None
-) -> Event[OrderPlaced]:
-    data = {"reference": name, "items": list(items), "effective_at": at}
-    return event(active.subject, OrderPlaced.model_validate(data), name)
-
-
-async def do(
-    scenario: Scenario, active: Event[ServiceActivated], action: str, at: datetime | None = None
-) -> None:
-    await scenario.service.publish(
-        ask(active, f"{action}-{uuid4()}", item_of(action, active), at=at)
-    )
-    await scenario.service.settled()
-
-
-async def stands(scenario: Scenario, service_id: str) -> str:
-    (row,) = await scenario.service.sql(
-        f"select state from service_instance where id = '{service_id}'"
-    )
-    return str(row["state"])
+from tests.integration.onboarding.ordering import DAY, RETENTION, ask, do, item_of, served, stands
+from tests.integration.onboarding.scenario import NOW, Scenario, event, places_taken
 
 
 async def opens(scenario: Scenario, service_id: str) -> bool:
